@@ -1,0 +1,158 @@
+//! The request body between the handler, which asks for it, and the driver, which alone reads the
+//! connection. One frame at most stands here at a time, and none that was not asked for.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::BodyError;
+
+/// The two ends for one request whose body has `length` bytes, where that is declared.
+pub(crate) fn incoming(length: Option<u64>) -> (Source, Incoming) {
+    let slot = Arc::new(Mutex::new(Slot { length, ..Slot::default() }));
+    (Source(slot.clone()), Incoming(slot))
+}
+
+#[derive(Default)]
+struct Slot {
+    /// Bytes not yet delivered, where the length was declared.
+    length: Option<u64>,
+    demand: Demand,
+    reader: Option<Waker>,
+    driver: Option<Waker>,
+}
+
+#[derive(Default)]
+enum Demand {
+    /// The reader has not asked.
+    #[default]
+    None,
+    /// It asked and waits.
+    Asked,
+    /// Its answer is here.
+    Answered(Result<Frame<Bytes>, BodyError>),
+    /// No more will come.
+    Ended,
+    /// Nobody will read any more.
+    Dropped,
+}
+
+fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
+    // No user code runs under this lock, so a poisoned one is still consistent.
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The reader's end, inside a [`Body`](super::Body).
+pub(crate) struct Incoming(Arc<Mutex<Slot>>);
+
+impl Incoming {
+    pub(super) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut slot = lock(&self.0);
+        match std::mem::take(&mut slot.demand) {
+            Demand::Answered(frame) => {
+                if frame.is_err() {
+                    slot.demand = Demand::Ended;
+                }
+                Poll::Ready(Some(frame))
+            }
+            Demand::Ended | Demand::Dropped => {
+                slot.demand = Demand::Ended;
+                Poll::Ready(None)
+            }
+            Demand::None | Demand::Asked => {
+                slot.demand = Demand::Asked;
+                store(&mut slot.reader, cx.waker());
+                let driver = slot.driver.take();
+                drop(slot);
+                if let Some(driver) = driver {
+                    driver.wake();
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        lock(&self.0).length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let driver = {
+            let mut slot = lock(&self.0);
+            slot.demand = Demand::Dropped;
+            slot.driver.take()
+        };
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+}
+
+/// The driver's end.
+pub(crate) struct Source(Arc<Mutex<Slot>>);
+
+impl Source {
+    /// Whether the reader waits for a frame now; else the driver is woken once it does.
+    pub(crate) fn is_wanted(&self, cx: &Context<'_>) -> bool {
+        let mut slot = lock(&self.0);
+        match slot.demand {
+            Demand::Asked => true,
+            Demand::None | Demand::Answered(_) => {
+                store(&mut slot.driver, cx.waker());
+                false
+            }
+            Demand::Ended | Demand::Dropped => false,
+        }
+    }
+
+    /// Answers the reader. Returns whether its waker is another than `driver`'s, and was woken.
+    pub(crate) fn deliver(&self, frame: Result<Frame<Bytes>, BodyError>) {
+        let mut slot = lock(&self.0);
+        if let Ok(frame) = &frame
+            && let (Some(length), Some(data)) = (&mut slot.length, frame.data_ref())
+        {
+            *length = length.saturating_sub(data.len() as u64);
+        }
+        self.answer(slot, Demand::Answered(frame));
+    }
+
+    /// Tells the reader that the body is complete.
+    pub(crate) fn end(&self) {
+        self.answer(lock(&self.0), Demand::Ended);
+    }
+
+    fn answer(&self, mut slot: MutexGuard<'_, Slot>, answer: Demand) {
+        if matches!(slot.demand, Demand::Dropped | Demand::Ended) {
+            return;
+        }
+        slot.demand = answer;
+        let reader = slot.reader.take();
+        drop(slot);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let slot = lock(&self.0);
+        // A frame that is already there is still the reader's.
+        if matches!(slot.demand, Demand::None | Demand::Asked) {
+            self.answer(slot, Demand::Answered(Err(BodyError::Finished)));
+        }
+    }
+}
+
+fn store(place: &mut Option<Waker>, waker: &Waker) {
+    match place {
+        Some(stored) => stored.clone_from(waker),
+        none => *none = Some(waker.clone()),
+    }
+}

@@ -1,0 +1,28 @@
+//! The core of `trijet`: routing, handlers, the HTTP/1.1 engine and the driver.
+//!
+//! Everything that reaches the wire is made here, so that the same app gives the same bytes on
+//! every backend. Core does no I/O, starts no thread and reads no clock: a backend lends it those
+//! through [`Transport`]. Applications depend on the facade, `trijet`, and not on this crate.
+
+mod ambient;
+mod app;
+pub mod body;
+pub mod driver;
+pub mod h1;
+pub mod jobs;
+mod limits;
+pub mod transport;
+
+pub use app::{App, Dispatch};
+pub use body::{Body, BodyError};
+pub use limits::{Limits, SocketSettings};
+pub use transport::{CloseReason, Outcome, Transport};
+
+/// A request, with the body that [`Body`] gives unless said otherwise.
+pub type Request<B = Body> = http::Request<B>;
+/// A response, with a [`Body`] unless said otherwise.
+pub type Response<B = Body> = http::Response<B>;
+/// Any error, as bodies and middleware carry it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// A boxed future that may move between threads.
+pub type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,0 +1,87 @@
+//! The contract between the driver and a backend: bytes, deadlines, a clock and a place to run jobs.
+//! A backend knows no HTTP; the driver knows no socket. Nothing here may depend on HTTP/1.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::{Instant, SystemTime},
+};
+
+use bytes::Bytes;
+
+use crate::jobs::Job;
+
+/// One connection, as a backend lends it to [`drive`](crate::driver::drive).
+///
+/// Every `poll_*` that returns [`Poll::Pending`] has arranged for the waker of `cx` to be woken.
+/// Reading, writing and the deadline may be pending together; each keeps the waker of its last call.
+pub trait Transport: Send + 'static {
+    /// Reads into `into` (never empty) and gives the number of bytes; 0 is the end of the stream, and every later
+    /// call gives 0 again. `Interrupted` is retried inside.
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes from `from` (not all empty) and gives the number of bytes, at least 1. Never raises SIGPIPE.
+    fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    /// Ends the sending direction, once everything written before has been handed over.
+    fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ready once [`now`](Self::now) has reached `at`. There is one deadline at a time: a later call
+    /// replaces the earlier one, and need not be exact to less than a tick of 20 ms.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
+
+    /// The backend's clock.
+    fn now(&self) -> Instant;
+
+    /// The wall clock, for the `Date` field alone.
+    fn wall_clock(&self) -> SystemTime;
+
+    /// Takes a job that may block. A backend that cannot run it drops it, which answers it with 503.
+    fn run_job(&mut self, job: Job);
+
+    /// Whether the server is shutting down: no further request is taken once this one is answered.
+    fn is_stopping(&self) -> bool;
+
+    /// The peer's address, where it has one.
+    fn peer_address(&self) -> Option<SocketAddr>;
+}
+
+/// How [`drive`](crate::driver::drive) ends.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// Nothing is read, nothing is to be written: keep the transport as cheaply as possible, and
+    /// call `drive` again at its next byte (or its end). Drop it at the deadline; when the server
+    /// stops, call `drive` once more, which serves what is there and then closes.
+    Idle {
+        /// The connection.
+        transport: T,
+        /// When its idle time is over.
+        deadline: Instant,
+    },
+    /// The connection leaves HTTP/1.1: the transport and every byte that was already read.
+    Upgrade(T, Bytes),
+    /// The connection is over; its transport has been dropped.
+    Closed(CloseReason),
+}
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer closed between two requests.
+    PeerClosed,
+    /// The last response announced it.
+    Announced,
+    /// A request was refused with an error response.
+    Refused,
+    /// The peer closed or reset in the middle of a message.
+    PeerLeft,
+    /// The idle time was over.
+    IdleTimeout,
+    /// A head, a body or a response was too slow.
+    Timeout,
+    /// The response could not be completed: its body failed or was of the wrong length.
+    ResponseFailed,
+    /// The server is shutting down.
+    Stopping,
+}
