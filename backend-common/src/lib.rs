@@ -1,1 +1,30 @@
-//! To come.
+//! What the backends of `trijet` share: the server's builder and handle, socket set-up, the policy
+//! for failed accepts, the pool of threads and the stop signals. It knows no HTTP: that is core's.
+
+mod accept;
+mod life;
+mod pool;
+mod server;
+#[cfg(feature = "signals")]
+mod signals;
+mod sockets;
+
+pub use accept::{AcceptFailure, Acceptance};
+pub use life::{Life, Phase};
+pub use pool::Pool;
+pub use server::{Backend, Server, ServerHandle, Service, Settings};
+pub use sockets::{bind, open_files_max, prepare_connection, prepare_listener, send_vectored};
+
+use std::any::Any;
+
+/// The work of a started server; it returns once the server has stopped.
+pub type Run = Box<dyn FnOnce() + Send>;
+
+/// What a panic said, for the log alone: it must never reach the network.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}

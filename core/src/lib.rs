@@ -13,7 +13,7 @@ pub mod jobs;
 mod limits;
 pub mod transport;
 
-pub use app::{App, Dispatch};
+pub use app::{App, Dispatch, Router};
 pub use body::{Body, BodyError};
 pub use limits::{Limits, SocketSettings};
 pub use transport::{CloseReason, Outcome, Transport};

@@ -1,0 +1,111 @@
+//! What to do when `accept` fails: never end, never spin, never flood the log.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+/// How to go on after a failed `accept`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptFailure {
+    /// Nothing is queued: wait for the listener.
+    Empty,
+    /// This connection is gone: take the next one at once.
+    Retry,
+    /// The system is short of something: wait so long before the next try.
+    Pause(Duration),
+}
+
+/// The state of one accept loop: keeps log lines to one a second.
+#[derive(Debug, Default)]
+pub struct Acceptance {
+    logged_at: Option<Instant>,
+    unlogged: u64,
+}
+
+const PAUSE: Duration = Duration::from_millis(100);
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Acceptance {
+    /// Judges `error`, and logs it unless another was logged within the last second.
+    pub fn failed(&mut self, error: &io::Error, now: Instant) -> AcceptFailure {
+        let failure = judge(error);
+        if failure == AcceptFailure::Empty {
+            return failure;
+        }
+        if self.logged_at.is_some_and(|at| now.duration_since(at) < LOG_INTERVAL) {
+            self.unlogged += 1;
+            return failure;
+        }
+        let unlogged = std::mem::take(&mut self.unlogged);
+        self.logged_at = Some(now);
+        match failure {
+            AcceptFailure::Pause(pause) => log::warn!(
+                "accept failed: {error}; trying again in {pause:?} ({unlogged} more failures since the last line)"
+            ),
+            _ => log::debug!("accept failed: {error} ({unlogged} more failures since the last line)"),
+        }
+        failure
+    }
+}
+
+fn judge(error: &io::Error) -> AcceptFailure {
+    // Linux numbers; elsewhere an unknown shortage is retried after the pause too.
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    match error.kind() {
+        io::ErrorKind::WouldBlock => AcceptFailure::Empty,
+        io::ErrorKind::Interrupted
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::TimedOut => AcceptFailure::Retry,
+        _ => match error.raw_os_error() {
+            Some(ENOMEM | ENFILE | EMFILE | ENOBUFS) => AcceptFailure::Pause(PAUSE),
+            // accept(2): network errors of the new connection (EPROTO, ENETDOWN, EHOSTUNREACH …) are
+            // reported here and are to be treated as EAGAIN.
+            Some(64 | 71 | 92 | 95 | 100 | 101 | 112 | 113 | 1) => AcceptFailure::Retry,
+            // EBADF, EINVAL, ENOTSOCK and the unknown: a bug, which must not become a spin.
+            _ => AcceptFailure::Pause(PAUSE),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortages_pause_and_lost_connections_do_not() {
+        let cases = [
+            ("EAGAIN", 11, AcceptFailure::Empty),
+            ("EINTR", 4, AcceptFailure::Retry),
+            ("ECONNABORTED", 103, AcceptFailure::Retry),
+            ("EPROTO", 71, AcceptFailure::Retry),
+            ("EPERM", 1, AcceptFailure::Retry),
+            ("EMFILE", 24, AcceptFailure::Pause(PAUSE)),
+            ("ENFILE", 23, AcceptFailure::Pause(PAUSE)),
+            ("ENOBUFS", 105, AcceptFailure::Pause(PAUSE)),
+            ("ENOMEM", 12, AcceptFailure::Pause(PAUSE)),
+            ("EBADF", 9, AcceptFailure::Pause(PAUSE)),
+        ];
+        for (name, number, expected) in cases {
+            assert_eq!(judge(&io::Error::from_raw_os_error(number)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_line_a_second() {
+        let mut acceptance = Acceptance::default();
+        let start = Instant::now();
+        let error = io::Error::from_raw_os_error(24);
+        for millisecond in 0..900 {
+            acceptance.failed(&error, start + Duration::from_millis(millisecond));
+        }
+        assert_eq!(acceptance.unlogged, 899);
+        acceptance.failed(&error, start + Duration::from_secs(1));
+        assert_eq!(acceptance.unlogged, 0);
+    }
+}

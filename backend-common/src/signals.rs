@@ -1,0 +1,69 @@
+//! SIGINT and SIGTERM: the first stops gracefully, the second stops now. One thread for the process,
+//! started with the first server that asks; without a server left, the signal does what it does by default.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    thread,
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+    low_level::{emulate_default_handler, signal_name},
+};
+
+use crate::{Life, Phase};
+
+static LIVES: OnceLock<Mutex<Vec<Weak<Life>>>> = OnceLock::new();
+
+pub(crate) fn stop_on_signal(life: &Arc<Life>) -> io::Result<()> {
+    let lives = match LIVES.get() {
+        Some(lives) => lives,
+        None => {
+            let signals = Signals::new([SIGINT, SIGTERM])?;
+            let mut first = false;
+            let lives = LIVES.get_or_init(|| {
+                first = true;
+                Mutex::default()
+            });
+            if first {
+                thread::Builder::new().name("trijet-signals".to_owned()).spawn(move || listen(signals))?;
+            }
+            lives
+        }
+    };
+    lives.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(life));
+    Ok(())
+}
+
+fn listen(mut signals: Signals) {
+    for signal in signals.forever() {
+        let name = signal_name(signal).unwrap_or("signal");
+        if !stop_all(name)
+            && let Err(error) = emulate_default_handler(signal)
+        {
+            log::error!("{name} could not be handled: {error}");
+        }
+    }
+}
+
+/// Moves every living server one step on; whether there was one.
+fn stop_all(signal: &str) -> bool {
+    let Some(lives) = LIVES.get() else { return false };
+    let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+    lives.retain(|life| life.upgrade().is_some_and(|life| !life.is_ended()));
+    for life in lives.iter().filter_map(Weak::upgrade) {
+        match life.phase() {
+            Phase::Running => {
+                log::info!(target: "trijet", "{signal}: stopping; once more to stop now");
+                life.shutdown();
+            }
+            Phase::Stopping(_) | Phase::Cut => {
+                log::info!(target: "trijet", "{signal} again: stopping now");
+                life.shutdown_now();
+            }
+        }
+    }
+    !lives.is_empty()
+}

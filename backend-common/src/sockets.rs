@@ -1,0 +1,109 @@
+//! Socket set-up: core's settings applied. Nothing here reads or accepts.
+
+use std::{
+    io::{self, IoSlice},
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use trijet_core::SocketSettings;
+
+/// Binds the first address of `addresses` that can be bound, and listens.
+///
+/// # Errors
+/// The reason with the address that it concerns, such as one in use.
+pub fn bind(addresses: impl ToSocketAddrs, settings: SocketSettings) -> io::Result<TcpListener> {
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on was given");
+    for address in addresses.to_socket_addrs()? {
+        match bind_one(address, settings) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                failure = io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+            }
+        }
+    }
+    Err(failure)
+}
+
+fn bind_one(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(settings.reuse_address)?;
+    socket.bind(&address.into())?;
+    socket.listen(settings.backlog)?;
+    Ok(socket.into())
+}
+
+/// Prepares a listener, made here or given by the user, for an accept loop of readiness.
+///
+/// # Errors
+/// Those of the system.
+pub fn prepare_listener(listener: &TcpListener) -> io::Result<()> {
+    listener.set_nonblocking(true)
+}
+
+/// Applies the settings that concern an accepted connection.
+///
+/// # Errors
+/// Those of the system: the connection is to be dropped then.
+pub fn prepare_connection<'s, S>(stream: &'s S, settings: SocketSettings) -> io::Result<()>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    if settings.no_delay {
+        SockRef::from(stream).set_tcp_nodelay(true)?;
+    }
+    Ok(())
+}
+
+/// Writes without raising SIGPIPE, which std's vectored write does where the host resets its handler.
+///
+/// # Errors
+/// Those of `sendmsg(2)`; `Interrupted` is retried.
+pub fn send_vectored<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<usize>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    const MSG_NOSIGNAL: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 0x4000 } else { 0 };
+    let socket = SockRef::from(stream);
+    loop {
+        let sent = match from {
+            [one] => socket.send_with_flags(one, MSG_NOSIGNAL),
+            many => socket.send_vectored_with_flags(many, MSG_NOSIGNAL),
+        };
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// The open-file limit of this process, where the system tells.
+///
+/// Read from `/proc`, since asking the system otherwise takes a crate or `unsafe`.
+pub fn open_files_max() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let row = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    row.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_zero_is_given_and_a_taken_port_is_named() {
+        let settings = SocketSettings::default();
+        let first = bind("127.0.0.1:0", settings).unwrap();
+        let address = first.local_addr().unwrap();
+        assert_ne!(address.port(), 0);
+        let error = bind(address, settings).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_open_file_limit_is_read() {
+        assert!(open_files_max().is_some_and(|files| files > 0));
+    }
+}
