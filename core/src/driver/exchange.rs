@@ -198,7 +198,7 @@ impl<T: Transport> Driver<T> {
                             return Poll::Ready(Err(End::Drop(CloseReason::PeerLeft)));
                         }
                         let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
-                        if !again && !(is_throttled && has_room) {
+                        if !(again || is_throttled && has_room) {
                             return Poll::Pending;
                         }
                     }
@@ -244,15 +244,10 @@ impl<T: Transport> Driver<T> {
 
     async fn fill_body(&mut self) {
         poll_fn(|cx| {
-            loop {
-                if self.poll_fill_body(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                if self.poll_time(cx) == Time::Acted {
-                    return Poll::Ready(());
-                }
-                return Poll::Pending;
+            if self.poll_fill_body(cx).is_ready() || self.poll_time(cx) == Time::Acted {
+                return Poll::Ready(());
             }
+            Poll::Pending
         })
         .await;
     }
