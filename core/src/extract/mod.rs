@@ -54,7 +54,7 @@ use crate::{IntoResponse, Request};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an extractor of the request's head",
+    message = "`{Self}` is not an extractor, or not one that can stand here",
     label = "cannot be taken from the request's head",
     note = "an extractor that reads the body (`Json`, `Form`, `String`, `Bytes`, `Body`, `Request`) must be the last argument",
     note = "state is taken as `State<T>`, captures as `Path<T>`; implement `trijet::FromRequestParts` for a type of your own"
@@ -167,6 +167,41 @@ impl FromRequestParts for Option<PeerAddress> {
 
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Infallible> {
         Ok(context.peer_address().map(PeerAddress))
+    }
+}
+
+/// A clone of a value that a middleware put into the request's extensions: the user it found, for example.
+///
+/// Where there is none, it answers 500 with a log line.
+///
+/// ```
+/// use trijet_core::{Next, Request, Response, Router, extract::Extension, get};
+///
+/// #[derive(Clone)]
+/// struct User(String);
+///
+/// async fn identify(mut request: Request, next: Next) -> Response {
+///     request.extensions_mut().insert(User("Ada".into()));
+///     next.run(request).await
+/// }
+///
+/// async fn greet(Extension(user): Extension<User>) -> String { format!("Hello, {}!", user.0) }
+///
+/// let router = Router::new().route("/", get(greet)).wrap(identify);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension<T>(pub T);
+
+impl<T: Clone + Send + Sync + 'static> FromRequestParts for Extension<T> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Rejection> {
+        parts.extensions.get().cloned().map(Self).ok_or_else(|| {
+            let (kind, route) = (std::any::type_name::<T>(), context.route().unwrap_or("no route"));
+            Rejection::internal(
+                format!("Extension<{kind}> on `{route}`: no middleware has put one in").into(),
+            )
+        })
     }
 }
 

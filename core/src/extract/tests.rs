@@ -5,9 +5,9 @@ use std::{
 
 use http::{HeaderMap, Uri, request::Parts};
 
-use super::{Context, FromCapture, FromRequestParts, Needs, Parse, PeerAddress, Rejection};
+use super::{Context, Extension, FromCapture, FromRequestParts, Needs, Parse, PeerAddress, Rejection};
 use crate::{
-    Body, BodyError, Bytes, Path, Request, Router, State,
+    Body, BodyError, Bytes, Next, Path, Request, Router, State,
     exercise::{Answer, PEER, app, faults, get as fetch, logged, request, send},
     get, post,
 };
@@ -266,6 +266,21 @@ fn queries() {
         let answer = fetch(&app, target);
         assert_eq!((answer.status, &*answer.text), (status, text), "{target}");
     }
+}
+
+#[test]
+fn an_extension_is_what_a_middleware_put_in() {
+    logged();
+    let routes =
+        || Router::new().route("/", get(async |Extension(number): Extension<u8>| number.to_string()));
+    let put = async |mut request: Request, next: Next| {
+        request.extensions_mut().insert(7_u8);
+        next.run(request).await
+    };
+    assert_eq!(fetch(&app(routes().wrap(put)), "/").text, "7");
+    assert_eq!(fetch(&app(routes()), "/").status, 500);
+    let [line] = &logged()[..] else { panic!("one line") };
+    assert!(line.contains("Extension<u8> on `/`: no middleware has put one in"), "{line}");
 }
 
 /// An extractor that looks a state up, and may or may not say so before.

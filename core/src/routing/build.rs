@@ -32,7 +32,6 @@ pub(crate) struct Compiled {
 /// A prefix below which a nested router answers for everything.
 pub(crate) struct Nest {
     prefix: String,
-    depth: usize,
     pub(crate) not_found: Arc<Endpoint>,
 }
 
@@ -42,7 +41,9 @@ impl Compiled {
         match self.tree.at(path) {
             Ok(found) if !found.value.is_contested => Found::Route(found.value, found.params),
             Ok(found) => match self.nest(path) {
-                Some((nest, captures)) if nest.depth > found.value.depth => Found::Nest(nest, captures),
+                Some((nest, captures)) if !pattern::is_below(&found.value.pattern, &nest.prefix) => {
+                    Found::Nest(nest, captures)
+                }
                 _ => Found::Route(found.value, found.params),
             },
             Err(_) => self.nest(path).map_or(Found::Nothing, |(nest, captures)| Found::Nest(nest, captures)),
@@ -65,7 +66,6 @@ pub(crate) enum Found<'a, 'p> {
 #[derive(Clone)]
 struct Surroundings {
     prefix: String,
-    depth: usize,
     /// The outermost first.
     layers: Vec<Layer>,
     state: Arc<StateMap>,
@@ -103,7 +103,7 @@ struct Draft {
 
 pub(super) fn compile(router: Router) -> Result<Compiled, BuildError> {
     let mut builder = Builder::default();
-    let outside = Surroundings { prefix: String::new(), depth: 0, layers: Vec::new(), state: Arc::default() };
+    let outside = Surroundings { prefix: String::new(), layers: Vec::new(), state: Arc::default() };
     let root = outside.within(&router);
     let nothing =
         Fallback { service: Arc::new(Builtin::NotFound), state: Arc::default(), layers: Vec::new() };
@@ -111,8 +111,8 @@ pub(super) fn compile(router: Router) -> Result<Compiled, BuildError> {
 
     builder.nests.sort_by_cached_key(|nest| pattern::closeness(&nest.prefix));
     for pair in builder.nests.windows(2) {
-        if pair[0].prefix == pair[1].prefix {
-            builder.faults.push(format!("`{}` is nested twice: merge the two routers first", pair[0].prefix));
+        if pattern::shape(&pair[0].prefix) == pattern::shape(&pair[1].prefix) {
+            builder.faults.push(format!("`{}` is nested twice: merge the two routers first", pair[1].prefix));
         }
     }
     let drafts = std::mem::take(&mut builder.routes);
@@ -147,7 +147,7 @@ impl Surroundings {
     fn within(&self, router: &Router) -> Self {
         let state = Arc::new(router.state.within(&self.state));
         let layers = self.with_layers(&router.wraps, &state);
-        Self { prefix: self.prefix.clone(), depth: self.depth, layers, state }
+        Self { prefix: self.prefix.clone(), layers, state }
     }
 
     fn with_layers(&self, wraps: &[Arc<dyn Around>], state: &Arc<StateMap>) -> Vec<Layer> {
@@ -189,7 +189,7 @@ impl Builder {
         self.check(&format!("the fallback of {place}"), &endpoint);
         for (router, around) in nested {
             let not_found = self.add_scope(router, &around, &fallback);
-            self.nests.push(Nest { prefix: around.prefix, depth: around.depth, not_found });
+            self.nests.push(Nest { prefix: around.prefix, not_found });
         }
         endpoint
     }
@@ -224,7 +224,6 @@ impl Builder {
                     }
                     let mut there = here.within(&router);
                     there.prefix += &prefix;
-                    there.depth += 1;
                     nested.push((router, there));
                 }
             }
@@ -272,12 +271,13 @@ impl Builder {
         let allow: HeaderValue = allow(&methods);
         let names = pattern::names(pattern).unwrap_or_default();
         let around = &draft.around;
-        let is_foreign =
-            |nest: &Nest| nest.depth > around.depth && pattern::can_overlap(pattern, &nest.prefix);
+        let is_foreign = |nest: &Nest| {
+            pattern::can_overlap(pattern, &nest.prefix) && !pattern::is_below(pattern, &nest.prefix)
+        };
         Route {
+            pattern: pattern.to_owned(),
             options: around.builtin(Some(pattern), &names, Builtin::Options(allow.clone())),
             refusal: around.builtin(Some(pattern), &names, Builtin::Refusal(allow)),
-            depth: around.depth,
             // Written out, it is meant to lie there; only captures reach in unasked.
             is_contested: !names.is_empty() && self.nests.iter().any(is_foreign),
             offers: draft.offers,
@@ -286,33 +286,37 @@ impl Builder {
 
     /// Checks that all that `endpoint` needs is there; `place` names it.
     fn check(&mut self, place: &str, endpoint: &Endpoint) {
-        let mut fault = |needs: Needs, state: &StateMap, captures: Option<usize>, who: &str| {
-            for need in needs.0 {
-                let fault = match need {
-                    Need::State { kind, name } if !state.contains(kind) => {
-                        format!("{who}{place} takes State<{name}>: give it to the router with `.state(…)`")
-                    }
-                    Need::Captures(count) if captures.is_some_and(|actual| actual != count) => {
-                        format!(
-                            "{who}{place} takes {count} captures as Path, its path has {}",
-                            captures.unwrap_or_default()
-                        )
-                    }
-                    Need::State { .. } | Need::Captures(_) => continue,
-                };
+        let mut needs = Needs::default();
+        endpoint.service.declare(&mut needs);
+        let captures = endpoint.names.len();
+        for need in &needs.0 {
+            match need {
+                Need::State { .. } => self.check_state(place, need, &endpoint.state),
+                Need::Captures(count) if *count == captures => {}
+                Need::Captures(count) => self
+                    .faults
+                    .push(format!("{place} takes {count} captures as Path, its path has {captures}")),
+            }
+        }
+        for layer in &endpoint.layers {
+            let mut needs = Needs::default();
+            layer.middleware.declare(&mut needs);
+            for need in &needs.0 {
+                // A middleware can stand around paths of many shapes: captures are looked at when it runs.
+                self.check_state(&format!("the middleware around {place}"), need, &layer.state);
+            }
+        }
+    }
+
+    fn check_state(&mut self, place: &str, need: &Need, state: &StateMap) {
+        match need {
+            Need::State { kind, name } if !state.contains(*kind) => {
+                let fault = format!("{place} takes State<{name}>: give it to the router with `.state(…)`");
                 if !self.faults.contains(&fault) {
                     self.faults.push(fault);
                 }
             }
-        };
-        let mut needs = Needs::default();
-        endpoint.service.declare(&mut needs);
-        fault(needs, &endpoint.state, Some(endpoint.names.len()), "");
-        for layer in &endpoint.layers {
-            let mut needs = Needs::default();
-            layer.middleware.declare(&mut needs);
-            // A middleware can stand around paths of many shapes: its captures are looked at when it runs.
-            fault(needs, &layer.state, None, "the middleware around ");
+            Need::State { .. } | Need::Captures(_) => {}
         }
     }
 }

@@ -56,8 +56,7 @@ pub(crate) struct Route {
     pub(crate) options: Arc<Endpoint>,
     /// For every other method: 405, or 501 for one that nobody knows.
     pub(crate) refusal: Arc<Endpoint>,
-    /// How deep the router that has it is nested.
-    pub(crate) depth: usize,
+    pub(crate) pattern: String,
     /// Whether paths that match it can belong to a nest that it is no part of.
     pub(crate) is_contested: bool,
 }

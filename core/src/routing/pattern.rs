@@ -87,8 +87,20 @@ pub(super) fn can_overlap(pattern: &str, prefix: &str) -> bool {
     true
 }
 
+/// Whether `pattern` is written below `prefix`, or at it.
+pub(super) fn is_below(pattern: &str, prefix: &str) -> bool {
+    pattern.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A prefix without the names of its captures: those of one shape cover the same paths.
+pub(super) fn shape(prefix: &str) -> Vec<Option<&str>> {
+    prefix.split('/').map(|segment| if capture(segment).is_some() { None } else { Some(segment) }).collect()
+}
+
 /// Sorts prefixes so that the first which covers a path is the closest: the deeper, then the more literal.
-pub(super) fn closeness(prefix: &str) -> (std::cmp::Reverse<usize>, Vec<bool>) {
-    let dynamic: Vec<bool> = prefix.split('/').map(|segment| capture(segment).is_some()).collect();
-    (std::cmp::Reverse(dynamic.len()), dynamic)
+/// Those of one shape come together.
+pub(super) fn closeness(prefix: &str) -> impl Ord + use<> {
+    let shape: Vec<Option<String>> = shape(prefix).into_iter().map(|text| text.map(str::to_owned)).collect();
+    let dynamic: Vec<bool> = shape.iter().map(Option::is_none).collect();
+    (std::cmp::Reverse(shape.len()), dynamic, shape)
 }

@@ -136,7 +136,8 @@ fn a_nest_answers_for_all_below_its_prefix() {
                 .wrap(mark!("api")),
         )
         .nest("/plain", Router::new().route("/x", get(|| "x")))
-        .nest("/t/{tenant}", Router::new().fallback(tenant))
+        .nest("/t/{tenant}", Router::new().route("/users", get(|| "users")).fallback(tenant))
+        .nest("/t/plain", Router::new().route("/x", get(|| "x")))
         .wrap(mark!("app")));
     let rows = [
         ("/anything", 200, "page", "app"),
@@ -153,6 +154,10 @@ fn a_nest_answers_for_all_below_its_prefix() {
         ("/plain/none", 404, "There is nothing at this path.", "app"),
         ("/t/acme/any/thing", 200, "no page of acme", "app"),
         ("/t/acme", 200, "no page of acme", "app"),
+        ("/t/acme/users", 200, "users", "app"),
+        ("/t/plain/x", 200, "x", "app"),
+        // The closest nest answers, though a pattern of another matches.
+        ("/t/plain/users", 404, "There is nothing at this path.", "app"),
         ("/t", 200, "page", "app"),
         ("/t//x", 200, "page", "app"),
     ];
@@ -324,6 +329,16 @@ fn every_fault_is_reported_before_serving() {
             "nest at a catch-all",
             r().nest("/{*a}", r()),
             &["nest `/{*a}`: `{*a}`: a segment of a nest's prefix is plain text or one whole `{capture}`"],
+        ),
+        (
+            "nested twice, with another between",
+            r().nest("/a", r()).nest("/b", r()).nest("/a", r()),
+            &["`/a` is nested twice: merge the two routers first"],
+        ),
+        (
+            "nested twice at one place",
+            r().nest("/{a}", r()).nest("/{b}", r()),
+            &["`/{b}` is nested twice: merge the two routers first"],
         ),
         (
             "nested twice",
