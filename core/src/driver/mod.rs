@@ -118,7 +118,7 @@ impl<T: Transport> Driver<T> {
             return Filled::End(end);
         }
         if self.turn.is_over() {
-            if self.connection.is_idle() {
+            if self.connection.is_idle() && !self.io.is_stopping() {
                 return Filled::Idle;
             }
             self.turn.yield_now().await;
