@@ -3,26 +3,29 @@
 //! Nothing else may be locked or run under its lock: it is rung under the lock of the life.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
 };
 
-use slab::Slab;
-
 /// The wakers of every task of one server.
 #[derive(Debug, Default)]
-pub(crate) struct Bell(Mutex<Slab<Waker>>);
+pub(crate) struct Bell(Mutex<Members>);
+
+#[derive(Debug, Default)]
+struct Members {
+    wakers: BTreeMap<u64, Waker>,
+    joined: u64,
+}
 
 impl Bell {
-    fn lock(&self) -> MutexGuard<'_, Slab<Waker>> {
+    fn lock(&self) -> MutexGuard<'_, Members> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes everyone who has joined.
     pub(crate) fn ring(&self) {
-        for (_, waker) in &*self.lock() {
-            waker.wake_by_ref();
-        }
+        self.lock().wakers.values().for_each(Waker::wake_by_ref);
     }
 
     /// A place for one task, which hears nothing until it listens.
@@ -36,7 +39,7 @@ impl Bell {
 pub(crate) struct Member {
     bell: Arc<Bell>,
     /// The key, and a copy of the waker: comparing it takes no lock.
-    listening: Option<(usize, Waker)>,
+    listening: Option<(u64, Waker)>,
 }
 
 impl Member {
@@ -47,12 +50,14 @@ impl Member {
             Some((_, kept)) if kept.will_wake(waker) => {}
             Some((key, kept)) => {
                 kept.clone_from(waker);
-                if let Some(entry) = self.bell.lock().get_mut(*key) {
-                    entry.clone_from(waker);
-                }
+                let former = self.bell.lock().wakers.insert(*key, waker.clone());
+                drop(former);
             }
             None => {
-                let key = self.bell.lock().insert(waker.clone());
+                let mut members = self.bell.lock();
+                members.joined += 1;
+                let key = members.joined;
+                members.wakers.insert(key, waker.clone());
                 self.listening = Some((key, waker.clone()));
             }
         }
@@ -63,7 +68,7 @@ impl Drop for Member {
     fn drop(&mut self) {
         if let Some((key, _)) = self.listening {
             // A waker may hold the last reference to its task: it goes after the lock.
-            let waker = self.bell.lock().try_remove(key);
+            let waker = self.bell.lock().wakers.remove(&key);
             drop(waker);
         }
     }
@@ -106,6 +111,6 @@ mod tests {
         drop(member);
         bell.ring();
         assert_eq!(heard(), (1, 1));
-        assert!(bell.lock().is_empty());
+        assert!(bell.lock().wakers.is_empty());
     }
 }
