@@ -353,3 +353,34 @@ fn keep_waker(kept: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
         other => other.replace(cx.waker().clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_outlives_a_connection_does_not_reach_the_next_in_its_slot() {
+        let poll = mio::Poll::new().unwrap();
+        let mailbox = Arc::new(Mailbox::new(poll.registry()).unwrap());
+        let _entered = enter(mailbox.clone());
+        let (first, second) = with(|own| {
+            let first = own.reserve();
+            own.wait_until(first, Instant::now(), &Context::from_waker(Waker::noop()));
+            drop(own.remove(first));
+            (first, own.reserve())
+        })
+        .unwrap();
+        assert_eq!((first.index(), first == second), (second.index(), false));
+        assert!(wake_here(&mailbox, first));
+        with(|own| {
+            own.would_block(first, Direction::Read);
+            assert!(own.poll_ready(first, Direction::Read, &Context::from_waker(Waker::noop())).is_none());
+            assert_eq!(own.queued(), 0, "a late wake");
+            assert!(own.next_due(Instant::now()).is_none(), "a late timer");
+            assert!(own.remove(first).is_none());
+            own.queue(second);
+            own.queue(second);
+            assert_eq!(own.queued(), 1, "queued once");
+        });
+    }
+}

@@ -10,7 +10,7 @@ use std::{
 
 use mio::{Events, event::Event};
 use trijet_backend::Phase;
-use trijet_core::{Outcome, driver::drive};
+use trijet_core::Outcome;
 
 use crate::{
     acceptor::Acceptor,
@@ -157,12 +157,7 @@ impl EventLoop {
             }
             Some(Work::Idle(transport)) => {
                 let last = self.shared.life.is_stopping();
-                let shared = &self.shared;
-                (
-                    Box::pin(drive(transport, shared.app.clone(), shared.limits.clone()))
-                        as connections::Driver,
-                    last,
-                )
+                ((self.shared.drive)(transport), last)
             }
             Some(Work::Active { driver, last }) => (driver, last),
             None => return,

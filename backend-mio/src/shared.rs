@@ -10,13 +10,16 @@ use std::{
     },
 };
 
-use trijet_backend::{Life, Pool};
-use trijet_core::{App, Limits, SocketSettings, jobs::Job};
+use trijet_backend::{Life, Pool, Service};
+use trijet_core::{Limits, SocketSettings, jobs::Job};
 
-use crate::mailbox::Mailbox;
+use crate::{connections::Driver, mailbox::Mailbox, transport::MioTransport};
+
+/// Begins to serve a connection that has something to say: core's driver, with the app to serve.
+pub(crate) type Drive = dyn Fn(MioTransport) -> Driver + Send + Sync;
 
 pub(crate) struct Shared {
-    pub(crate) app: Arc<App>,
+    pub(crate) drive: Box<Drive>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) sockets: SocketSettings,
     pub(crate) connections_max: usize,
@@ -36,7 +39,7 @@ pub(crate) struct LoopShare {
 }
 
 impl Shared {
-    pub(crate) fn new(service: trijet_backend::Service, mailboxes: Vec<Arc<Mailbox>>) -> Self {
+    pub(crate) fn new(service: Service, mailboxes: Vec<Arc<Mailbox>>, drive: Box<Drive>) -> Self {
         let pool =
             Pool::new("trijet-blocking", service.limits.blocking_threads_max, |job: Job| job.run(None));
         let loops = mailboxes
@@ -44,7 +47,7 @@ impl Shared {
             .map(|mailbox| LoopShare { mailbox, connections: AtomicUsize::new(0) })
             .collect();
         Self {
-            app: service.app,
+            drive,
             limits: service.limits,
             sockets: service.sockets,
             connections_max: service.connections_max,
