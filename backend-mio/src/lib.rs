@@ -1,1 +1,149 @@
-//! To come.
+//! The mio backend of `trijet`: one event loop per worker, connections spread evenly over them, plain
+//! `fn` handlers on a bounded pool of threads.
+//!
+//! A request on a keep-alive connection costs three system calls: a poll, a read and a write. An idle
+//! connection is a slot in its loop's table, without a future or a buffer.
+//!
+//! Applications use it through the facade, `trijet`, with feature `mio`. It knows no HTTP, has no
+//! Tokio in its tree, and must never lock or share anything on the path of a request.
+
+mod acceptor;
+mod connections;
+mod event_loop;
+mod mailbox;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod token;
+mod transport;
+
+use std::{
+    any::Any,
+    io,
+    net::ToSocketAddrs,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{Arc, mpsc},
+    thread,
+};
+
+pub use trijet_backend::ServerHandle;
+use trijet_backend::{Backend, Run, Service, panic_text};
+use trijet_core::{Router, driver::drive};
+
+use crate::{
+    acceptor::Acceptor,
+    event_loop::EventLoop,
+    mailbox::Mailbox,
+    shared::{Drive, Shared},
+};
+
+/// The loop that owns the listeners. The others are given their connections.
+const ACCEPTING_LOOP: usize = 0;
+
+/// Event loops on mio.
+#[derive(Clone, Copy, Debug)]
+pub struct Mio;
+
+/// A server that runs on event loops.
+pub type Server = trijet_backend::Server<Mio>;
+
+/// Serves `router` on `address` with the default settings until it is stopped.
+///
+/// # Errors
+/// A router with faults or missing state, an address that cannot be bound, or what the system refused.
+///
+/// ```no_run
+/// trijet_mio::serve("127.0.0.1:8080", trijet_core::Router::default())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn serve(address: impl ToSocketAddrs, router: Router) -> io::Result<()> {
+    Server::new(router).serve(address)
+}
+
+impl Backend for Mio {
+    const NAME: &'static str = "mio";
+
+    fn prepare(service: Service) -> io::Result<Run> {
+        let (app, limits) = (service.app.clone(), service.limits.clone());
+        prepare(service, Box::new(move |transport| Box::pin(drive(transport, app.clone(), limits.clone()))))
+    }
+}
+
+/// Sets the loops up, and gives the work that serves with `drive`.
+fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
+    let workers = service.workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let mut polls = Vec::with_capacity(workers);
+    let mut mailboxes = Vec::with_capacity(workers);
+    for _ in 0..workers {
+        let poll = mio::Poll::new().map_err(because("an event loop cannot be made"))?;
+        let mailbox =
+            Mailbox::new(poll.registry()).map_err(because("an event loop's waker cannot be made"))?;
+        polls.push(poll);
+        mailboxes.push(Arc::new(mailbox));
+    }
+    let listeners = std::mem::take(&mut service.listeners);
+    let mut acceptor = Some(
+        Acceptor::new(listeners, polls[ACCEPTING_LOOP].registry())
+            .map_err(because("a listener cannot be registered"))?,
+    );
+    let life = service.life.clone();
+    let shared = Arc::new(Shared::new(service, mailboxes.clone(), drive));
+
+    // The threads start here, where a failure can still be told, and wait for the word to serve.
+    // Without it, their end of the channel closes, and they end.
+    let mut threads = Vec::with_capacity(workers);
+    for (index, (poll, mailbox)) in polls.into_iter().zip(mailboxes.iter().cloned()).enumerate() {
+        let acceptor = if index == ACCEPTING_LOOP { acceptor.take() } else { None };
+        let event_loop = EventLoop { poll, mailbox, shared: shared.clone(), acceptor };
+        let (start, started) = mpsc::channel::<()>();
+        let thread = thread::Builder::new()
+            .name(format!("trijet-mio-{index}"))
+            .spawn(move || {
+                if started.recv().is_ok() {
+                    run(event_loop);
+                }
+            })
+            .map_err(because("the thread of an event loop cannot be started"))?;
+        threads.push((start, thread));
+    }
+    life.on_change(move || mailboxes.iter().for_each(|mailbox| mailbox.notify()));
+    Ok(Box::new(move || {
+        let (starts, threads): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
+        for start in starts {
+            // A loop that is gone already is found by its join.
+            _ = start.send(());
+        }
+        let ends: Vec<_> = threads.into_iter().map(thread::JoinHandle::join).collect();
+        shared.pool.close();
+        for end in ends {
+            // Unwinding is how the work of a server says that it has failed.
+            end.unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    }))
+}
+
+/// Runs one loop. Without it the server is not whole: if it fails, the others are stopped too.
+fn run(event_loop: EventLoop) {
+    let life = event_loop.shared.life.clone();
+    let failure: Box<dyn Any + Send> = match catch_unwind(AssertUnwindSafe(|| event_loop.run())) {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => Box::new(format!("its poll failed: {error}")),
+        Err(panic) => panic,
+    };
+    log::error!("an event loop has failed, and the server stops: {}", panic_text(&*failure));
+    life.shutdown_now();
+    resume_unwind(failure);
+}
+
+/// Says what was being done when the system refused.
+fn because(what: &str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+/// Runs what may panic through an app's fault: it costs a log line and `None`.
+fn contained<R>(what: &str, call: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(call))
+        .inspect_err(|panic| log::error!("panic while {what}: {}", panic_text(&**panic)))
+        .ok()
+}

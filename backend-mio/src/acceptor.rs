@@ -1,0 +1,138 @@
+//! The one place that accepts. It belongs to one loop and deals the sockets out to all of them.
+//!
+//! A listener that has said "readable" is taken to be so until the system says that nothing is
+//! queued: neither the turn's bound, the connection limit nor a pause may lose a connection.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+
+use mio::{
+    Interest, Registry,
+    net::{TcpListener, TcpStream},
+};
+use trijet_backend::{AcceptFailure, Acceptance, prepare_connection};
+
+use crate::{
+    ACCEPTING_LOOP,
+    mailbox::Accepted,
+    shared::{Permit, Shared},
+    token,
+};
+
+/// Accepts, failed ones included, before the connections get their turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+pub(crate) struct Acceptor {
+    listeners: Vec<Option<Listening>>,
+    acceptance: Acceptance,
+    paused_until: Option<Instant>,
+    held: bool,
+    closing: bool,
+}
+
+struct Listening {
+    listener: TcpListener,
+    /// Whether something may be queued.
+    ready: bool,
+}
+
+impl Acceptor {
+    pub(crate) fn new(listeners: Vec<std::net::TcpListener>, registry: &Registry) -> io::Result<Self> {
+        let mut registered = Vec::with_capacity(listeners.len());
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let mut listener = TcpListener::from_std(listener);
+            registry.register(&mut listener, token::listener(index), Interest::READABLE)?;
+            registered.push(Some(Listening { listener, ready: false }));
+        }
+        Ok(Self {
+            listeners: registered,
+            acceptance: Acceptance::default(),
+            paused_until: None,
+            held: false,
+            closing: false,
+        })
+    }
+
+    pub(crate) fn on_event(&mut self, index: usize) {
+        if let Some(Some(listening)) = self.listeners.get_mut(index) {
+            listening.ready = true;
+        }
+    }
+
+    /// From now on a listener is closed once nothing is queued at it. The connection limit no longer
+    /// holds: what is queued is bounded by the backlog, and would be reset.
+    pub(crate) fn close_when_empty(&mut self) {
+        self.closing = true;
+        for listening in self.listeners.iter_mut().flatten() {
+            listening.ready = true;
+        }
+    }
+
+    /// When there is something to accept that no event will tell of.
+    pub(crate) fn next_turn(&self, now: Instant) -> Option<Instant> {
+        let waiting = !self.held && self.listeners.iter().flatten().any(|listening| listening.ready);
+        waiting.then(|| self.paused_until.unwrap_or(now))
+    }
+
+    /// Accepts what is queued, within the bounds, and gives the sockets that belong to this loop.
+    pub(crate) fn turn(&mut self, shared: &Arc<Shared>) -> Vec<Accepted> {
+        let mut own = Vec::new();
+        self.held = false;
+        if self.paused_until.is_some_and(|until| Instant::now() < until) {
+            return own;
+        }
+        self.paused_until = None;
+        for index in 0..self.listeners.len() {
+            let mut accepts = 0;
+            while accepts < ACCEPTS_PER_TURN
+                && self.paused_until.is_none()
+                && let Some(Listening { listener, ready: true }) = &self.listeners[index]
+            {
+                self.held = !self.closing && !shared.has_room();
+                if self.held {
+                    return own;
+                }
+                accepts += 1;
+                match listener.accept() {
+                    Ok((stream, peer)) => own.extend(deal_out(stream, peer, shared)),
+                    Err(error) => self.failed(index, &error),
+                }
+            }
+        }
+        own
+    }
+
+    fn failed(&mut self, index: usize, error: &io::Error) {
+        let now = Instant::now();
+        match self.acceptance.failed(error, now) {
+            AcceptFailure::Empty if self.closing => self.listeners[index] = None,
+            AcceptFailure::Empty => {
+                if let Some(listening) = &mut self.listeners[index] {
+                    listening.ready = false;
+                }
+            }
+            AcceptFailure::Retry => {}
+            AcceptFailure::Pause(pause) => self.paused_until = Some(now + pause),
+        }
+    }
+
+    /// Whether every listener is closed, and every socket dealt out.
+    pub(crate) fn is_over(&self) -> bool {
+        self.listeners.iter().all(Option::is_none)
+    }
+}
+
+/// Hands the connection to the loop with the fewest, or gives it back if that is the accepting one.
+fn deal_out(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> Option<Accepted> {
+    if let Err(error) = prepare_connection(&stream, shared.sockets) {
+        log::debug!("a connection from {peer} could not be set up: {error}");
+        return None;
+    }
+    let permit = Permit::on_the_least_loaded(shared);
+    let index = permit.loop_index;
+    let accepted = Accepted { stream, peer, permit };
+    if index == ACCEPTING_LOOP {
+        return Some(accepted);
+    }
+    shared.loops[index].mailbox.hand_over(accepted);
+    None
+}

@@ -1,0 +1,386 @@
+//! The connections of one loop: a slab that only the loop's own thread sees, and so needs no locks.
+//!
+//! Readiness is edge-triggered: a flag is set by an event and cleared only when the system has said
+//! that there is no more. The table is borrowed for moments: never while a future is polled, or
+//! while anything is dropped or woken that could run foreign code.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Instant,
+};
+
+use mio::event::Event;
+use slab::Slab;
+use trijet_core::Outcome;
+
+use crate::{
+    mailbox::{ConnectionWaker, Mailbox},
+    timers::Timers,
+    token::Key,
+    transport::MioTransport,
+};
+
+thread_local! {
+    static CONNECTIONS: RefCell<Option<Connections>> = const { RefCell::new(None) };
+}
+
+/// The running `drive` of one connection.
+pub(crate) type Driver = Pin<Box<dyn Future<Output = Outcome<MioTransport>>>>;
+
+/// What a slot holds.
+pub(crate) enum Work {
+    /// Nothing goes on: no future, no buffer.
+    Idle(MioTransport),
+    /// A request, or part of one, is there. `last` if the drive began when the server was stopping.
+    Active { driver: Driver, last: bool },
+}
+
+/// One of the two directions of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+#[derive(Default)]
+struct Readiness {
+    ready: bool,
+    /// The peer has closed this direction. The event that says so comes once, perhaps together with
+    /// data: without this flag, the short read of that data would clear `ready` for ever.
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+/// A connection's place in the table, opaque outside.
+pub(crate) struct Slot {
+    key: Key,
+    /// `None` while it is being polled.
+    work: Option<Work>,
+    waker: Waker,
+    read: Readiness,
+    write: Readiness,
+    deadline: Option<Instant>,
+    deadline_waker: Option<Waker>,
+    /// The earliest entry in the timers.
+    armed: Option<Instant>,
+    /// Whether it is in the ready queue.
+    queued: bool,
+}
+
+impl Slot {
+    fn readiness(&mut self, direction: Direction) -> &mut Readiness {
+        match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+        }
+    }
+}
+
+/// A connection whose deadline has come.
+pub(crate) enum Due {
+    /// It waits for its deadline.
+    Wake(Waker),
+    /// It has been idle for too long, and is no longer in its slot.
+    Drop(MioTransport),
+}
+
+pub(crate) struct Connections {
+    slots: Slab<Slot>,
+    generation: usize,
+    ready: VecDeque<Key>,
+    timers: Timers,
+    mailbox: Arc<Mailbox>,
+}
+
+/// Makes this thread a loop's own, until it is dropped with all its connections.
+pub(crate) struct Entered(());
+
+pub(crate) fn enter(mailbox: Arc<Mailbox>) -> Entered {
+    CONNECTIONS.set(Some(Connections {
+        slots: Slab::new(),
+        generation: 0,
+        ready: VecDeque::new(),
+        timers: Timers::default(),
+        mailbox,
+    }));
+    Entered(())
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // Dropping a handler's future may call wakers, which find the table gone then.
+        let connections = CONNECTIONS.take();
+        for slot in connections.into_iter().flat_map(|connections| connections.slots) {
+            crate::contained("dropping a connection", || drop(slot));
+        }
+    }
+}
+
+/// Looks at this thread's connections; `None` on any other thread.
+pub(crate) fn with<R>(look: impl FnOnce(&mut Connections) -> R) -> Option<R> {
+    CONNECTIONS.with_borrow_mut(|connections| connections.as_mut().map(look))
+}
+
+/// Queues the connection if this is the thread of its loop.
+pub(crate) fn wake_here(mailbox: &Arc<Mailbox>, key: Key) -> bool {
+    let queued = CONNECTIONS.try_with(|connections| {
+        // A waker that is called while the table is borrowed goes by the mailbox, like a foreign one.
+        let mut connections = connections.try_borrow_mut().ok()?;
+        let connections = connections.as_mut().filter(|own| Arc::ptr_eq(&own.mailbox, mailbox))?;
+        connections.queue(key);
+        Some(())
+    });
+    matches!(queued, Ok(Some(())))
+}
+
+impl Connections {
+    /// A slot for a new connection, to be filled by [`keep`](Self::keep).
+    pub(crate) fn reserve(&mut self) -> Key {
+        let entry = self.slots.vacant_entry();
+        self.generation = self.generation.wrapping_add(1);
+        let key = Key::new(entry.key(), self.generation);
+        let waker = Waker::from(Arc::new(ConnectionWaker::new(key, self.mailbox.clone())));
+        entry.insert(Slot {
+            key,
+            work: None,
+            waker,
+            read: Readiness::default(),
+            write: Readiness::default(),
+            deadline: None,
+            deadline_waker: None,
+            armed: None,
+            queued: false,
+        });
+        key
+    }
+
+    fn slot(&mut self, key: Key) -> Option<&mut Slot> {
+        self.slots.get_mut(key.index()).filter(|slot| slot.key == key)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Lets the connection have a turn.
+    pub(crate) fn queue(&mut self, key: Key) {
+        if let Some(slot) = self.slot(key)
+            && !mem::replace(&mut slot.queued, true)
+        {
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Lets the connection have a turn, in which it looks whether the peer has sent something that no
+    /// event has told of yet.
+    pub(crate) fn queue_to_read(&mut self, key: Key) {
+        if let Some(slot) = self.slot(key) {
+            slot.read.ready = true;
+        }
+        self.queue(key);
+    }
+
+    /// Lets every connection have a turn, in which it looks whether the peer has sent something that no
+    /// event has told of yet.
+    pub(crate) fn queue_all(&mut self) {
+        for (_, slot) in &mut self.slots {
+            slot.read.ready = true;
+            if !mem::replace(&mut slot.queued, true) {
+                self.ready.push_back(slot.key);
+            }
+        }
+    }
+
+    /// How many wait for a turn now. Those that are woken meanwhile come after the next events.
+    pub(crate) fn queued(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Takes the next connection that waits for a turn out of its slot, with its waker, and whether
+    /// there may be something to read.
+    pub(crate) fn next_queued(&mut self) -> Option<(Key, Option<Work>, Waker, bool)> {
+        let key = self.ready.pop_front()?;
+        let slot = self.slot(key)?;
+        slot.queued = false;
+        Some((key, slot.work.take(), slot.waker.clone(), slot.read.ready))
+    }
+
+    /// Puts a connection back whose turn is over.
+    pub(crate) fn keep(&mut self, key: Key, work: Work) {
+        if let Some(slot) = self.slot(key) {
+            slot.work = Some(work);
+        }
+    }
+
+    /// Keeps a connection that is idle until `deadline`. Gives what its slot need not hold any longer.
+    pub(crate) fn keep_idle(
+        &mut self,
+        key: Key,
+        transport: MioTransport,
+        deadline: Instant,
+    ) -> [Option<Waker>; 3] {
+        let Some(slot) = self.slot(key) else { return [None, None, None] };
+        slot.work = Some(Work::Idle(transport));
+        let unused = [slot.read.waker.take(), slot.write.waker.take(), slot.deadline_waker.take()];
+        let again = slot.read.ready;
+        self.set_deadline(key, deadline);
+        if again {
+            self.queue(key);
+        }
+        unused
+    }
+
+    /// Frees the slot. What it still held is given back, to be dropped when the table is not borrowed.
+    #[must_use]
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Slot> {
+        self.slot(key)?;
+        let slot = self.slots.remove(key.index());
+        let slots = &self.slots;
+        self.timers.tidy(slots.len(), |at, key| {
+            slots.get(key.index()).is_some_and(|slot| slot.key == key && slot.armed == Some(at))
+        });
+        Some(slot)
+    }
+
+    /// Takes note of an event, and gives the wakers that wait for it.
+    pub(crate) fn on_event(&mut self, key: Key, event: &Event) -> [Option<Waker>; 2] {
+        let Some(slot) = self.slot(key) else { return [None, None] };
+        let failed = event.is_error();
+        slot.read.closed |= event.is_read_closed() || failed;
+        slot.write.closed |= event.is_write_closed() || failed;
+        slot.read.ready |= event.is_readable() || slot.read.closed;
+        slot.write.ready |= event.is_writable() || slot.write.closed;
+        if slot.read.ready && matches!(slot.work, Some(Work::Idle(_))) {
+            self.queue(key);
+            return [None, None];
+        }
+        [&mut slot.read, &mut slot.write].map(|side| if side.ready { side.waker.take() } else { None })
+    }
+
+    /// Whether it is worth a system call in `direction`; if not, the waker is kept. `None`: the
+    /// connection is not on this thread.
+    ///
+    /// Gives a waker that it replaced, to be dropped when the table is not borrowed.
+    pub(crate) fn poll_ready(
+        &mut self,
+        key: Key,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Option<(bool, Option<Waker>)> {
+        let side = self.slot(key)?.readiness(direction);
+        let replaced = if side.ready { None } else { keep_waker(&mut side.waker, cx) };
+        Some((side.ready, replaced))
+    }
+
+    /// The system has taken or given less than it was asked for: wait for an event, if one can still come.
+    pub(crate) fn came_short(&mut self, key: Key, direction: Direction) {
+        if let Some(side) = self.slot(key).map(|slot| slot.readiness(direction)) {
+            side.ready = side.closed;
+        }
+    }
+
+    /// Everything up to the end of the stream has been read: there is no event left to wait for.
+    pub(crate) fn reached_end(&mut self, key: Key) {
+        if let Some(slot) = self.slot(key) {
+            slot.read.closed = true;
+        }
+    }
+
+    /// The system would have blocked: wait for an event.
+    pub(crate) fn would_block(&mut self, key: Key, direction: Direction) {
+        if let Some(side) = self.slot(key).map(|slot| slot.readiness(direction)) {
+            side.ready = false;
+        }
+    }
+
+    /// Keeps the waker until `at`. Gives a waker that it replaced.
+    pub(crate) fn wait_until(&mut self, key: Key, at: Instant, cx: &Context<'_>) -> Option<Waker> {
+        self.set_deadline(key, at);
+        self.slot(key).and_then(|slot| keep_waker(&mut slot.deadline_waker, cx))
+    }
+
+    fn set_deadline(&mut self, key: Key, at: Instant) {
+        let Some(slot) = self.slot(key) else { return };
+        slot.deadline = Some(at);
+        if slot.armed.is_none_or(|armed| at < armed) {
+            slot.armed = Some(at);
+            self.timers.arm(at, key);
+        }
+    }
+
+    /// The next time at which [`next_due`](Self::next_due) is worth a look.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Takes the next connection whose deadline has come.
+    pub(crate) fn next_due(&mut self, now: Instant) -> Option<Due> {
+        loop {
+            let (at, key) = self.timers.pop_due(now)?;
+            let Some(slot) = self.slot(key).filter(|slot| slot.armed == Some(at)) else { continue };
+            slot.armed = None;
+            match slot.deadline {
+                Some(deadline) if deadline > now => self.set_deadline(key, deadline),
+                Some(_) => {
+                    slot.deadline = None;
+                    if let Some(waker) = slot.deadline_waker.take() {
+                        return Some(Due::Wake(waker));
+                    }
+                    // Data that is there already was in time.
+                    if let Some(Work::Idle(_)) = slot.work
+                        && !slot.queued
+                    {
+                        let slot = self.slots.remove(key.index());
+                        if let Some(Work::Idle(transport)) = slot.work {
+                            return Some(Due::Drop(transport));
+                        }
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+fn keep_waker(kept: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
+    match kept {
+        Some(waker) if waker.will_wake(cx.waker()) => None,
+        other => other.replace(cx.waker().clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_outlives_a_connection_does_not_reach_the_next_in_its_slot() {
+        let poll = mio::Poll::new().unwrap();
+        let mailbox = Arc::new(Mailbox::new(poll.registry()).unwrap());
+        let _entered = enter(mailbox.clone());
+        let (first, second) = with(|own| {
+            let first = own.reserve();
+            own.wait_until(first, Instant::now(), &Context::from_waker(Waker::noop()));
+            drop(own.remove(first));
+            (first, own.reserve())
+        })
+        .unwrap();
+        assert_eq!((first.index(), first == second), (second.index(), false));
+        assert!(wake_here(&mailbox, first));
+        with(|own| {
+            own.would_block(first, Direction::Read);
+            assert!(own.poll_ready(first, Direction::Read, &Context::from_waker(Waker::noop())).is_none());
+            assert_eq!(own.queued(), 0, "a late wake");
+            assert!(own.next_due(Instant::now()).is_none(), "a late timer");
+            assert!(own.remove(first).is_none());
+            own.queue(second);
+            own.queue(second);
+            assert_eq!(own.queued(), 1, "queued once");
+        });
+    }
+}

@@ -1,0 +1,241 @@
+//! One event loop: waits for events, gives every connection that has something to do one turn, and
+//! waits again. It knows no HTTP, and must never block anywhere but in its poll.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use mio::{Events, event::Event};
+use trijet_backend::Phase;
+use trijet_core::Outcome;
+
+use crate::{
+    acceptor::Acceptor,
+    connections::{self, Due, Work},
+    mailbox::{Accepted, Mail, Mailbox},
+    shared::Shared,
+    token::{Key, Source},
+    transport::MioTransport,
+};
+
+const EVENTS_PER_TURN: usize = 1024;
+
+pub(crate) struct EventLoop {
+    pub(crate) poll: mio::Poll,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) shared: Arc<Shared>,
+    /// The accepting loop has it.
+    pub(crate) acceptor: Option<Acceptor>,
+}
+
+/// How far a loop has come with a stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Running,
+    /// Until the deadline.
+    Stopping(Instant),
+    Over,
+}
+
+impl EventLoop {
+    /// Serves until the server stops.
+    ///
+    /// # Errors
+    /// Where the system's poll fails, which is a bug.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mailbox = self.mailbox.clone();
+        let _closed = CloseOnDrop(&mailbox);
+        let _entered = connections::enter(mailbox.clone());
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        let mut stage = Stage::Running;
+        let mut timeout = Some(Duration::ZERO);
+        loop {
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                polled => polled?,
+            }
+            let mail = self.receive(&events);
+            stage = self.next_stage(stage);
+            for accepted in mail.sockets {
+                self.insert(accepted, stage);
+            }
+            connections::with(|own| mail.woken.iter().for_each(|waker| own.queue(waker.received())));
+            self.accept(stage);
+            for _ in 0..connections::with(|own| own.queued()).unwrap_or(0) {
+                self.turn();
+            }
+            let now = Instant::now();
+            fire_timers(now);
+            if self.is_over(stage, now) {
+                return Ok(());
+            }
+            timeout = self.timeout(stage, now);
+        }
+    }
+
+    /// Takes note of the events, and takes the mail if there is any.
+    fn receive(&mut self, events: &Events) -> Mail {
+        let mut mail = Mail::default();
+        for event in events {
+            match Source::from(event.token()) {
+                Source::Waker => mail = self.mailbox.take(),
+                Source::Listener(index) => {
+                    if let Some(acceptor) = &mut self.acceptor {
+                        acceptor.on_event(index);
+                    }
+                }
+                Source::Connection(key) => on_event(key, event),
+            }
+        }
+        mail
+    }
+
+    /// Notices that the server is stopping: every connection looks once more what it has received.
+    fn next_stage(&mut self, stage: Stage) -> Stage {
+        if !self.shared.life.is_stopping() {
+            return stage;
+        }
+        let next = match self.shared.life.phase() {
+            Phase::Running | Phase::Cut => Stage::Over,
+            Phase::Stopping(deadline) => Stage::Stopping(deadline),
+        };
+        if stage == Stage::Running {
+            connections::with(connections::Connections::queue_all);
+            if let Some(acceptor) = &mut self.acceptor {
+                acceptor.close_when_empty();
+            }
+        }
+        next
+    }
+
+    fn accept(&mut self, stage: Stage) {
+        let Some(acceptor) = &mut self.acceptor else { return };
+        for accepted in acceptor.turn(&self.shared) {
+            self.insert(accepted, stage);
+        }
+        if self.acceptor.as_ref().is_some_and(Acceptor::is_over) {
+            self.acceptor = None;
+            self.shared.accepting_over.store(true, Ordering::SeqCst);
+            self.shared.notify_all();
+        }
+    }
+
+    /// Gives a new connection its slot. It is idle until its first byte.
+    fn insert(&self, accepted: Accepted, stage: Stage) {
+        let Some(key) = connections::with(connections::Connections::reserve) else { return };
+        let peer = accepted.peer;
+        match MioTransport::register(accepted, key, self.poll.registry()) {
+            Ok(transport) => {
+                let deadline = Instant::now() + self.shared.limits.idle_timeout;
+                connections::with(|own| own.keep_idle(key, transport, deadline));
+                if stage != Stage::Running {
+                    connections::with(|own| own.queue_to_read(key));
+                }
+            }
+            Err(error) => {
+                log::warn!("a connection from {peer} could not be registered: {error}");
+                drop(connections::with(|own| own.remove(key)));
+            }
+        }
+    }
+
+    /// Polls the next connection of the ready queue.
+    fn turn(&self) {
+        let Some((key, work, waker, readable)) =
+            connections::with(connections::Connections::next_queued).flatten()
+        else {
+            return;
+        };
+        let (mut driver, last) = match work {
+            // Woken by what an earlier request has left behind.
+            Some(idle @ Work::Idle(_)) if !readable => {
+                connections::with(|own| own.keep(key, idle));
+                return;
+            }
+            Some(Work::Idle(transport)) => {
+                let last = self.shared.life.is_stopping();
+                ((self.shared.drive)(transport), last)
+            }
+            Some(Work::Active { driver, last }) => (driver, last),
+            None => return,
+        };
+        let polled = crate::contained("serving a connection", || {
+            driver.as_mut().poll(&mut Context::from_waker(&waker))
+        });
+        match polled {
+            Some(Poll::Pending) => {
+                connections::with(|own| own.keep(key, Work::Active { driver, last }));
+            }
+            Some(Poll::Ready(Outcome::Idle { transport, deadline })) if !last => {
+                drop(connections::with(|own| own.keep_idle(key, transport, deadline)));
+                if self.shared.life.is_stopping() {
+                    connections::with(|own| own.queue_to_read(key));
+                }
+            }
+            over => {
+                if let Some(Poll::Ready(Outcome::Upgrade(..))) = &over {
+                    log::error!("a connection asked for an upgrade, which this backend does not serve yet");
+                }
+                crate::contained("dropping a connection", || drop((over, driver)));
+                let slot = connections::with(|own| own.remove(key));
+                drop(slot);
+            }
+        }
+    }
+
+    /// Whether nothing is left to serve, or the time for it is over.
+    fn is_over(&self, stage: Stage, now: Instant) -> bool {
+        match stage {
+            Stage::Running => false,
+            Stage::Stopping(deadline) => {
+                // In this order: the last socket is in the mailbox before accepting is over.
+                now >= deadline
+                    || self.shared.accepting_over.load(Ordering::SeqCst)
+                        && self.mailbox.is_empty()
+                        && connections::with(|own| own.is_empty()).unwrap_or(true)
+            }
+            Stage::Over => true,
+        }
+    }
+
+    /// How long nothing will have to be done unless there is an event; `None`: for ever.
+    fn timeout(&self, stage: Stage, now: Instant) -> Option<Duration> {
+        let (queued, timer) = connections::with(|own| (own.queued(), own.next_timer())).unwrap_or_default();
+        let ready = (queued > 0).then_some(now);
+        let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.next_turn(now));
+        let stop = match stage {
+            Stage::Stopping(deadline) => Some(deadline),
+            Stage::Running | Stage::Over => None,
+        };
+        let next = [ready, timer, accept, stop].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(now))
+    }
+}
+
+fn on_event(key: Key, event: &Event) {
+    let wakers = connections::with(|own| own.on_event(key, event));
+    for waker in wakers.into_iter().flatten().flatten() {
+        waker.wake();
+    }
+}
+
+fn fire_timers(now: Instant) {
+    while let Some(due) = connections::with(|own| own.next_due(now)).flatten() {
+        match due {
+            Due::Wake(waker) => waker.wake(),
+            Due::Drop(transport) => drop(transport),
+        }
+    }
+}
+
+/// Lets go of what others still send to a loop that has ended, however it ended.
+struct CloseOnDrop<'m>(&'m Mailbox);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
