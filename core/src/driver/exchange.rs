@@ -18,6 +18,7 @@ use crate::{
     Body, BodyError, BoxFuture, CloseReason, Dispatch, Request, Response, Transport, ambient,
     body::{self, Source},
     h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, RequestHead, SendBody},
+    respond,
 };
 
 /// A handler, a body or the like panicked; the message is in the log.
@@ -117,7 +118,7 @@ impl<T: Transport> Driver<T> {
             log::error!("a handler answered with {}, which is no final status: 500 is sent", parts.status);
             return Err(End::Refuse(INTERNAL_ERROR));
         }
-        let keep = if self.io.is_stopping() || is_after_panic(&parts.extensions) {
+        let keep = if self.io.is_stopping() || parts.extensions.get::<respond::Panicked>().is_some() {
             KeepAlive::No
         } else {
             KeepAlive::Implied
@@ -283,10 +284,6 @@ enum Sent {
 fn with_source(length: Option<u64>) -> (Option<Source>, Body) {
     let (source, incoming) = body::incoming(length);
     (Some(source), Body::from_incoming(incoming))
-}
-
-fn is_after_panic(_: &http::Extensions) -> bool {
-    false
 }
 
 /// Drops what the app wrote; a panic in its destructors costs nothing else.
