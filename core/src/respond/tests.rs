@@ -41,6 +41,7 @@ fn values_become_the_responses_that_they_look_like() {
             seen(Redirect::permanent("https://example.org/")),
             (308, "", "https://example.org/", ""),
         ),
+        ("response", seen(Response::new("a")), (200, "", "", "a")),
         ("ok", seen(Ok::<_, StatusCode>("a")), (200, text, "", "a")),
         ("error", seen(Err::<(), _>(StatusCode::CONFLICT)), (409, "", "", "")),
         ("status and text", seen((StatusCode::CREATED, "a")), (201, text, "", "a")),
