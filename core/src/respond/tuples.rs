@@ -12,7 +12,7 @@ use crate::Response;
 ///
 /// `StatusCode` sets the status; `HeaderMap`, arrays and vectors of pairs set headers. Each name in
 /// them replaces what the last value or an earlier part has set; twice the same name in one part adds.
-/// A `Result` as the last value keeps neither status: a `StatusCode` before it also replaces that of an error.
+/// Mind that a `StatusCode` before a `Result` is the status of its error too.
 ///
 /// ```
 /// use trijet_core::{IntoResponse, StatusCode};
