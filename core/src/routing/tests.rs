@@ -1,3 +1,7 @@
+//! Tests of routing through a whole app.
+
+mod plain_reading;
+
 use crate::{
     Next, Path, Request, Response, Router, State, any,
     exercise::{app, faults, get as fetch, request, send},
@@ -251,6 +255,7 @@ fn the_innermost_state_wins_for_handlers_and_the_own_for_middleware() {
 #[test]
 fn every_fault_is_reported_before_serving() {
     async fn needs(_: State<u64>) {}
+    async fn needs_first(_: State<u64>, _: Request) {}
     async fn pair(_: Path<(u8, u8)>) {}
     async fn stateful(_: State<i8>, request: Request, next: Next) -> Response {
         next.run(request).await
@@ -262,6 +267,11 @@ fn every_fault_is_reported_before_serving() {
             "state",
             r().route("/a", post(needs)),
             &["POST /a takes State<u64>: give it to the router with `.state(…)`"],
+        ),
+        (
+            "state, not as the last argument",
+            r().route("/a", put(needs_first)),
+            &["PUT /a takes State<u64>: give it to the router with `.state(…)`"],
         ),
         (
             "state of a sibling",
@@ -362,104 +372,4 @@ fn every_fault_is_reported_before_serving() {
         "the router cannot be served:\n- `a`: a path begins with `/`\n\
          - GET /a takes State<u64>: give it to the router with `.state(…)`"
     );
-}
-
-/// Whether `path` matches `pattern`, one segment after the other; captures are whole segments here.
-fn matches(pattern: &str, path: &str) -> bool {
-    let mut segments = path.split('/');
-    for wanted in pattern.split('/') {
-        match segments.next() {
-            Some(segment) if wanted.starts_with("{*") => {
-                return !segment.is_empty() || segments.next().is_some();
-            }
-            Some(segment) if wanted.starts_with('{') && !segment.is_empty() => {}
-            Some(segment) if segment == wanted => {}
-            _ => return false,
-        }
-    }
-    segments.next().is_none()
-}
-
-#[test]
-fn every_path_goes_where_a_plain_reading_of_the_patterns_says() {
-    async fn tell(Path(all): Path<Vec<(String, String)>>, request: Request) -> String {
-        let pattern = request.extensions().get::<String>().unwrap();
-        // What was captured, put back into the pattern, is the path.
-        let path = all.iter().fold(pattern.clone(), |path, (name, value)| {
-            path.replace(&format!("{{{name}}}"), value).replace(&format!("{{*{name}}}"), value)
-        });
-        assert_eq!(path, request.uri().path(), "{pattern}");
-        pattern.clone()
-    }
-    async fn note(mut request: Request, next: Next) -> Response {
-        let route = next.route().map(str::to_owned);
-        request.extensions_mut().extend(route.map_or_else(Default::default, |route| {
-            let mut extensions = http::Extensions::new();
-            extensions.insert(route);
-            extensions
-        }));
-        next.run(request).await
-    }
-    let nests: &[(&str, &[&str])] = &[
-        ("", &["/", "/a", "/a/{x}", "/{x}", "/{x}/b", "/{x}/b/{y}", "/a/b/{*r}", "/{x}/{y}/c", "/b/b/c"]),
-        ("/b", &["/", "/a", "/{x}/c", "/c/{x}"]),
-        ("/{t}/a", &["/b", "/{x}/{y}"]),
-        ("/a/a", &["/c/{x}"]),
-    ];
-    let fill =
-        |patterns: &[&str]| patterns.iter().fold(Router::new(), |router, p| router.route(p, get(tell)));
-    let mut router = fill(nests[0].1);
-    for &(prefix, patterns) in &nests[1..] {
-        let text = format!("below {prefix}");
-        router = router.nest(prefix, fill(patterns).fallback(inline(move || text.clone())));
-    }
-    let app = app(router.fallback(inline(|| "nowhere")).wrap(note));
-
-    let patterns: Vec<String> = nests
-        .iter()
-        .flat_map(|(prefix, patterns)| {
-            patterns.iter().map(move |p| match (*prefix, *p) {
-                ("", p) => p.to_owned(),
-                (prefix, "/") => prefix.to_owned(),
-                (prefix, p) => format!("{prefix}{p}"),
-            })
-        })
-        .collect();
-    let mut paths = vec![String::new()];
-    for _ in 0..5 {
-        let longer: Vec<String> = paths
-            .iter()
-            .flat_map(|path| ["a", "b", "c", ""].map(|segment| format!("{path}/{segment}")))
-            .collect();
-        for path in &longer {
-            let told = fetch(&app, path).text;
-            let candidates: Vec<&String> = patterns.iter().filter(|pattern| matches(pattern, path)).collect();
-            let closest = nests[1..]
-                .iter()
-                .map(|(prefix, _)| *prefix)
-                .filter(|prefix| {
-                    matches(prefix, path) || matches(&format!("{prefix}/{{*r}}"), path) || {
-                        path.strip_suffix('/').is_some_and(|path| matches(prefix, path))
-                    }
-                })
-                // Text wins, from the left; then the longer.
-                .min_by_key(|prefix| prefix.replace('{', "~") + "~~");
-            let allowed = |pattern: &&&String| {
-                !pattern.contains('{')
-                    || closest.is_none_or(|prefix| super::pattern::is_below(pattern, prefix))
-            };
-            match candidates.iter().filter(allowed).count() {
-                0 => assert_eq!(
-                    told,
-                    closest.map_or("nowhere".into(), |prefix| format!("below {prefix}")),
-                    "{path}"
-                ),
-                _ => assert!(
-                    candidates.iter().filter(allowed).any(|pattern| **pattern == told),
-                    "{path}: {told}"
-                ),
-            }
-        }
-        paths = longer;
-    }
 }
