@@ -35,12 +35,9 @@ fn every_path_goes_where_a_plain_reading_of_the_patterns_says() {
         pattern.clone()
     }
     async fn note(mut request: Request, next: Next) -> Response {
-        let route = next.route().map(str::to_owned);
-        request.extensions_mut().extend(route.map_or_else(Default::default, |route| {
-            let mut extensions = http::Extensions::new();
-            extensions.insert(route);
-            extensions
-        }));
+        if let Some(route) = next.route() {
+            request.extensions_mut().insert(route.to_owned());
+        }
         next.run(request).await
     }
     let nests: &[(&str, &[&str])] = &[
