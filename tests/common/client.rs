@@ -113,10 +113,17 @@ impl Client {
         let ending = response.ending();
         response.chunks = self.body(ending, |piece| body.extend_from_slice(piece));
         response.body = body;
-        if ending == Ending::Chunked {
-            response.trailers = self.trailers();
-        }
+        response.trailers = self.end_of_chunks(ending);
         response
+    }
+
+    /// Reads what follows the last chunk's line, where there are chunks.
+    #[track_caller]
+    pub(crate) fn end_of_chunks(&mut self, ending: Ending) -> Vec<(String, String)> {
+        match ending {
+            Ending::Chunked => self.trailers(),
+            Ending::Length(_) | Ending::Close => Vec::new(),
+        }
     }
 
     /// Reads one head.

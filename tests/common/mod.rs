@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary takes the parts that it needs")]
 
 pub(crate) mod client;
+pub(crate) mod gate;
 pub(crate) mod pattern;
 pub(crate) mod response;
 pub(crate) mod server;

@@ -97,7 +97,7 @@ impl Response {
 
     /// Fails unless it is a 200 with this body.
     #[track_caller]
-    pub(crate) fn is_ok(self, body: &str) -> Self {
+    pub(crate) fn says(self, body: &str) -> Self {
         assert_eq!((self.status, self.text()), (200, body), "{self:?}");
         self
     }

@@ -56,7 +56,7 @@ fn app() -> Router {
 
 fn hello(on: Backend) {
     let server = start(on, app());
-    let answer = server.connect().get("/").is_ok("Hello, World!");
+    let answer = server.connect().get("/").says("Hello, World!");
     assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(answer.header("content-length"), Some("13"));
     assert!(!answer.closes());
@@ -76,7 +76,7 @@ fn every_kind_of_handler(on: Backend) {
         ("/f/8", "8"),
         ("/stream", "onetwothree"),
     ] {
-        client.get(path).is_ok(body);
+        client.get(path).says(body);
     }
 }
 
@@ -87,10 +87,10 @@ fn pipelined_requests_are_answered_in_order(on: Backend) {
     let requests: String = paths.zip(0..16).map(|(path, n)| request(&format!("/{path}/{n}"))).collect();
     client.send(requests + &upload("/echo", "the last"));
     for n in 0..16 {
-        client.response().is_ok(&n.to_string());
+        client.response().says(&n.to_string());
     }
-    client.response().is_ok("the last");
-    client.get("/").is_ok("Hello, World!");
+    client.response().says("the last");
+    client.get("/").says("Hello, World!");
 }
 
 fn a_thousand_requests_in_one_segment(on: Backend) {
@@ -105,9 +105,9 @@ fn a_thousand_requests_in_one_segment(on: Backend) {
         .collect();
     client.send(requests);
     for n in 0..1000 {
-        client.response().is_ok(&n.to_string());
+        client.response().says(&n.to_string());
     }
-    client.get("/").is_ok("Hello, World!");
+    client.get("/").says("Hello, World!");
 }
 
 fn head_is_get_without_the_body(on: Backend) {
@@ -139,16 +139,16 @@ fn methods_and_paths_that_are_not_there(on: Backend) {
     client.send(request("/").replacen("GET", "BREW", 1)).response().with_status(501);
     let options = client.send(request("/echo").replacen("GET", "OPTIONS", 1)).response().with_status(204);
     assert_eq!(options.header("allow"), Some("POST, OPTIONS"));
-    client.get("/").is_ok("Hello, World!");
+    client.get("/").says("Hello, World!");
 }
 
 fn one_connection_serves_many_requests(on: Backend) {
     let server = start(on, app());
     let mut client = server.connect();
     for n in 0..100 {
-        client.get(&format!("/n/{n}")).is_ok(&n.to_string());
-        client.get(&format!("/f/{n}")).is_ok(&n.to_string());
-        client.send(upload("/echo", &n.to_string())).response().is_ok(&n.to_string());
+        client.get(&format!("/n/{n}")).says(&n.to_string());
+        client.get(&format!("/f/{n}")).says(&n.to_string());
+        client.send(upload("/echo", &n.to_string())).response().says(&n.to_string());
     }
 }
 
@@ -167,7 +167,7 @@ fn a_close_that_is_asked_for_is_given(on: Backend) {
 fn http_1_0(on: Backend) {
     let server = start(on, app());
     let mut client = server.connect();
-    let answer = client.send("GET / HTTP/1.0\r\n\r\n").response().is_ok("Hello, World!");
+    let answer = client.send("GET / HTTP/1.0\r\n\r\n").response().says("Hello, World!");
     assert!(answer.closes());
     client.is_ended();
 
@@ -175,12 +175,12 @@ fn http_1_0(on: Backend) {
     for _ in 0..3 {
         let answer = client.send("GET /fn HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").response();
         assert_eq!(answer.header("connection"), Some("keep-alive"));
-        answer.is_ok("from a fn");
+        answer.says("from a fn");
     }
     // Its length is not known, so that only the close can tell its end.
     let answer = client.send("GET /stream HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").response();
     assert!(answer.closes() && answer.chunks.is_none());
-    answer.is_ok("onetwothree");
+    answer.says("onetwothree");
     client.is_ended();
 }
 
@@ -192,27 +192,27 @@ fn answers_without_a_body(on: Backend) {
     assert_eq!(answer.header("etag"), Some("\"x\""));
     let answer = client.get("/response").with_status(418);
     assert_eq!(answer.header("content-length"), Some("0"));
-    client.get("/").is_ok("Hello, World!");
+    client.get("/").says("Hello, World!");
 }
 
 fn kinds_of_responses(on: Backend) {
     let server = start(on, app());
     let mut client = server.connect();
-    let answer = client.get("/html").is_ok("<p>");
+    let answer = client.get("/html").says("<p>");
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
     let answer = client.get("/redirect").with_status(303);
     assert_eq!(answer.header("location"), Some("/elsewhere"));
     let answer = client.get("/tuple").with_status(201);
     assert_eq!((answer.header("x-one"), answer.text()), (Some("1"), "made"));
     assert_eq!(client.get("/result").with_status(409).text(), "no");
-    let answer = client.get("/stream").is_ok("onetwothree");
+    let answer = client.get("/stream").says("onetwothree");
     assert_eq!(answer.chunks, Some(vec![3, 3, 5]), "one item is one chunk");
 }
 
 fn empty_lines_before_a_request(on: Backend) {
     let server = start(on, app());
     let mut client = server.connect();
-    client.send(format!("\r\n\r\n{}", request("/"))).response().is_ok("Hello, World!");
+    client.send(format!("\r\n\r\n{}", request("/"))).response().says("Hello, World!");
     assert!(client.send("\r\n\r\n\r\n").response().with_status(400).closes());
     client.is_ended();
 }

@@ -23,3 +23,4 @@ macro_rules! on_every_backend {
 }
 
 mod basics;
+mod streaming;
