@@ -126,8 +126,15 @@ impl<T: Transport> Driver<T> {
         if self.connection.is_idle() {
             return self.read_first();
         }
+        const OVERDUE: Refusal =
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time");
+        let now = self.io.now();
         let timeout = self.limits.head_timeout;
-        let deadline = *self.head_deadline.get_or_insert_with(|| self.io.now() + timeout);
+        let deadline = *self.head_deadline.get_or_insert_with(|| now + timeout);
+        // Rule 7: where a read blocks, a peer that drips is never waited for below.
+        if now >= deadline {
+            return Filled::End(End::Refuse(OVERDUE));
+        }
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.io.poll_read(cx, self.connection.input_space()) {
                 match read {
@@ -140,12 +147,7 @@ impl<T: Transport> Driver<T> {
                 }
                 return Poll::Ready(Filled::More);
             }
-            self.io.poll_deadline(cx, deadline).map(|()| {
-                Filled::End(End::Refuse(Refusal::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the request head did not arrive in time",
-                )))
-            })
+            self.io.poll_deadline(cx, deadline).map(|()| Filled::End(End::Refuse(OVERDUE)))
         })
         .await
     }
