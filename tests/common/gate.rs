@@ -34,8 +34,7 @@ impl Gate {
     pub(crate) fn wait(&self) {
         let (state, changed) = &*self.0;
         let state = state.lock().unwrap();
-        let (_state, result) =
-            changed.wait_timeout_while(state, PATIENCE, |state| !state.open).unwrap();
+        let (_state, result) = changed.wait_timeout_while(state, PATIENCE, |state| !state.open).unwrap();
         assert!(!result.timed_out(), "the gate was never opened");
     }
 

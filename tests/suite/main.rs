@@ -23,4 +23,9 @@ macro_rules! on_every_backend {
 }
 
 mod basics;
+mod deadlines;
+mod ends;
+mod expectation;
+mod panics;
 mod streaming;
+mod unread;

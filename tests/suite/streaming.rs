@@ -155,8 +155,7 @@ fn echo_while_it_comes(on: Backend) {
 /// With marks of a byte the body stream waits after every piece: the way back from waiting is tried
 /// at each.
 fn a_tiny_buffer_changes_nothing(on: Backend) {
-    let limits =
-        Limits { output_high_bytes: 1, output_low_bytes: 0, turn_bytes_max: 1, ..Limits::default() };
+    let limits = Limits { output_high_bytes: 1, output_low_bytes: 0, turn_bytes_max: 1, ..Limits::default() };
     let server = start_with(on, app(), limits);
     let mut client = server.connect();
     for path in ["/stream", "/iter"] {
