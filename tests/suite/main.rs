@@ -26,6 +26,10 @@ mod basics;
 mod deadlines;
 mod ends;
 mod expectation;
+#[cfg(all(feature = "json", feature = "query", feature = "form"))]
+mod extractors;
+mod limits;
+mod middleware;
 mod panics;
 mod streaming;
 mod unread;
