@@ -59,7 +59,11 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
             },
             // 2. – 5. in exchange.rs.
             Event::Request(head) => match driver.exchange(*head).await {
-                Ok(()) => driver.turn.count_request(),
+                Ok(()) => {
+                    if let Err(end) = driver.end_request().await {
+                        break end;
+                    }
+                }
                 Err(end) => break end,
             },
             Event::Refused(refusal) => break End::Refuse(refusal),
@@ -112,6 +116,18 @@ enum Filled {
 }
 
 impl<T: Transport> Driver<T> {
+    /// Counts a request, and lets others go first where many were pipelined (rule 6).
+    async fn end_request(&mut self) -> Result<(), End> {
+        self.turn.count_request();
+        // Without bytes of a next request, it is `fill_head` that ends the turn.
+        if self.turn.is_over() && !self.connection.is_idle() {
+            // Rule 2: this parks.
+            self.flush().await?;
+            self.turn.yield_now().await;
+        }
+        Ok(())
+    }
+
     /// Reads until there is something new for the engine.
     async fn fill_head(&mut self) -> Filled {
         if let Err(end) = self.flush().await {
