@@ -165,14 +165,18 @@ fn head(path: &str, framing: &str) -> String {
 
 fn a_body_that_stalls(on: Backend) {
     let server = start_with(on, app(), Limits { stall_timeout: SHORT, ..unhurried() });
+    let mut clients = Vec::new();
     for path in ["/bytes", "/fn-bytes", "/read"] {
         for (framing, body) in FRAMINGS {
             for body in ["", body] {
-                let mut client = server.connect();
-                let start = Instant::now();
-                is_408_in_time(client.send(head(path, framing) + body), start);
+                let (mut client, start) = (server.connect(), Instant::now());
+                client.send(head(path, framing) + body);
+                clients.push((client, start));
             }
         }
+    }
+    for (mut client, start) in clients {
+        is_408_in_time(&mut client, start);
     }
 }
 
@@ -184,20 +188,18 @@ fn a_body_that_drips(on: Backend) {
         ..unhurried()
     };
     let server = start_with(on, app(), limits);
+    let mut clients = Vec::new();
     for path in ["/bytes", "/fn-bytes", "/read"] {
-        for ((framing, body), every) in FRAMINGS.into_iter().zip(DRIPS) {
-            let mut client = server.connect();
-            let start = Instant::now();
-            client.send(head(path, framing) + body);
-            let _drip = Drip::start(client.sender(), every);
-            is_408_in_time(&mut client, start);
+        for (framing, body) in FRAMINGS {
+            for every in DRIPS {
+                let (mut client, start) = (server.connect(), Instant::now());
+                client.send(head(path, framing) + body);
+                let drip = Drip::start(client.sender(), every);
+                clients.push((client, start, drip));
+            }
         }
     }
-    for every in DRIPS {
-        let mut client = server.connect();
-        let start = Instant::now();
-        client.send(head("/read", FRAMINGS[0].0));
-        let _drip = Drip::start(client.sender(), every);
+    for (mut client, start, _drip) in clients {
         is_408_in_time(&mut client, start);
     }
 }
