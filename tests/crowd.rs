@@ -4,15 +4,12 @@
 #![cfg(all(feature = "threaded", feature = "mio", feature = "tokio"))]
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{
-        Arc, Barrier,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
     time::{Duration, Instant},
 };
+
+use mio::{Events, Interest, Poll, Token};
 
 use trijet::{Backend, Router, Server, ServerHandle, get};
 
@@ -71,31 +68,52 @@ fn jain(counts: &[u64]) -> f64 {
     (sum * sum) as f64 / (counts.len() as f64 * squares as f64)
 }
 
+/// Keeps one request under way on each of `connections`, from one thread, and counts the answers of each.
+fn serve_closed_loops(address: SocketAddr, connections: usize, time: Duration) -> Vec<u64> {
+    let mut poll = Poll::new().unwrap();
+    let mut streams: Vec<_> = (0..connections)
+        .map(|index| {
+            let stream = connect(address);
+            stream.set_nonblocking(true).unwrap();
+            let mut stream = mio::net::TcpStream::from_std(stream);
+            poll.registry().register(&mut stream, Token(index), Interest::READABLE).unwrap();
+            (stream, 0_u64)
+        })
+        .collect();
+    let response_length = {
+        let mut stream = connect(address);
+        stream.write_all(REQUEST).unwrap();
+        stream.read(&mut [0; 512]).unwrap()
+    };
+    for (stream, _) in &mut streams {
+        assert_eq!(stream.write(REQUEST).unwrap(), REQUEST.len());
+    }
+    let mut events = Events::with_capacity(connections);
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!events.is_empty(), "nobody is answered any more");
+        for event in &events {
+            let (stream, count) = &mut streams[event.token().0];
+            let mut response = [0; 512];
+            // Responses are far smaller than a segment: each comes whole.
+            match stream.read(&mut response) {
+                Ok(length) => assert_eq!(length, response_length, "{}", String::from_utf8_lossy(&response)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => panic!("{error}"),
+            }
+            *count += 1;
+            assert_eq!(stream.write(REQUEST).unwrap(), REQUEST.len());
+        }
+    }
+    streams.into_iter().map(|(_, count)| count).collect()
+}
+
 fn busy_connections_share_fairly(backend: Backend, workers: usize, connections: usize) {
     let connections = within_limit(connections);
     let server = start(backend, workers);
     let address = server.local_addr();
-    let (begin, done) = (Arc::new(Barrier::new(connections + 1)), Arc::new(AtomicBool::new(false)));
-    let clients: Vec<_> = (0..connections)
-        .map(|_| {
-            let (begin, done) = (begin.clone(), done.clone());
-            let client = move || {
-                let mut stream = connect(address);
-                begin.wait();
-                let mut count = 0_u64;
-                while !done.load(Ordering::Relaxed) {
-                    exchange(&mut stream);
-                    count += 1;
-                }
-                count
-            };
-            thread::Builder::new().stack_size(64 << 10).spawn(client).unwrap()
-        })
-        .collect();
-    begin.wait();
-    thread::sleep(Duration::from_secs(2));
-    done.store(true, Ordering::Relaxed);
-    let counts: Vec<u64> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+    let counts = serve_closed_loops(address, connections, Duration::from_secs(3));
     stop(&server);
     let (index, least) = (jain(&counts), counts.iter().min().unwrap());
     println!(
