@@ -55,7 +55,8 @@ impl Life {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `wake` at every later change of phase, from the thread that makes it. It must not block.
+    /// Calls `wake` at every later change of phase, from the thread that makes it. It must not
+    /// block, nor ask this life anything: its lock is held.
     pub fn on_change(&self, wake: impl Fn() + Send + Sync + 'static) {
         let mut state = self.lock();
         if state.phase != Phase::Running {

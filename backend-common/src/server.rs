@@ -108,7 +108,7 @@ impl Settings {
         }
         let life = Arc::new(Life::new(self.limits.shutdown_timeout));
         let service = Service {
-            app: Arc::new(app),
+            app: Arc::new(app.with_body_bytes_max(self.limits.body_bytes_max)),
             connections_max: connections_max(&self.limits, sockets::open_files_max()),
             limits: Arc::new(self.limits),
             sockets: self.sockets,

@@ -1,25 +1,20 @@
-//! The app as the driver sees it.
+//! The app as the driver sees it: one request in, one lazy reply out.
+//! Nothing of the user's may run before the reply is polled.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::{BoxFuture, Request, Response};
+use http::Method;
 
-/// An app that is ready to be served: a checked and compiled `Router`.
-#[derive(Debug)]
-pub struct App {}
+use crate::{
+    BoxFuture, Limits, Request, Response,
+    extract::{At, Captures, Context},
+    routing::{Compiled, Endpoint, Found},
+};
 
-/// An app being put together.
-#[derive(Debug, Default)]
-pub struct Router {}
-
-impl Router {
-    /// Checks and compiles the app.
-    ///
-    /// # Errors
-    /// Every fault, by route.
-    pub fn build(self) -> Result<App, std::fmt::Error> {
-        Ok(App {})
-    }
+/// An app that is ready to be served: a checked and compiled [`Router`](crate::Router).
+pub struct App {
+    routes: Compiled,
+    body_bytes_max: u64,
 }
 
 /// What becomes of one request: the reply to poll, and the settings of the route that it met.
@@ -31,12 +26,46 @@ pub struct Dispatch {
 }
 
 impl App {
+    pub(crate) fn new(routes: Compiled) -> Self {
+        Self { routes, body_bytes_max: Limits::default().body_bytes_max }
+    }
+
+    /// Sets the most bytes that a request's body may have where its route does not say: a server passes
+    /// its [`Limits::body_bytes_max`].
+    #[must_use]
+    pub fn with_body_bytes_max(mut self, bytes: u64) -> Self {
+        self.body_bytes_max = bytes;
+        self
+    }
+
     /// Finds the route of `request`. `peer` is the client's address, where there is one.
     pub fn dispatch(&self, request: Request, peer: Option<SocketAddr>) -> Dispatch {
-        drop((request, peer));
-        Dispatch {
-            reply: Box::pin(async { Response::new(crate::Body::from("Hello, World!")) }),
-            body_bytes_max: 0,
+        let (endpoint, captures) = self.find(&request);
+        let endpoint = endpoint.clone();
+        let body_bytes_max = endpoint.body_bytes_max.unwrap_or(self.body_bytes_max);
+        let context = Context { endpoint, at: At::Handler, captures, peer, body_bytes_max };
+        Dispatch { reply: context.enter(0, request), body_bytes_max }
+    }
+
+    fn find(&self, request: &Request) -> (&Arc<Endpoint>, Captures) {
+        let uri = request.uri();
+        match (request.method(), uri.path()) {
+            // RFC 9112 §3.2.3 and §3.2.4: these targets name the server, not a path.
+            (&Method::CONNECT, _) => (&self.routes.refusal, Captures::default()),
+            (&Method::OPTIONS, "*") => (&self.routes.options, Captures::default()),
+            (method, path) => match self.routes.find(path) {
+                Found::Route(route, values) => {
+                    (route.endpoint(method), Captures::new(uri, values.iter().map(|(_, value)| value)))
+                }
+                Found::Nest(nest, values) => (&nest.not_found, Captures::new(uri, values.into_iter())),
+                Found::Nothing => (&self.routes.not_found, Captures::default()),
+            },
         }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
     }
 }

@@ -8,14 +8,34 @@ mod ambient;
 mod app;
 pub mod body;
 pub mod driver;
+#[cfg(test)]
+mod exercise;
+pub mod extract;
 pub mod h1;
+pub mod handler;
 pub mod jobs;
 mod limits;
+pub mod middleware;
+pub mod respond;
+pub mod routing;
 pub mod transport;
 
-pub use app::{App, Dispatch, Router};
+pub use app::{App, Dispatch};
 pub use body::{Body, BodyError};
+pub use bytes::Bytes;
+#[cfg(feature = "form")]
+pub use extract::Form;
+#[cfg(feature = "json")]
+pub use extract::Json;
+#[cfg(feature = "query")]
+pub use extract::Query;
+pub use extract::{FromRequest, FromRequestParts, Path, State};
+pub use handler::{Handler, check_async, check_fn, inline};
+pub use http::{HeaderMap, Method, StatusCode, Uri};
 pub use limits::{Limits, SocketSettings};
+pub use middleware::Next;
+pub use respond::{Html, IntoResponse, Redirect};
+pub use routing::{BuildError, MethodRouter, Router, any, delete, get, head, options, patch, post, put};
 pub use transport::{CloseReason, Outcome, Transport};
 
 /// A request, with the body that [`Body`] gives unless said otherwise.

@@ -18,7 +18,8 @@ use crate::jobs::Job;
 /// Reading, writing and the deadline may be pending together; each keeps the waker of its last call.
 pub trait Transport: Send + 'static {
     /// Reads into `into` (never empty) and gives the number of bytes; 0 is the end of the stream, and every later
-    /// call gives 0 again. `Interrupted` is retried inside.
+    /// call gives 0 again. `Interrupted` is retried inside. While the server is stopping, `Pending` means that
+    /// the system itself was asked: nothing that has arrived may be overlooked then.
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Writes from `from` (not all empty) and gives the number of bytes, at least 1. Never raises SIGPIPE.
@@ -52,7 +53,7 @@ pub trait Transport: Send + 'static {
 pub enum Outcome<T> {
     /// Nothing is read, nothing is to be written: keep the transport as cheaply as possible, and
     /// call `drive` again at its next byte (or its end). Drop it at the deadline; when the server
-    /// stops, call `drive` once more, which serves what is there and then closes.
+    /// stops, call `drive` once more, which serves what is there and then closes; it is never idle then.
     Idle {
         /// The connection.
         transport: T,

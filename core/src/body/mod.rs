@@ -17,7 +17,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 pub use blocking::BodyReader;
 pub(crate) use incoming::{Source, incoming};
 
-use crate::BoxError;
+use crate::{BoxError, h1::BodyFault};
 
 /// The body of a request or a response.
 ///
@@ -300,6 +300,17 @@ impl std::error::Error for BodyError {
         match self {
             Self::Source(error) => error.source(),
             _ => None,
+        }
+    }
+}
+
+impl From<BodyFault> for BodyError {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::Malformed(rule) => Self::Malformed(rule),
+            BodyFault::TooLarge => Self::TooLarge,
+            BodyFault::Truncated => Self::Disconnected,
+            BodyFault::Timeout => Self::Timeout,
         }
     }
 }

@@ -1,1 +1,456 @@
-//! The engine.
+//! The HTTP/1.1 engine: bytes in, events out; responses in, bytes out. It never sees a socket, a
+//! thread, a waker or a clock.
+//!
+//! ```text
+//!                 bytes                                      bytes
+//!   receive ──▶ [ Input ] ── next_event ──▶ Event   ┌──▶ [ Output ] ──▶ output_slices / output_written
+//!                  ▲                          │     │
+//!              head.rs  decode.rs          driver   └── encode.rs ◀── send_response, send_data, send_end
+//!
+//!   Head ──Request──▶ Exchange ──end_exchange──▶ Head          (kept)
+//!     │                  └───────────────────▶ Closed         (close was announced, or cut)
+//!     └──Refused──▶ Closed
+//! ```
+//!
+//! ```
+//! use trijet_core::{Limits, h1::{Connection, Event}};
+//!
+//! let mut connection = Connection::new(Limits::default().into());
+//! let request = b"GET /hello HTTP/1.1\r\nHost: example.com\r\n\r\n";
+//! connection.input_space()[..request.len()].copy_from_slice(request);
+//! connection.receive(request.len());
+//! let Event::Request(head) = connection.next_event() else { panic!("a whole request was received") };
+//! assert_eq!(head.parts.uri.path(), "/hello");
+//! ```
+
+mod decode;
+mod encode;
+mod framing;
+mod head;
+mod input;
+mod output;
+mod refusal;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::{io::IoSlice, sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version, header};
+
+pub use decode::BodyFault;
+pub use encode::BodyLength;
+pub use framing::{Expect, Framing, KeepAlive};
+pub use head::RequestHead;
+pub use refusal::Refusal;
+
+use crate::Limits;
+use decode::{Decoded, Decoder};
+use encode::{Asked, Encoding};
+use input::{Expecting, Input};
+use output::Output;
+
+/// One HTTP/1.1 connection of a server, without its I/O.
+pub struct Connection {
+    limits: Arc<Limits>,
+    input: Input,
+    output: Output,
+    state: State,
+}
+
+enum State {
+    /// Between requests, or within a head.
+    Head(head::Scan),
+    /// From a request's head to the end of both messages.
+    Exchange(Exchange),
+    /// No further request is read; the last one was a HEAD request, or was not.
+    Closed { is_head: bool },
+}
+
+struct Exchange {
+    asked: Asked,
+    keep_alive: KeepAlive,
+    expect: Expect,
+    framing: Framing,
+    body_bytes_max: u64,
+    decoder: Decoder,
+    /// Sticky: the body is not decoded further.
+    fault: Option<BodyFault>,
+    /// `None` until the response head is written.
+    encoding: Option<Encoding>,
+}
+
+/// What the bytes received so far amount to.
+#[derive(Debug)]
+pub enum Event {
+    /// Nothing more without more bytes: read into [`Connection::input_space`].
+    NeedData,
+    /// A request's head; its body, if any, follows as `Data`.
+    Request(Box<RequestHead>),
+    /// Bytes of the request's body.
+    Data(Bytes),
+    /// The request's body is complete; its trailers, if it had any.
+    EndOfMessage(Option<HeaderMap>),
+    /// The body cannot be read any further. Sticky.
+    BodyFailed(BodyFault),
+    /// The request is refused: answer with [`Connection::send_refusal`] and close.
+    Refused(Refusal),
+    /// The peer ended its direction between two requests, or the connection is done.
+    Closed,
+    /// The peer ended its direction within a head.
+    Truncated,
+}
+
+/// What is to be done with a response's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendBody {
+    /// Send it: `send_data`, then `send_end`.
+    Yes,
+    /// This response has none: drop it.
+    No,
+}
+
+/// A response body did not have the length that its head declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongLength;
+
+/// What becomes of the connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterExchange {
+    /// The next request may follow.
+    Next,
+    /// It may follow once the rest of this one's body was decoded and discarded.
+    Drain,
+    /// The response announced the close, or its end marks it.
+    Close,
+}
+
+impl Connection {
+    /// A connection on which nothing was received yet.
+    pub fn new(limits: Arc<Limits>) -> Self {
+        Self {
+            limits,
+            input: Input::default(),
+            output: Output::default(),
+            state: State::Head(head::Scan::default()),
+        }
+    }
+
+    /// Room for the next read, never empty. Tell with [`receive`](Self::receive) how much was used.
+    pub fn input_space(&mut self) -> &mut [u8] {
+        let expecting = match &self.state {
+            State::Exchange(exchange) => exchange.decoder.expecting(),
+            State::Head(_) | State::Closed { .. } => Expecting::Head,
+        };
+        self.input.space(expecting)
+    }
+
+    /// Notes that `count` bytes were read into [`input_space`](Self::input_space).
+    ///
+    /// # Panics
+    /// If that is more than there was room for.
+    pub fn receive(&mut self, count: usize) {
+        self.input.receive(count);
+    }
+
+    /// Notes that the peer has ended its direction.
+    pub fn receive_end(&mut self) {
+        self.input.end();
+    }
+
+    /// Whether nothing of a next request has come: an idle connection.
+    pub fn is_idle(&self) -> bool {
+        matches!(&self.state, State::Head(scan) if scan.is_at_start())
+            && self.input.len() == 0
+            && !self.input.ended()
+    }
+
+    /// Whether the peer has ended its direction.
+    pub fn has_ended(&self) -> bool {
+        self.input.ended()
+    }
+
+    /// Takes one step with the bytes that are here. During an exchange this decodes the body, so it is
+    /// called only when somebody wants it.
+    pub fn next_event(&mut self) -> Event {
+        match &mut self.state {
+            State::Closed { .. } => Event::Closed,
+            State::Head(scan) => match scan.advance(&mut self.input, &self.limits) {
+                Ok(Some(head)) => {
+                    self.state = State::Exchange(Exchange::new(&head, self.limits.body_bytes_max));
+                    Event::Request(Box::new(head))
+                }
+                Ok(None) if !self.input.ended() => Event::NeedData,
+                Ok(None) => {
+                    let at_start = scan.is_at_start() && self.input.len() == 0;
+                    self.state = State::Closed { is_head: false };
+                    if at_start { Event::Closed } else { Event::Truncated }
+                }
+                Err(refusal) => {
+                    self.state = State::Closed { is_head: scan.is_head() };
+                    Event::Refused(refusal)
+                }
+            },
+            State::Exchange(exchange) => exchange.next_event(&mut self.input, &self.limits),
+        }
+    }
+
+    /// Sets the most bytes that this request's body may have.
+    ///
+    /// # Errors
+    /// [`BodyFault::TooLarge`] where the declared length is over it already.
+    pub fn limit_body(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
+        let State::Exchange(exchange) = &mut self.state else { return Ok(()) };
+        exchange.body_bytes_max = bytes_max;
+        if matches!(exchange.framing, Framing::Length(length) if length > bytes_max) {
+            exchange.fault = Some(BodyFault::TooLarge);
+            return Err(BodyFault::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Notes that the body is asked for, which a client may be waiting for: RFC 9110 §10.1.1. A 100 goes
+    /// out at the first ask, and never after the response's head.
+    pub fn ask_body(&mut self) {
+        if let State::Exchange(exchange) = &mut self.state
+            && exchange.expect == Expect::Continue
+            && exchange.encoding.is_none()
+            && exchange.fault.is_none()
+        {
+            exchange.expect = Expect::Nothing;
+            self.output.put(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    /// Gives the body up for a reason that the bytes do not show, such as a peer that is too slow.
+    pub fn fail_body(&mut self, fault: BodyFault) {
+        if let State::Exchange(exchange) = &mut self.state {
+            exchange.fault.get_or_insert(fault);
+        }
+    }
+
+    /// Decides, from what the handler has read by now and the framing of the rest, whether the
+    /// connection can be kept. Called before the response's body is first polled, since that may read
+    /// the request's, and how much of it would depend on what has arrived.
+    pub fn settle(&mut self) {
+        if let State::Exchange(exchange) = &mut self.state
+            && exchange.rest(self.limits.drain_bytes_max) == AfterExchange::Close
+        {
+            exchange.keep_alive = KeepAlive::No;
+        }
+    }
+
+    /// Whether a response of `status` to this request has a body on the wire.
+    pub fn sends_body(&self, status: StatusCode) -> bool {
+        matches!(&self.state, State::Exchange(exchange) if exchange.asked.method != Method::HEAD)
+            && !encode::has_no_body(status)
+    }
+
+    /// Writes the head of the response. `keep` is `KeepAlive::No` where the server wants to close.
+    ///
+    /// [`settle`](Self::settle) comes first.
+    pub fn send_response(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        length: BodyLength,
+        keep: KeepAlive,
+        wall_clock: SystemTime,
+    ) -> SendBody {
+        let State::Exchange(exchange) = &mut self.state else { return SendBody::No };
+        let encoding = encode::encoding(&exchange.asked, status, headers, length);
+        if keep == KeepAlive::No
+            || encoding == Encoding::UntilClose
+            || asks_to_close(headers)
+            // The client may or may not send a body that was never asked for: RFC 9110 §10.1.1.
+            || exchange.expect == Expect::Continue
+            || exchange.fault.is_some()
+        {
+            exchange.keep_alive = KeepAlive::No;
+        }
+        encode::put_head(
+            &mut self.output,
+            &exchange.asked,
+            status,
+            headers,
+            length,
+            exchange.keep_alive,
+            wall_clock,
+        );
+        exchange.encoding = Some(encoding);
+        if encoding == Encoding::None { SendBody::No } else { SendBody::Yes }
+    }
+
+    /// Sends one piece of the response's body.
+    ///
+    /// # Errors
+    /// [`WrongLength`] where it is more than was declared; what fits is sent.
+    pub fn send_data(&mut self, mut data: Bytes) -> Result<(), WrongLength> {
+        let State::Exchange(Exchange { encoding: Some(encoding), .. }) = &mut self.state else {
+            return Err(WrongLength);
+        };
+        match encoding {
+            Encoding::None => {}
+            Encoding::UntilClose => self.output.put_data(data),
+            Encoding::Chunked => encode::put_chunk(&mut self.output, data),
+            Encoding::Length(rest) => {
+                let fits = usize::try_from(*rest).unwrap_or(usize::MAX).min(data.len());
+                *rest -= fits as u64;
+                let too_long = fits < data.len();
+                data.truncate(fits);
+                self.output.put_data(data);
+                if too_long {
+                    return Err(WrongLength);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the response's body.
+    ///
+    /// # Errors
+    /// [`WrongLength`] where less was sent than was declared: the connection has to be cut.
+    pub fn send_end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), WrongLength> {
+        let State::Exchange(Exchange { encoding: Some(encoding), .. }) = &mut self.state else {
+            return Err(WrongLength);
+        };
+        match encoding {
+            Encoding::Length(rest) if *rest > 0 => return Err(WrongLength),
+            Encoding::None | Encoding::Length(_) | Encoding::UntilClose => {}
+            Encoding::Chunked => encode::put_last_chunk(&mut self.output, trailers),
+        }
+        *encoding = Encoding::None;
+        Ok(())
+    }
+
+    /// What is to follow, once the response has been sent to its end.
+    pub fn after_exchange(&self) -> AfterExchange {
+        match &self.state {
+            State::Exchange(exchange) if exchange.keep_alive != KeepAlive::No => {
+                exchange.rest(self.limits.drain_bytes_max)
+            }
+            State::Head(_) => AfterExchange::Next,
+            State::Exchange(_) | State::Closed { .. } => AfterExchange::Close,
+        }
+    }
+
+    /// Goes on to the next request, or closes where [`after_exchange`](Self::after_exchange) says so.
+    pub fn end_exchange(&mut self) {
+        self.state = match self.after_exchange() {
+            AfterExchange::Next => State::Head(head::Scan::default()),
+            AfterExchange::Drain | AfterExchange::Close => State::Closed { is_head: false },
+        };
+    }
+
+    /// Answers `refusal` with a whole response that announces the close.
+    pub fn send_refusal(&mut self, refusal: &Refusal, wall_clock: SystemTime) {
+        let asked = match &self.state {
+            State::Exchange(exchange) if exchange.encoding.is_none() => {
+                Asked { method: exchange.asked.method.clone(), version: exchange.asked.version }
+            }
+            // Once a response's head is out there is no room for another.
+            State::Exchange(_) => return,
+            State::Closed { is_head: true } => Asked { method: Method::HEAD, version: Version::HTTP_11 },
+            State::Head(_) | State::Closed { .. } => Asked { method: Method::GET, version: Version::HTTP_11 },
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
+        if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+        }
+        let body = Bytes::from(format!("{}\n", refusal.reason));
+        let length = BodyLength::Known(body.len() as u64);
+        encode::put_head(
+            &mut self.output,
+            &asked,
+            refusal.status,
+            &headers,
+            length,
+            KeepAlive::No,
+            wall_clock,
+        );
+        if asked.method != Method::HEAD {
+            self.output.put_data(body);
+        }
+        self.state = State::Closed { is_head: false };
+    }
+
+    /// Bytes that are still to be written.
+    pub fn output_len(&self) -> usize {
+        self.output.len()
+    }
+
+    /// Fills `slices` with what is to be written next, and gives those used.
+    pub fn output_slices<'a, 's>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
+        self.output.slices(slices)
+    }
+
+    /// Notes that `count` bytes were written.
+    pub fn output_written(&mut self, count: usize) {
+        self.output.advance(count);
+    }
+
+    /// Gives up what is to be written.
+    pub fn discard_output(&mut self) {
+        self.output.clear();
+    }
+
+    /// Discards what was received, and gives how much it was: for the time after the last response.
+    pub fn discard_input(&mut self) -> usize {
+        self.input.take_all().len()
+    }
+}
+
+impl Exchange {
+    fn new(head: &RequestHead, body_bytes_max: u64) -> Self {
+        Self {
+            asked: Asked { method: head.parts.method.clone(), version: head.parts.version },
+            keep_alive: head.keep_alive,
+            expect: head.expect,
+            framing: head.framing,
+            body_bytes_max,
+            decoder: Decoder::new(head.framing),
+            fault: None,
+            encoding: None,
+        }
+    }
+
+    fn next_event(&mut self, input: &mut Input, limits: &Limits) -> Event {
+        if let Some(fault) = self.fault {
+            return Event::BodyFailed(fault);
+        }
+        let fault = match self.decoder.decode(input, limits, self.body_bytes_max) {
+            Ok(Decoded::Data(data)) => return Event::Data(data),
+            Ok(Decoded::End(trailers)) => return Event::EndOfMessage(trailers),
+            Ok(Decoded::NeedData) if !input.ended() => return Event::NeedData,
+            Ok(Decoded::NeedData) => BodyFault::Truncated,
+            Err(fault) => fault,
+        };
+        self.fault = Some(fault);
+        Event::BodyFailed(fault)
+    }
+
+    /// What the rest of the request's body means for the connection. By its declared length, not by
+    /// what has come: the answer must be the same however the bytes were cut.
+    fn rest(&self, drain_bytes_max: u64) -> AfterExchange {
+        if self.fault.is_some() {
+            return AfterExchange::Close;
+        }
+        match self.framing {
+            _ if self.decoder.is_done() => AfterExchange::Next,
+            Framing::Length(length) if length <= drain_bytes_max => AfterExchange::Drain,
+            Framing::Empty | Framing::Length(_) | Framing::Chunked => AfterExchange::Close,
+        }
+    }
+}
+
+/// Whether the handler asked for a close in its response.
+fn asks_to_close(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}

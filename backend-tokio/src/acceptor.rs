@@ -1,0 +1,200 @@
+//! The task of the server: it takes connections, counts them, and sees them off when the server
+//! stops. No failure of `accept` may end it or make it spin, and nothing it does depends on whose runtime it is.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use socket2::SockRef;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinSet, coop},
+    time::{Sleep, sleep, sleep_until},
+};
+use trijet_backend::{AcceptFailure, Acceptance, Phase, Service, panic_text, prepare_connection};
+use trijet_core::SocketSettings;
+
+use crate::{
+    bell::{Bell, Member},
+    blocking::Blocking,
+    connection::{Connection, Shared},
+    transport::TokioTransport,
+};
+
+/// A server at work. It is done once the server has stopped; dropped earlier, it cuts its connections.
+pub(crate) struct Acceptor {
+    shared: Arc<Shared>,
+    member: Member,
+    sockets: SocketSettings,
+    /// None is left once a graceful stop has taken what they had queued.
+    listeners: Vec<TcpListener>,
+    connections: JoinSet<()>,
+    connections_max: usize,
+    acceptance: Acceptance,
+    pause: Option<Pin<Box<Sleep>>>,
+    stop_deadline: Option<Pin<Box<Sleep>>>,
+    last_accepts: usize,
+}
+
+/// Accepts per listener, failed ones included, once a stop has begun: the most that Linux queues by default
+/// (`somaxconn`). A flood of new connections cannot put the end off.
+const LAST_ACCEPTS_MAX: usize = 4096;
+
+impl Acceptor {
+    /// Takes `service` over, inside the runtime that is to serve it.
+    pub(crate) fn new(service: Service) -> io::Result<Self> {
+        let Service { app, limits, sockets, workers: _, connections_max, listeners, life } = service;
+        let bell = Arc::new(Bell::default());
+        let rung = bell.clone();
+        life.on_change(move || rung.ring());
+        let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
+        let blocking = Arc::new(Blocking::new(&limits));
+        Ok(Self {
+            member: bell.member(),
+            shared: Arc::new(Shared { app, limits, life, bell, blocking }),
+            sockets,
+            listeners,
+            connections: JoinSet::new(),
+            connections_max,
+            acceptance: Acceptance::default(),
+            pause: None,
+            stop_deadline: None,
+            last_accepts: 0,
+        })
+    }
+
+    /// Ready once the server has stopped and nothing is left to do.
+    pub(crate) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Before the look at the phase.
+        self.member.listen(cx.waker());
+        match self.shared.life.phase() {
+            Phase::Running => {
+                while self.poll_accept(cx).is_ready() {}
+                Poll::Pending
+            }
+            Phase::Stopping(deadline) => self.poll_stop(cx, deadline),
+            Phase::Cut => Poll::Ready(()),
+        }
+    }
+
+    /// One step of accepting; pending once there is something to wait for.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.poll_room(cx));
+        for listener in &self.listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer),
+                    Err(error) => drop(self.failed(&error)),
+                }
+                // The next turn begins with another listener.
+                self.listeners.rotate_left(1);
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Lets go of the connections that have ended.
+    fn reap(&mut self, cx: &mut Context<'_>) {
+        // Until it is pending or empty: only then will the end of the next one wake this task.
+        while let Poll::Ready(Some(ended)) = self.connections.poll_join_next(cx) {
+            if let Err(error) = ended
+                && let Ok(panic) = error.try_into_panic()
+            {
+                log::error!("a connection was lost to a panic: {}", panic_text(&*panic));
+            }
+        }
+    }
+
+    /// Ready when another connection may be taken: under the limit, and not in a pause.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reap(cx);
+        if self.connections.len() >= self.connections_max {
+            return Poll::Pending;
+        }
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = prepare_connection(&stream, self.sockets) {
+            // The peer has left already, most likely.
+            log::debug!("a connection could not be set up: {error}");
+            return;
+        }
+        let transport = TokioTransport::new(stream, peer, self.shared.clone());
+        self.connections.spawn(Connection::new(transport));
+    }
+
+    fn failed(&mut self, error: &io::Error) -> AcceptFailure {
+        let failure = self.acceptance.failed(error, Instant::now());
+        if let AcceptFailure::Pause(time) = failure {
+            self.pause = Some(Box::pin(sleep(time)));
+        }
+        failure
+    }
+
+    /// The graceful stop: ready when the last connection has ended, or at the deadline.
+    fn poll_stop(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let timer = self.stop_deadline.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        if timer.as_mut().poll(cx).is_ready() {
+            log::warn!("{} connections were cut: the time to stop is over", self.connections.len());
+            return Poll::Ready(());
+        }
+        while !self.listeners.is_empty() {
+            ready!(self.poll_accept_queued(cx));
+        }
+        self.reap(cx);
+        if self.connections.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// One step of taking what the kernel has queued; each listener is closed when it is empty.
+    fn poll_accept_queued(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.poll_room(cx));
+        let Some(listener) = self.listeners.last() else { return Poll::Ready(()) };
+        // The rest of the runtime gets its turn.
+        let step = ready!(coop::poll_proceed(cx));
+        step.made_progress();
+        // The kernel is asked itself: Tokio knows only what was ready when it last looked.
+        let empty = match SockRef::from(listener).accept() {
+            Ok((socket, peer)) => {
+                let stream = socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket.into()));
+                match (stream, peer.as_socket()) {
+                    (Ok(stream), Some(peer)) => self.admit(stream, peer),
+                    (stream, _) => log::debug!("a connection could not be set up: {:?}", stream.err()),
+                }
+                false
+            }
+            Err(error) => self.failed(&error) == AcceptFailure::Empty,
+        };
+        self.last_accepts += 1;
+        if empty || self.last_accepts == LAST_ACCEPTS_MAX {
+            self.listeners.pop();
+            self.last_accepts = 0;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Future for Acceptor {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_serve(cx)
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        // Jobs that wait are dropped with the connections, which the set aborts.
+        self.shared.blocking.close();
+    }
+}

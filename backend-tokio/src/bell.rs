@@ -1,0 +1,116 @@
+//! Who is to be woken when the server's life changes. A task listens from its first poll to its end, so
+//! that going idle costs no lock, and no wake is lost between a look at the phase and going to sleep.
+//! Nothing else may be locked or run under its lock: it is rung under the lock of the life.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+/// The wakers of every task of one server.
+#[derive(Debug, Default)]
+pub(crate) struct Bell(Mutex<Members>);
+
+#[derive(Debug, Default)]
+struct Members {
+    wakers: BTreeMap<u64, Waker>,
+    joined: u64,
+}
+
+impl Bell {
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes everyone who has joined.
+    pub(crate) fn ring(&self) {
+        self.lock().wakers.values().for_each(Waker::wake_by_ref);
+    }
+
+    /// A place for one task, which hears nothing until it listens.
+    pub(crate) fn member(self: &Arc<Self>) -> Member {
+        Member { bell: self.clone(), listening: None }
+    }
+}
+
+/// A place among those who are woken; left by dropping it.
+#[derive(Debug)]
+pub(crate) struct Member {
+    bell: Arc<Bell>,
+    /// The key, and a copy of the waker: comparing it takes no lock.
+    listening: Option<(u64, Waker)>,
+}
+
+impl Member {
+    /// Has `waker` woken from now on. Whoever looks at the phase after this sees the change, or is
+    /// woken, or both.
+    pub(crate) fn listen(&mut self, waker: &Waker) {
+        match &mut self.listening {
+            Some((_, kept)) if kept.will_wake(waker) => {}
+            Some((key, kept)) => {
+                kept.clone_from(waker);
+                let former = self.bell.lock().wakers.insert(*key, waker.clone());
+                drop(former);
+            }
+            None => {
+                let mut members = self.bell.lock();
+                members.joined += 1;
+                let key = members.joined;
+                members.wakers.insert(key, waker.clone());
+                self.listening = Some((key, waker.clone()));
+            }
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some((key, _)) = self.listening {
+            // A waker may hold the last reference to its task: it goes after the lock.
+            let waker = self.bell.lock().wakers.remove(&key);
+            drop(waker);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn only_the_last_waker_of_a_present_member_is_woken() {
+        let bell = Arc::new(Bell::default());
+        let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let heard = || (first.0.load(Ordering::Relaxed), second.0.load(Ordering::Relaxed));
+
+        let mut member = bell.member();
+        bell.ring();
+        assert_eq!(heard(), (0, 0));
+        member.listen(&first.clone().into());
+        member.listen(&first.clone().into());
+        bell.ring();
+        assert_eq!(heard(), (1, 0));
+        member.listen(&second.clone().into());
+        bell.ring();
+        assert_eq!(heard(), (1, 1));
+        drop(member);
+        bell.ring();
+        assert_eq!(heard(), (1, 1));
+        assert!(bell.lock().wakers.is_empty());
+    }
+}

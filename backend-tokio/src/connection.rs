@@ -1,0 +1,105 @@
+//! The task of one connection: the driver while there is something to do, and nothing but the socket
+//! while it is idle. It must never hold the driver's future, or a buffer, of an idle connection.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use trijet_backend::Life;
+use trijet_core::{App, BoxFuture, Limits, Outcome, Transport, driver::drive};
+
+use crate::{
+    bell::{Bell, Member},
+    blocking::Blocking,
+    transport::TokioTransport,
+};
+
+/// What the connections of one server have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) app: Arc<App>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) life: Arc<Life>,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) blocking: Arc<Blocking>,
+}
+
+/// One connection, from accept to close.
+pub(crate) struct Connection {
+    state: State,
+    member: Member,
+}
+
+enum State {
+    /// Boxed apart, so that a waiting task stays small.
+    Driven(BoxFuture<Outcome<TokioTransport>>),
+    Idle {
+        transport: TokioTransport,
+        deadline: Instant,
+    },
+    Over,
+}
+
+impl Connection {
+    pub(crate) fn new(transport: TokioTransport) -> Self {
+        let member = transport.shared().bell.member();
+        Self { state: State::driven(transport), member }
+    }
+}
+
+impl State {
+    fn driven(transport: TokioTransport) -> Self {
+        let shared = transport.shared();
+        let (app, limits) = (shared.app.clone(), shared.limits.clone());
+        Self::Driven(Box::pin(drive(transport, app, limits)))
+    }
+
+    fn after(outcome: Outcome<TokioTransport>) -> Self {
+        match outcome {
+            Outcome::Idle { transport, deadline } => Self::Idle { transport, deadline },
+            Outcome::Upgrade(_, _) => {
+                log::error!("an upgrade was asked for, which this backend does not know: closed");
+                Self::Over
+            }
+            Outcome::Closed(reason) => {
+                log::trace!("connection closed: {reason:?}");
+                Self::Over
+            }
+        }
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Before any look at the phase, here or in the driver.
+        self.member.listen(cx.waker());
+        loop {
+            // A panic on the way leaves `Over`: only this connection is gone.
+            self.state = match std::mem::replace(&mut self.state, State::Over) {
+                State::Driven(mut driver) => match driver.as_mut().poll(cx) {
+                    Poll::Ready(outcome) => State::after(outcome),
+                    Poll::Pending => {
+                        self.state = State::Driven(driver);
+                        return Poll::Pending;
+                    }
+                },
+                State::Idle { mut transport, deadline } => {
+                    if transport.is_stopping() || transport.poll_readable(cx).is_ready() {
+                        State::driven(transport)
+                    } else if transport.poll_deadline(cx, deadline).is_ready() {
+                        State::Over
+                    } else {
+                        self.state = State::Idle { transport, deadline };
+                        return Poll::Pending;
+                    }
+                }
+                State::Over => return Poll::Ready(()),
+            };
+        }
+    }
+}

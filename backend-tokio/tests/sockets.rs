@@ -1,0 +1,273 @@
+//! The backend over real sockets: life, limits and the two ways to run. What the bytes mean is the suite's matter.
+
+use std::{
+    future,
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, mpsc},
+    task::{Context, Poll, Waker},
+    thread,
+    time::Duration,
+};
+
+use tokio::runtime::{self, Runtime};
+use trijet_core::{Limits, Router};
+use trijet_tokio::{Server, ServerHandle};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Only so that a failing test ends: nothing here waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn start(limits: Limits) -> ServerHandle {
+    Server::new(Router::default()).workers(2).limits(limits).start("127.0.0.1:0").unwrap()
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Reads one response, whatever its status.
+fn response(stream: &mut TcpStream) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 "), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    io::copy(&mut stream.take(length.parse().unwrap()), &mut io::sink())?;
+    Ok(())
+}
+
+fn exchange(stream: &mut TcpStream) {
+    stream.write_all(REQUEST).unwrap();
+    response(stream).unwrap()
+}
+
+/// Reads to the end, which may be a reset where the server was cut.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 64]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// Fails the test where the server does not end.
+fn wait(server: ServerHandle) {
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || done.send(server.wait()));
+    ended.recv_timeout(PATIENCE).expect("the server did not end").unwrap();
+}
+
+#[test]
+fn one_connection_serves_many_requests() {
+    let server = start(Limits::default());
+    let mut stream = connect(server.local_addr());
+    for _ in 0..200 {
+        exchange(&mut stream);
+    }
+    server.shutdown();
+    assert!(is_closed(&mut stream));
+    wait(server);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_also_after_a_half_close() {
+    let server = start(Limits::default());
+    let mut stream = connect(server.local_addr());
+    stream.write_all(&REQUEST.repeat(100)).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    for _ in 0..100 {
+        response(&mut stream).unwrap();
+    }
+    assert!(is_closed(&mut stream));
+    server.shutdown_now();
+    wait(server);
+}
+
+#[test]
+fn a_stop_answers_what_was_sent_and_takes_what_was_connected_before() {
+    for _ in 0..50 {
+        let server = start(Limits::default());
+        let mut idle = connect(server.local_addr());
+        exchange(&mut idle);
+        let mut kept = connect(server.local_addr());
+        exchange(&mut kept);
+        kept.write_all(REQUEST).unwrap();
+        let mut fresh: Vec<_> = (0..10).map(|_| connect(server.local_addr())).collect();
+        for stream in &mut fresh {
+            stream.write_all(REQUEST).unwrap();
+        }
+        server.shutdown();
+        response(&mut kept).unwrap();
+        for stream in &mut fresh {
+            response(stream).unwrap();
+        }
+        assert!(is_closed(&mut idle));
+        let address = server.local_addr();
+        wait(server);
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+#[test]
+fn over_the_limit_the_kernel_queues() {
+    let server = start(Limits { connections_max: Some(2), ..Limits::default() });
+    let mut first = connect(server.local_addr());
+    let mut second = connect(server.local_addr());
+    exchange(&mut first);
+    exchange(&mut second);
+    let mut third = connect(server.local_addr());
+    third.write_all(REQUEST).unwrap();
+    // The two that are in keep being served, and the third is not.
+    for _ in 0..20 {
+        exchange(&mut first);
+        exchange(&mut second);
+    }
+    third.set_nonblocking(true).unwrap();
+    assert_eq!(third.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    third.set_nonblocking(false).unwrap();
+    drop(first);
+    response(&mut third).unwrap();
+    server.shutdown_now();
+    wait(server);
+    assert!(is_closed(&mut second));
+}
+
+#[test]
+fn an_unfinished_request_is_cut_at_the_deadline() {
+    let limits = Limits { shutdown_timeout: Duration::from_millis(50), ..Limits::default() };
+    let server = start(limits);
+    let mut stream = connect(server.local_addr());
+    exchange(&mut stream);
+    stream.write_all(b"GET / HTTP/1.1\r\nHo").unwrap();
+    server.shutdown();
+    wait(server);
+}
+
+#[test]
+fn an_idle_connection_is_closed_silently_at_its_deadline() {
+    let server = start(Limits { idle_timeout: Duration::from_millis(50), ..Limits::default() });
+    let mut stream = connect(server.local_addr());
+    exchange(&mut stream);
+    assert!(is_closed(&mut stream));
+    server.shutdown();
+    wait(server);
+}
+
+#[test]
+fn several_listeners_are_all_served() {
+    let listeners: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let server = Server::new(Router::default()).start_on(listeners).unwrap();
+    for address in server.local_addrs() {
+        exchange(&mut connect(*address));
+    }
+    server.shutdown();
+    wait(server);
+}
+
+#[test]
+fn many_starts_and_stops_leave_nothing_behind() {
+    for _ in 0..50 {
+        let server = start(Limits::default());
+        exchange(&mut connect(server.local_addr()));
+        server.shutdown();
+        wait(server);
+    }
+}
+
+#[derive(Default)]
+struct Latch {
+    set: bool,
+    waker: Option<Waker>,
+}
+
+/// A latch without tokio's `sync`, which the library must not come to need: its setter, and its poll.
+fn latch() -> (impl FnOnce() + Send + 'static, impl FnMut(&mut Context<'_>) -> Poll<()>) {
+    let latch = Arc::new(Mutex::new(Latch::default()));
+    let other = latch.clone();
+    let set = move || {
+        let mut latch = latch.lock().unwrap();
+        latch.set = true;
+        latch.waker.take().into_iter().for_each(Waker::wake);
+    };
+    let poll = move |cx: &mut Context<'_>| {
+        let mut latch = other.lock().unwrap();
+        latch.waker = Some(cx.waker().clone());
+        if latch.set { Poll::Ready(()) } else { Poll::Pending }
+    };
+    (set, poll)
+}
+
+fn runtimes() -> [Runtime; 2] {
+    [runtime::Builder::new_current_thread(), runtime::Builder::new_multi_thread()]
+        .map(|mut builder| builder.enable_all().build().unwrap())
+}
+
+#[test]
+fn it_runs_inside_a_runtime_until_told_to_stop() {
+    for runtime in runtimes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, mut stopped) = latch();
+        let client = thread::spawn(move || {
+            let mut stream = connect(address);
+            exchange(&mut stream);
+            exchange(&mut stream);
+            stop();
+            assert!(is_closed(&mut stream));
+        });
+        let served = runtime.block_on(async {
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let stop = future::poll_fn(|cx| stopped(cx));
+            Server::new(Router::default()).run_until(listener, stop).await
+        });
+        served.unwrap();
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn dropping_the_run_future_cuts_its_connections() {
+    for runtime in runtimes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, mut stopped) = latch();
+        let client = thread::spawn(move || {
+            let mut stream = connect(address);
+            exchange(&mut stream);
+            stop();
+            assert!(is_closed(&mut stream));
+            assert!(TcpStream::connect(address).is_err());
+        });
+        runtime.block_on(async {
+            let mut run = Box::pin(Server::new(Router::default()).run(listener));
+            future::poll_fn(|cx| {
+                assert!(run.as_mut().poll(cx).is_pending());
+                stopped(cx)
+            })
+            .await;
+            drop(run);
+            // The runtime goes on: what is closed is closed by the drop.
+            while !client.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        });
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn inside_a_runtime_workers_are_refused_by_name() {
+    let [runtime, _] = runtimes();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let run = Server::new(Router::default()).workers(2).run(listener);
+    let error = runtime.block_on(run).unwrap_err();
+    assert!(error.to_string().contains("workers"), "{error}");
+}

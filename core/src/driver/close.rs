@@ -1,0 +1,64 @@
+//! The end of a connection, step 6: the client gets to read what was sent before it sees the close.
+//! Closing at once, with bytes of the client unread, would reset the connection under its answer.
+
+use std::{future::poll_fn, task::Poll};
+
+use super::{Driver, End};
+use crate::{CloseReason, Transport};
+
+impl<T: Transport> Driver<T> {
+    pub(super) async fn close(mut self, end: End) -> CloseReason {
+        let reason = match end {
+            End::Drop(reason) => return reason,
+            End::Finish(reason) => reason,
+            End::Refuse(refusal) => {
+                let date = self.io.wall_clock();
+                self.connection.send_refusal(&refusal, date);
+                if refusal.status == http::StatusCode::REQUEST_TIMEOUT {
+                    CloseReason::Timeout
+                } else {
+                    CloseReason::Refused
+                }
+            }
+        };
+        self.writing.renew();
+        if self.flush().await.is_err() {
+            return CloseReason::PeerLeft;
+        }
+        let ended = poll_fn(|cx| self.io.poll_close_write(cx)).await;
+        if ended.is_ok() && !self.connection.has_ended() && reason != CloseReason::Stopping {
+            self.linger().await;
+        }
+        reason
+    }
+
+    /// RFC 9112 §9.6: reads on to the client's end, within bounds, then closes.
+    async fn linger(&mut self) {
+        let deadline = self.io.now() + self.limits.linger_timeout;
+        let mut rest = self.limits.linger_bytes_max;
+        self.connection.discard_input();
+        poll_fn(|cx| {
+            while let Poll::Ready(read) = self.io.poll_read(cx, self.connection.input_space()) {
+                match read {
+                    Ok(count) if count > 0 => {
+                        self.connection.receive(count);
+                        self.connection.discard_input();
+                        rest = rest.saturating_sub(count as u64);
+                        self.turn.count_bytes(count);
+                    }
+                    Ok(_) | Err(_) => return Poll::Ready(()),
+                }
+                if rest == 0 {
+                    return Poll::Ready(());
+                }
+                if self.turn.is_over() {
+                    self.turn.renew();
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            self.io.poll_deadline(cx, deadline)
+        })
+        .await;
+    }
+}

@@ -1,0 +1,305 @@
+//! One request and its response: steps 2 to 5 of a request's life.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{HeaderMap, StatusCode};
+use http_body::{Body as HttpBody, Frame};
+
+use super::{
+    Driver, End,
+    wait::{Fed, Time},
+};
+use crate::{
+    Body, BodyError, BoxFuture, CloseReason, Dispatch, Request, Response, Transport, ambient,
+    body::{self, Source},
+    h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, RequestHead, SendBody},
+};
+
+/// A handler, a body or the like panicked; the message is in the log.
+struct Panicked;
+
+const INTERNAL_ERROR: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
+
+impl<T: Transport> Driver<T> {
+    pub(super) async fn exchange(&mut self, head: RequestHead) -> Result<(), End> {
+        self.head_deadline = None;
+        self.reading.renew();
+        // 2. The router finds the route; nothing of the app runs yet.
+        let (source, body) = match head.framing {
+            Framing::Empty => (None, Body::empty()),
+            Framing::Length(length) => with_source(Some(length)),
+            Framing::Chunked => with_source(None),
+        };
+        let request = Request::from_parts(head.parts, body);
+        let Dispatch { reply, body_bytes_max } = self.app.dispatch(request, self.io.peer_address());
+        if self.connection.limit_body(body_bytes_max).is_err() {
+            return Err(End::Refuse(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the request body is larger than this route allows",
+            )));
+        }
+        // 3. The handler runs, and is fed with the body that it asks for.
+        let response = match self.reply(reply, source.as_ref()).await {
+            Ok(response) => response,
+            Err(Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
+        };
+        // 4. The response goes to the engine, its body piece by piece.
+        self.respond(response, source.as_ref()).await?;
+        drop(source);
+        // 5. What is left of the request is drained, and the connection goes on, or not.
+        match self.connection.after_exchange() {
+            AfterExchange::Next => {}
+            AfterExchange::Drain => {
+                self.drain().await?;
+            }
+            AfterExchange::Close => return Err(End::Finish(CloseReason::Announced)),
+        }
+        self.connection.end_exchange();
+        Ok(())
+    }
+
+    /// Polls the handler to its end.
+    async fn reply(
+        &mut self,
+        mut reply: BoxFuture<Response>,
+        source: Option<&Source>,
+    ) -> Result<Response, Panicked> {
+        let wait_max = self.limits.blocking_queue_timeout;
+        let result = poll_fn(|cx| {
+            loop {
+                match self.contained(|| reply.as_mut().poll(cx)) {
+                    Ok(Poll::Ready(response)) => return Poll::Ready(Ok(response)),
+                    Ok(Poll::Pending) => {}
+                    Err(Panicked) => return Poll::Ready(Err(Panicked)),
+                }
+                self.hand_over_jobs(Some(wait_max));
+                if !self.is_to_poll_again(cx, source) {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        self.queued.clear();
+        self.reading.pause(|| self.io.now());
+        drop_contained(reply);
+        result
+    }
+
+    /// The common end of a poll that found the handler, or the response's body, pending: do what I/O
+    /// can be done, then tell whether that may have changed anything for it.
+    fn is_to_poll_again(&mut self, cx: &mut Context<'_>, source: Option<&Source>) -> bool {
+        if self.turn.is_over() {
+            // Rule 6, for bodies: what is queued is written, then others go first.
+            let _ = self.poll_flush(cx);
+            self.turn.renew();
+            cx.waker().wake_by_ref();
+            return false;
+        }
+        loop {
+            if self.poll_feed(cx, source) == Fed::Delivered {
+                return true;
+            }
+            let _ = self.poll_flush(cx);
+            if self.poll_time(cx) == Time::Left {
+                return false;
+            }
+        }
+    }
+
+    async fn respond(&mut self, response: Response, source: Option<&Source>) -> Result<(), End> {
+        let (mut parts, body) = response.into_parts();
+        if parts.status.is_informational() {
+            log::error!("a handler answered with {}, which is no final status: 500 is sent", parts.status);
+            return Err(End::Refuse(INTERNAL_ERROR));
+        }
+        let keep = if self.io.is_stopping() || is_after_panic(&parts.extensions) {
+            KeepAlive::No
+        } else {
+            KeepAlive::Implied
+        };
+        self.connection.settle();
+        self.writing.renew();
+        match body.into_full() {
+            Ok(data) => {
+                let length = BodyLength::Known(data.len() as u64);
+                let date = self.io.wall_clock();
+                if self.connection.send_response(parts.status, &parts.headers, length, keep, date)
+                    == SendBody::Yes
+                {
+                    let sent = self.connection.send_data(data).and_then(|()| self.connection.send_end(None));
+                    return sent.map_err(|_| End::Finish(CloseReason::ResponseFailed));
+                }
+                Ok(())
+            }
+            Err(body) => {
+                let head = Head { status: parts.status, headers: std::mem::take(&mut parts.headers), keep };
+                self.stream(head, body, source).await
+            }
+        }
+    }
+
+    /// Sends a response whose body comes piece by piece.
+    async fn stream(&mut self, head: Head, mut body: Body, source: Option<&Source>) -> Result<(), End> {
+        let length = body.size_hint().exact().map_or(BodyLength::Unknown, BodyLength::Known);
+        // The first poll comes before the head, as it may ask for the request's body, for which a
+        // client may be waiting (RFC 9110 §10.1.1), or fail, while that can still be told.
+        let mut first = None;
+        let mut is_first = true;
+        let mut is_throttled = false;
+        let result = poll_fn(|cx| {
+            if std::mem::take(&mut is_first) {
+                if head.sends_body(self) {
+                    first = match self.contained(|| Pin::new(&mut body).poll_frame(cx)) {
+                        Ok(Poll::Ready(Some(Err(error)))) => {
+                            log::error!("a response body failed before its first byte: {error}");
+                            return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR)));
+                        }
+                        Err(Panicked) => return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR))),
+                        Ok(polled) => Some(polled),
+                    };
+                    self.hand_over_jobs(None);
+                    if source.is_some_and(|source| source.is_wanted(cx)) {
+                        self.connection.ask_body();
+                    }
+                }
+                let date = self.io.wall_clock();
+                let send = self.connection.send_response(head.status, &head.headers, length, head.keep, date);
+                if send == SendBody::No {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            loop {
+                let queued = self.connection.output_len();
+                is_throttled = queued >= self.limits.output_high_bytes
+                    || (is_throttled && queued > self.limits.output_low_bytes);
+                let polled = match first.take() {
+                    Some(polled) => polled,
+                    None if is_throttled => Poll::Pending,
+                    None => match self.contained(|| Pin::new(&mut body).poll_frame(cx)) {
+                        Ok(polled) => polled,
+                        Err(Panicked) => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
+                    },
+                };
+                match polled {
+                    Poll::Ready(frame) => match self.send_frame(frame) {
+                        Sent::Piece => {}
+                        Sent::Whole => return Poll::Ready(Ok(())),
+                        Sent::Failed => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
+                    },
+                    Poll::Pending => {
+                        self.hand_over_jobs(None);
+                        let again = self.is_to_poll_again(cx, source);
+                        if self.is_broken {
+                            return Poll::Ready(Err(End::Drop(CloseReason::PeerLeft)));
+                        }
+                        let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
+                        if !(again || is_throttled && has_room) {
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+        drop_contained(body);
+        result
+    }
+
+    fn send_frame(&mut self, frame: Option<Result<Frame<bytes::Bytes>, BodyError>>) -> Sent {
+        let sent = match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => self.connection.send_data(data).map(|()| Sent::Piece),
+                Err(frame) => self.connection.send_end(frame.trailers_ref()).map(|()| Sent::Whole),
+            },
+            None => self.connection.send_end(None).map(|()| Sent::Whole),
+            Some(Err(error)) => {
+                log::error!("a response body failed: {error}; the connection is cut");
+                return Sent::Failed;
+            }
+        };
+        sent.unwrap_or_else(|_| {
+            log::error!("a response body is not as long as its Content-Length says; the connection is cut");
+            Sent::Failed
+        })
+    }
+
+    /// Reads and discards the rest of the request's body, so that the next request can follow.
+    async fn drain(&mut self) -> Result<(), End> {
+        self.flush().await?;
+        loop {
+            match self.connection.next_event() {
+                Event::Data(_) => {}
+                Event::NeedData => self.fill_body().await,
+                Event::EndOfMessage(_) => return Ok(()),
+                // Nobody waits for an answer: the response is complete.
+                _ => return Err(End::Finish(CloseReason::PeerLeft)),
+            }
+        }
+    }
+
+    async fn fill_body(&mut self) {
+        poll_fn(|cx| {
+            if self.poll_fill_body(cx).is_ready() || self.poll_time(cx) == Time::Acted {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Polls what the app wrote: jobs are collected, panics contained.
+    fn contained<R>(&mut self, poll: impl FnOnce() -> R) -> Result<R, Panicked> {
+        ambient::enter_driver(&mut self.jobs, || catch_unwind(AssertUnwindSafe(poll))).map_err(|panic| {
+            log::error!("a handler or body panicked: {}", panic_text(&*panic));
+            Panicked
+        })
+    }
+}
+
+/// The head of a response whose body is streamed.
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+    keep: KeepAlive,
+}
+
+impl Head {
+    fn sends_body<T>(&self, driver: &Driver<T>) -> bool {
+        driver.connection.sends_body(self.status)
+    }
+}
+
+enum Sent {
+    Piece,
+    Whole,
+    Failed,
+}
+
+fn with_source(length: Option<u64>) -> (Option<Source>, Body) {
+    let (source, incoming) = body::incoming(length);
+    (Some(source), Body::from_incoming(incoming))
+}
+
+fn is_after_panic(_: &http::Extensions) -> bool {
+    false
+}
+
+/// Drops what the app wrote; a panic in its destructors costs nothing else.
+fn drop_contained<V>(value: V) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        log::error!("a handler or body panicked while it was dropped: {}", panic_text(&*panic));
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}

@@ -1,0 +1,169 @@
+//! The driver: one sequential `async fn` per connection, from bytes to responses. It must never
+//! contain a rule of HTTP (those are the engine's) or know what a socket is (that is the backend's).
+//!
+//! Its rules:
+//! 1. Read only when nothing else can be done: output flushed, no handler running, or the running
+//!    handler asks for body. This is what makes a blocking read legal on threads.
+//! 2. Never park with bytes in the output buffer that could have been written.
+//! 3. Park in three places only: filling, flushing, and waiting for the handler.
+//! 4. Drain the engine's events before any I/O, so that pipelined requests are answered in one write.
+//! 5. Write at once; wait for writability only after `WouldBlock`.
+//! 6. Bound the work of one turn, then yield, so that one client cannot starve others.
+//! 7. The backend owns the clock. One absolute deadline per phase: a slow peer cannot re-arm it.
+
+mod close;
+mod exchange;
+mod pace;
+mod wait;
+
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Instant};
+
+use http::StatusCode;
+
+use crate::{
+    App, CloseReason, Limits, Outcome, Transport,
+    h1::{Connection, Event, Refusal},
+    jobs::{Job, JobWatch},
+};
+use pace::{Progress, Turn};
+
+/// Serves one connection until it is idle, upgraded or closed.
+///
+/// The future parks only on `transport`, on the handler, and on nothing else; dropping it at any point
+/// cuts the connection.
+pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits>) -> Outcome<T> {
+    let mut driver = Driver {
+        connection: Connection::new(limits.clone()),
+        turn: Turn::new(&limits),
+        reading: Progress::new(&limits),
+        writing: Progress::new(&limits),
+        io: transport,
+        app,
+        limits,
+        jobs: Vec::new(),
+        queued: Vec::new(),
+        is_broken: false,
+        head_deadline: None,
+    };
+    // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
+    let end = loop {
+        match driver.connection.next_event() {
+            // 1. Bytes arrive, until the engine has a whole head.
+            Event::NeedData => match driver.fill_head().await {
+                Filled::More => {}
+                Filled::Idle => {
+                    let deadline = driver.io.now() + driver.limits.idle_timeout;
+                    return Outcome::Idle { transport: driver.io, deadline };
+                }
+                Filled::End(end) => break end,
+            },
+            // 2. – 5. in exchange.rs.
+            Event::Request(head) => match driver.exchange(*head).await {
+                Ok(()) => driver.turn.count_request(),
+                Err(end) => break end,
+            },
+            Event::Refused(refusal) => break End::Refuse(refusal),
+            Event::Truncated => break End::Refuse(Refusal::bad_request("the request ends within its head")),
+            Event::Closed => break End::Finish(CloseReason::PeerClosed),
+            Event::Data(_) | Event::EndOfMessage(_) | Event::BodyFailed(_) => {
+                // Bodies are read within their exchange: there is none now.
+                break End::Drop(CloseReason::ResponseFailed);
+            }
+        }
+    };
+    // 6. The connection ends so that the client can read its answer.
+    Outcome::Closed(driver.close(end).await)
+}
+
+/// A connection and everything that its turn needs.
+struct Driver<T> {
+    io: T,
+    connection: Connection,
+    app: Arc<App>,
+    limits: Arc<Limits>,
+    turn: Turn,
+    /// How the peer keeps up with sending a body.
+    reading: Progress,
+    /// How the peer keeps up with taking the response.
+    writing: Progress,
+    /// Jobs that the last poll of a handler left.
+    jobs: Vec<Job>,
+    /// Jobs that wait for a thread, and until when they may.
+    queued: Vec<(JobWatch, Instant)>,
+    /// Writing failed: what is written from now on is discarded, while a handler runs to its end.
+    is_broken: bool,
+    head_deadline: Option<Instant>,
+}
+
+/// How a connection comes to its end.
+enum End {
+    /// Answer with this refusal, then as `Finish`.
+    Refuse(Refusal),
+    /// Everything is said: flush, end our direction, let the client read, close.
+    Finish(CloseReason),
+    /// Close without another byte.
+    Drop(CloseReason),
+}
+
+enum Filled {
+    More,
+    Idle,
+    End(End),
+}
+
+impl<T: Transport> Driver<T> {
+    /// Reads until there is something new for the engine.
+    async fn fill_head(&mut self) -> Filled {
+        if let Err(end) = self.flush().await {
+            return Filled::End(end);
+        }
+        if self.turn.is_over() {
+            if self.connection.is_idle() && !self.io.is_stopping() {
+                return Filled::Idle;
+            }
+            self.turn.yield_now().await;
+        }
+        if self.connection.is_idle() {
+            return self.read_first();
+        }
+        let timeout = self.limits.head_timeout;
+        let deadline = *self.head_deadline.get_or_insert_with(|| self.io.now() + timeout);
+        poll_fn(|cx| {
+            if let Poll::Ready(read) = self.io.poll_read(cx, self.connection.input_space()) {
+                match read {
+                    Ok(0) => self.connection.receive_end(),
+                    Ok(count) => {
+                        self.connection.receive(count);
+                        self.turn.count_bytes(count);
+                    }
+                    Err(_) => return Poll::Ready(Filled::End(End::Drop(CloseReason::PeerLeft))),
+                }
+                return Poll::Ready(Filled::More);
+            }
+            self.io.poll_deadline(cx, deadline).map(|()| {
+                Filled::End(End::Refuse(Refusal::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the request head did not arrive in time",
+                )))
+            })
+        })
+        .await
+    }
+
+    /// The first read of a request. Without data the connection is idle, and the driver goes away.
+    fn read_first(&mut self) -> Filled {
+        // The backend watches an idle connection by itself: no waker is needed.
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        match self.io.poll_read(&mut cx, self.connection.input_space()) {
+            Poll::Ready(Ok(0)) => self.connection.receive_end(),
+            Poll::Ready(Ok(count)) => {
+                self.connection.receive(count);
+                self.turn.count_bytes(count);
+            }
+            Poll::Ready(Err(_)) => return Filled::End(End::Drop(CloseReason::PeerClosed)),
+            Poll::Pending if self.io.is_stopping() => return Filled::End(End::Finish(CloseReason::Stopping)),
+            Poll::Pending => return Filled::Idle,
+        }
+        Filled::More
+    }
+}

@@ -1,0 +1,185 @@
+//! The steps that the driver takes while it is polled: writing what is queued, bringing the request's
+//! body to its reader, handing jobs over, and the one deadline for all of them.
+
+use std::{
+    io::IoSlice,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use http_body::Frame;
+
+use super::{Driver, End};
+use crate::{
+    CloseReason, Transport,
+    body::Source,
+    h1::{BodyFault, Event},
+};
+
+/// What polling the body's source came to.
+#[derive(PartialEq, Eq)]
+pub(super) enum Fed {
+    /// The reader has its answer: whoever may be the reader is to be polled again.
+    Delivered,
+    /// Nobody asks, or the bytes are not here.
+    Nothing,
+}
+
+/// What became of the deadlines.
+#[derive(PartialEq, Eq)]
+pub(super) enum Time {
+    /// Wait on.
+    Left,
+    /// One was over and has been acted upon: look again.
+    Acted,
+}
+
+/// Pieces of output handed to one write.
+const SLICES: usize = 16;
+
+impl<T: Transport> Driver<T> {
+    /// Writes everything that is queued, waiting for the peer.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        if self.connection.output_len() == 0 {
+            return if self.is_broken { Err(End::Drop(CloseReason::PeerLeft)) } else { Ok(()) };
+        }
+        std::future::poll_fn(|cx| {
+            loop {
+                if self.poll_flush(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                if self.poll_time(cx) == Time::Left {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        if self.is_broken { Err(End::Drop(CloseReason::PeerLeft)) } else { Ok(()) }
+    }
+
+    /// Writes what can be written. Ready once nothing is queued, be it because writing failed.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.connection.output_len() > 0 {
+            if self.is_broken {
+                self.connection.discard_output();
+                break;
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let slices = self.connection.output_slices(&mut slices);
+            match self.io.poll_write(cx, slices) {
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.connection.output_written(count);
+                    self.turn.count_bytes(count);
+                    self.writing.moved(count, || self.io.now());
+                }
+                Poll::Ready(Ok(_) | Err(_)) => self.is_broken = true,
+                Poll::Pending => {
+                    let now = self.io.now();
+                    self.writing.wait(now);
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.writing.pause(|| self.io.now());
+        Poll::Ready(())
+    }
+
+    /// Brings the next frame of the request's body to its reader, where it asked for one.
+    pub(super) fn poll_feed(&mut self, cx: &mut Context<'_>, source: Option<&Source>) -> Fed {
+        let Some(source) = source else { return Fed::Nothing };
+        if !source.is_wanted(cx) {
+            self.reading.pause(|| self.io.now());
+            return Fed::Nothing;
+        }
+        self.connection.ask_body();
+        loop {
+            match self.connection.next_event() {
+                Event::Data(data) => source.deliver(Ok(Frame::data(data))),
+                Event::EndOfMessage(Some(trailers)) => source.deliver(Ok(Frame::trailers(trailers))),
+                Event::BodyFailed(fault) => source.deliver(Err(fault.into())),
+                Event::NeedData => {
+                    // Rule 1, and a client may be waiting for the 100 that is queued.
+                    if self.poll_flush(cx).is_pending() || self.poll_fill_body(cx).is_pending() {
+                        return Fed::Nothing;
+                    }
+                    continue;
+                }
+                Event::EndOfMessage(None)
+                | Event::Request(_)
+                | Event::Refused(_)
+                | Event::Closed
+                | Event::Truncated => source.end(),
+            }
+            return Fed::Delivered;
+        }
+    }
+
+    /// Reads once for the request's body.
+    pub(super) fn poll_fill_body(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.io.poll_read(cx, self.connection.input_space()) {
+            // A reset ends the body just as an early end does: it is never complete.
+            Poll::Ready(Ok(0) | Err(_)) => self.connection.receive_end(),
+            Poll::Ready(Ok(count)) => {
+                self.connection.receive(count);
+                self.turn.count_bytes(count);
+                self.reading.moved(count, || self.io.now());
+            }
+            Poll::Pending => {
+                let now = self.io.now();
+                self.reading.wait(now);
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Gives the jobs that the last poll left to the backend.
+    pub(super) fn hand_over_jobs(&mut self, wait_max: Option<std::time::Duration>) {
+        for job in self.jobs.drain(..) {
+            let watch = job.watch();
+            self.io.run_job(job);
+            if let Some(wait_max) = wait_max
+                && watch.is_waiting()
+            {
+                self.queued.push((watch, self.io.now() + wait_max));
+            }
+        }
+    }
+
+    /// Waits for the earliest of the deadlines, and acts on those that are over.
+    pub(super) fn poll_time(&mut self, cx: &mut Context<'_>) -> Time {
+        self.queued.retain(|(watch, _)| watch.is_waiting());
+        let waiting = self.reading.is_waiting() || self.writing.is_waiting();
+        if !waiting && self.queued.is_empty() {
+            return Time::Left;
+        }
+        let now = self.io.now();
+        let mut earliest: Option<Instant> = self.queued.iter().map(|(_, until)| *until).min();
+        for progress in [&mut self.reading, &mut self.writing] {
+            if progress.is_waiting() {
+                let until = progress.wait(now);
+                earliest = Some(earliest.map_or(until, |earliest| earliest.min(until)));
+            }
+        }
+        let Some(earliest) = earliest else { return Time::Left };
+        if self.io.poll_deadline(cx, earliest).is_pending() {
+            return Time::Left;
+        }
+        let now = self.io.now().max(earliest);
+        if self.reading.is_waiting() && self.reading.wait(now) <= now {
+            self.connection.fail_body(BodyFault::Timeout);
+            self.reading.pause(|| now);
+        }
+        if self.writing.is_waiting() && self.writing.wait(now) <= now {
+            self.is_broken = true;
+            self.writing.pause(|| now);
+        }
+        self.queued.retain(|(watch, until)| {
+            if *until <= now {
+                watch.reject();
+            }
+            *until > now
+        });
+        Time::Acted
+    }
+}

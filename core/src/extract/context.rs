@@ -1,0 +1,79 @@
+//! What an extractor can know beside the request: [`Context`]; and what it can ask for: [`Needs`].
+
+use std::{
+    any::{TypeId, type_name},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use super::{Captures, PathValues};
+use crate::routing::Endpoint;
+
+/// The surroundings of one request: its route, captures, state and peer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) at: At,
+    pub(crate) captures: Captures,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) body_bytes_max: u64,
+}
+
+/// Who looks: each middleware sees the state of the router that it wraps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum At {
+    Layer(usize),
+    Handler,
+}
+
+impl Context {
+    /// The value of this type that the router was given with `state`; the innermost router's comes first.
+    ///
+    /// An extractor that calls this declares it with [`Needs::state`], unless it can do without.
+    pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.endpoint.state_at(self.at).find()
+    }
+
+    /// The pattern of the matched route, `/reports/{id}` for example, nests included. None where
+    /// nothing matched.
+    pub fn route(&self) -> Option<&str> {
+        self.endpoint.route.as_deref()
+    }
+
+    /// The captured parts of the path.
+    pub fn path_values(&self) -> PathValues<'_> {
+        PathValues::new(&self.endpoint.names, &self.captures)
+    }
+
+    /// The client's address, where it has one.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// The most bytes that the body of this request may have.
+    pub fn body_bytes_max(&self) -> u64 {
+        self.body_bytes_max
+    }
+}
+
+/// What extractors need of the routes that they are used on, checked before serving.
+#[derive(Debug, Default)]
+pub struct Needs(pub(crate) Vec<Need>);
+
+#[derive(Debug)]
+pub(crate) enum Need {
+    State { kind: TypeId, name: &'static str },
+    Captures(usize),
+}
+
+impl Needs {
+    /// A state of the type `T`.
+    pub fn state<T: Clone + Send + Sync + 'static>(&mut self) {
+        self.0.push(Need::State { kind: TypeId::of::<T>(), name: type_name::<T>() });
+    }
+
+    /// A route with exactly `count` captures, those of its nests included.
+    pub fn captures(&mut self, count: usize) {
+        self.0.push(Need::Captures(count));
+    }
+}

@@ -1,0 +1,183 @@
+//! Responses, from `http` types to bytes. Everything that a peer reads is written here, and the rules
+//! of framing a response stand here alone. It never decides what to answer.
+
+use std::{
+    cell::Cell,
+    io::Write,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version, header};
+
+use super::{KeepAlive, output::Output};
+
+/// How long a response's body is, as far as is known when its head is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// So many bytes.
+    Known(u64),
+    /// It ends when it ends.
+    Unknown,
+}
+
+/// How the end of a response's body is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// Nothing of it is sent.
+    None,
+    /// So many bytes are still to come.
+    Length(u64),
+    Chunked,
+    /// By closing: the only way to send an unknown length to HTTP/1.0.
+    UntilClose,
+}
+
+/// What the framing of a response depends on.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) version: Version,
+}
+
+/// RFC 9110 §6.4.1 and RFC 9112 §6.3: which responses have a body, and how its end is told.
+pub(super) fn encoding(
+    asked: &Asked,
+    status: StatusCode,
+    headers: &HeaderMap,
+    length: BodyLength,
+) -> Encoding {
+    if asked.method == Method::HEAD || has_no_body(status) {
+        return Encoding::None;
+    }
+    match (length, declared_length(headers)) {
+        (BodyLength::Known(length), _) | (BodyLength::Unknown, Some(length)) => Encoding::Length(length),
+        (BodyLength::Unknown, None) if asked.version == Version::HTTP_10 => Encoding::UntilClose,
+        (BodyLength::Unknown, None) => Encoding::Chunked,
+    }
+}
+
+pub(super) fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+/// A `Content-Length` that the handler set, for a stream whose size it knows.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?.as_bytes();
+    (!value.is_empty() && value.iter().all(u8::is_ascii_digit))
+        .then(|| std::str::from_utf8(value).ok()?.parse().ok())
+        .flatten()
+}
+
+/// Writes a response head.
+pub(super) fn put_head(
+    output: &mut Output,
+    asked: &Asked,
+    status: StatusCode,
+    headers: &HeaderMap,
+    length: BodyLength,
+    keep_alive: KeepAlive,
+    wall_clock: SystemTime,
+) {
+    // RFC 9110 §2.5: the version is the server's own, also towards 1.0.
+    output.put(b"HTTP/1.1 ");
+    output.put(status.as_str().as_bytes());
+    output.put(b" ");
+    output.put(status.canonical_reason().unwrap_or("").as_bytes());
+    output.put(b"\r\n");
+    for (name, value) in headers {
+        if matches!(
+            *name,
+            header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION | header::DATE
+        ) {
+            continue;
+        }
+        output.put(name.as_str().as_bytes());
+        output.put(b": ");
+        output.put(value.as_bytes());
+        output.put(b"\r\n");
+    }
+    put_framing(output, asked, status, headers, length);
+    match keep_alive {
+        KeepAlive::Implied => {}
+        KeepAlive::Asked => output.put(b"connection: keep-alive\r\n"),
+        KeepAlive::No => output.put(b"connection: close\r\n"),
+    }
+    put_date(output, wall_clock);
+    output.put(b"\r\n");
+}
+
+fn put_framing(
+    output: &mut Output,
+    asked: &Asked,
+    status: StatusCode,
+    headers: &HeaderMap,
+    length: BodyLength,
+) {
+    let length_field = match encoding(asked, status, headers, length) {
+        Encoding::Length(length) => Some(length),
+        Encoding::Chunked => return output.put(b"transfer-encoding: chunked\r\n"),
+        Encoding::UntilClose => None,
+        // RFC 9110 §8.6: none in 1xx and 204; in 304 and for HEAD that of the body left out.
+        Encoding::None if status.is_informational() || status == StatusCode::NO_CONTENT => None,
+        Encoding::None if status == StatusCode::NOT_MODIFIED => declared_length(headers),
+        Encoding::None => match length {
+            BodyLength::Known(0) => declared_length(headers).or(Some(0)),
+            BodyLength::Known(length) => Some(length),
+            BodyLength::Unknown => declared_length(headers),
+        },
+    };
+    if let Some(length) = length_field {
+        output.put(b"content-length: ");
+        output.put(itoa::Buffer::new().format(length).as_bytes());
+        output.put(b"\r\n");
+    }
+}
+
+/// RFC 9112 §7.1: one piece of data, one chunk. An empty piece would end the body: it is left out.
+pub(super) fn put_chunk(output: &mut Output, data: Bytes) {
+    if data.is_empty() {
+        return;
+    }
+    let mut size = [0_u8; 18];
+    let mut rest = &mut size[..];
+    // 16 digits and a line end fit, so that this cannot fail.
+    let written = write!(rest, "{:x}\r\n", data.len()).map_or(0, |()| 18 - rest.len());
+    output.put(&size[..written]);
+    output.put_data(data);
+    output.put(b"\r\n");
+}
+
+pub(super) fn put_last_chunk(output: &mut Output, trailers: Option<&HeaderMap>) {
+    output.put(b"0\r\n");
+    for (name, value) in trailers.into_iter().flatten() {
+        output.put(name.as_str().as_bytes());
+        output.put(b": ");
+        output.put(value.as_bytes());
+        output.put(b"\r\n");
+    }
+    output.put(b"\r\n");
+}
+
+/// The seconds that the cached text stands for, and `date: …\r\n`.
+type DateLine = (u64, [u8; DATE_LINE_BYTES]);
+const DATE_LINE_BYTES: usize = 37;
+
+thread_local! {
+    static DATE: Cell<DateLine> = const { Cell::new((u64::MAX, [0; DATE_LINE_BYTES])) };
+}
+
+/// RFC 9110 §6.6.1. Formatted once a second and thread.
+fn put_date(output: &mut Output, wall_clock: SystemTime) {
+    let seconds = wall_clock.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (cached, mut line) = DATE.get();
+    if cached != seconds {
+        let mut rest = &mut line[..];
+        let date = httpdate::HttpDate::from(wall_clock);
+        if write!(rest, "date: {date}\r\n").is_err() || !rest.is_empty() {
+            // A year of five digits: RFC 9110 §6.6.1 lets a server without a sane clock leave it out.
+            return;
+        }
+        DATE.set((seconds, line));
+    }
+    output.put(&line);
+}

@@ -1,0 +1,117 @@
+//! The bytes that are still to be written: small pieces are gathered, large ones are queued without a
+//! copy. It never waits and never drops a byte.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// A queue of bytes.
+#[derive(Default)]
+pub(super) struct Output {
+    /// Sealed pieces; they come before `tail`.
+    sealed: VecDeque<Bytes>,
+    tail: BytesMut,
+    len: usize,
+}
+
+/// Data of at least this size is queued as it is; smaller data is cheaper to copy than to gather.
+const SEPARATE: usize = 8 << 10;
+/// The room made for heads.
+const HEAD_ROOM: usize = 512;
+
+impl Output {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends bytes by copy.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        if self.tail.capacity() - self.tail.len() < bytes.len() {
+            self.tail.reserve(bytes.len().max(HEAD_ROOM));
+        }
+        self.tail.extend_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Appends data, without a copy where it is large.
+    pub(super) fn put_data(&mut self, data: Bytes) {
+        if data.len() < SEPARATE {
+            return self.put(&data);
+        }
+        if !self.tail.is_empty() {
+            self.sealed.push_back(self.tail.split().freeze());
+        }
+        self.len += data.len();
+        self.sealed.push_back(data);
+    }
+
+    /// Fills `slices` from the front of the queue and gives those used.
+    pub(super) fn slices<'a, 's>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
+        let pieces = self.sealed.iter().map(|piece| &piece[..]).chain(Some(&self.tail[..]));
+        let mut used = 0;
+        for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
+            *slice = IoSlice::new(piece);
+            used += 1;
+        }
+        &slices[..used]
+    }
+
+    /// Notes that the first `count` bytes were written.
+    pub(super) fn advance(&mut self, mut count: usize) {
+        self.len -= count;
+        while let Some(first) = self.sealed.front_mut() {
+            if count < first.len() {
+                first.advance(count);
+                return;
+            }
+            count -= first.len();
+            self.sealed.pop_front();
+        }
+        self.tail.advance(count);
+    }
+
+    /// Gives up what is queued, for a connection that is cut.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_pieces_are_not_copied_and_order_is_kept() {
+        let large = Bytes::from(vec![b'x'; SEPARATE]);
+        let mut output = Output::default();
+        output.put(b"head");
+        output.put_data(large.clone());
+        output.put(b"tail");
+        assert_eq!(output.len(), SEPARATE + 8);
+        let mut slices = [IoSlice::new(&[]); 8];
+        let slices = output.slices(&mut slices);
+        assert_eq!((&slices[0][..], &slices[2][..]), (&b"head"[..], &b"tail"[..]));
+        assert!(std::ptr::eq(slices[1].as_ptr(), large.as_ptr()));
+    }
+
+    #[test]
+    fn advancing_by_any_steps_gives_every_byte_once() {
+        for step in [1, 3, 7, SEPARATE - 1, SEPARATE, usize::MAX] {
+            let mut output = Output::default();
+            let mut expected = Vec::new();
+            for piece in [&b"abc"[..], &vec![b'y'; SEPARATE], b"", &vec![b'z'; SEPARATE + 1], b"end"] {
+                output.put_data(Bytes::copy_from_slice(piece));
+                expected.extend_from_slice(piece);
+            }
+            let mut written = Vec::new();
+            while output.len() > 0 {
+                let mut slices = [IoSlice::new(&[]); 2];
+                let first = &output.slices(&mut slices)[0];
+                let count = first.len().min(step);
+                written.extend_from_slice(&first[..count]);
+                output.advance(count);
+            }
+            assert!(written == expected, "step {step}");
+        }
+    }
+}

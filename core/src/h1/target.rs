@@ -1,0 +1,230 @@
+//! Request targets and Host: their grammar, byte by byte. Nothing here decodes or normalises.
+
+use http::Method;
+
+use super::Refusal;
+
+/// The form of a request target, RFC 9112 §3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Origin,
+    Absolute,
+    Authority,
+    Asterisk,
+}
+
+/// Checks `target` for `method` and tells its form.
+pub(super) fn check(method: &Method, target: &[u8]) -> Result<Form, Refusal> {
+    if *method == Method::CONNECT {
+        // RFC 9112 §3.2.3: only CONNECT has the authority form, and it has no other.
+        return if target.contains(&b':') && is_host(target) {
+            Ok(Form::Authority)
+        } else {
+            Err(Refusal::bad_request("the target of CONNECT must be a host and a port"))
+        };
+    }
+    match target {
+        [b'/', ..] => check_path_and_query(target).map(|()| Form::Origin),
+        // RFC 9112 §3.2.4: only for a server-wide OPTIONS.
+        b"*" if *method == Method::OPTIONS => Ok(Form::Asterisk),
+        _ => check_absolute(target).map(|()| Form::Absolute),
+    }
+}
+
+/// RFC 9112 §3.2.2. Only the schemes that this server can be reached by.
+fn check_absolute(target: &[u8]) -> Result<(), Refusal> {
+    const INVALID: Refusal = Refusal::bad_request("the request target is neither a path nor an http URI");
+    let colon = target.iter().position(|&byte| byte == b':').ok_or(INVALID)?;
+    let (scheme, rest) = target.split_at(colon);
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+        return Err(INVALID);
+    }
+    let rest = rest.strip_prefix(b"://").ok_or(INVALID)?;
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    let (authority, path_and_query) = rest.split_at(end);
+    // RFC 9110 §4.2.1: an empty host is invalid; §4.2.4: so is userinfo from an untrusted source.
+    if authority.is_empty() || !is_host(authority) {
+        return Err(Refusal::bad_request("the host of the request target is malformed"));
+    }
+    check_path_and_query(path_and_query)
+}
+
+fn check_path_and_query(target: &[u8]) -> Result<(), Refusal> {
+    let mut in_query = false;
+    let mut bytes = target.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b'?' => in_query = true,
+            b'%' => {
+                // Browsers leave a lone `%` in a query as it was typed; in a path it cannot be decoded.
+                let mut escape = bytes.as_slice().iter();
+                let is_escape = escape.next().is_some_and(u8::is_ascii_hexdigit)
+                    && escape.next().is_some_and(u8::is_ascii_hexdigit);
+                if !is_escape && !in_query {
+                    return Err(Refusal::bad_request("the path has a % that is not an escape"));
+                }
+            }
+            b'#' => return Err(Refusal::bad_request("the request target has a fragment")),
+            _ if is_target_byte(byte) => {}
+            _ => return Err(Refusal::bad_request("the request target has a character that must be escaped")),
+        }
+    }
+    Ok(())
+}
+
+/// RFC 3986 §3.3 `pchar`, `/`, and what browsers send raw (WHATWG URL: `[ ] | ^ { }`).
+fn is_target_byte(byte: u8) -> bool {
+    is_unreserved(byte)
+        || is_sub_delim(byte)
+        || matches!(byte, b':' | b'@' | b'/' | b'[' | b']' | b'|' | b'^' | b'{' | b'}')
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn is_sub_delim(byte: u8) -> bool {
+    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+}
+
+/// Whether `value` is a Host field's: `uri-host [ ":" port ]`, RFC 9110 §7.2, or empty where the
+/// target has no authority.
+pub(super) fn is_host_field(value: &[u8]) -> bool {
+    value.is_empty() || is_host(value)
+}
+
+/// A host that is not empty, with an optional port. No userinfo.
+fn is_host(value: &[u8]) -> bool {
+    let (host_is_valid, port) = if let Some(rest) = value.strip_prefix(b"[") {
+        let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
+        (is_ip_literal(&rest[..end]), &rest[end + 1..])
+    } else {
+        let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
+        (end > 0 && is_reg_name(&value[..end]), &value[end..])
+    };
+    let port_is_valid = match port {
+        [] => true,
+        // RFC 3986 §3.2.3: `port = *DIGIT`; TCP has 16 bits of it.
+        [b':', digits @ ..] => {
+            digits.iter().all(u8::is_ascii_digit)
+                && digits
+                    .iter()
+                    .try_fold(0_u32, |port, digit| {
+                        Some(port * 10 + u32::from(digit - b'0')).filter(|port| *port <= 65_535)
+                    })
+                    .is_some()
+        }
+        _ => false,
+    };
+    host_is_valid && port_is_valid
+}
+
+fn is_ip_literal(literal: &[u8]) -> bool {
+    // Without a zone: RFC 9110 §4.2 gives none to http URIs.
+    let is_v6 = || std::str::from_utf8(literal).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+    // IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+    let is_future = || {
+        let [b'v' | b'V', rest @ ..] = literal else { return false };
+        let Some(dot) = rest.iter().position(|&byte| byte == b'.') else { return false };
+        let (version, address) = (&rest[..dot], &rest[dot + 1..]);
+        !version.is_empty()
+            && version.iter().all(u8::is_ascii_hexdigit)
+            && !address.is_empty()
+            && address.iter().all(|&byte| is_unreserved(byte) || is_sub_delim(byte) || byte == b':')
+    };
+    is_v6() || is_future()
+}
+
+fn is_reg_name(name: &[u8]) -> bool {
+    let mut bytes = name.iter();
+    while let Some(&byte) = bytes.next() {
+        let valid = match byte {
+            b'%' => {
+                bytes.next().is_some_and(u8::is_ascii_hexdigit)
+                    && bytes.next().is_some_and(u8::is_ascii_hexdigit)
+            }
+            _ => is_unreserved(byte) || is_sub_delim(byte),
+        };
+        if !valid {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let get = Method::GET;
+        let cases: &[(&str, &Method, &[u8], Option<Form>)] = &[
+            ("root", &get, b"/", Some(Form::Origin)),
+            ("escapes", &get, b"/a%20b?c=%41", Some(Form::Origin)),
+            ("lone percent in query", &get, b"/?off=100%", Some(Form::Origin)),
+            ("lone percent in path", &get, b"/100%", None),
+            ("browser's raw query", &get, b"/?a[]=1|2&b={x}", Some(Form::Origin)),
+            ("two slashes", &get, b"//a", Some(Form::Origin)),
+            ("absolute", &get, b"http://example.com/a", Some(Form::Absolute)),
+            ("absolute without path", &get, b"http://example.com", Some(Form::Absolute)),
+            ("absolute with userinfo", &get, b"http://u@example.com/", None),
+            ("absolute without host", &get, b"http:///a", None),
+            ("other scheme", &get, b"ftp://example.com/", None),
+            ("asterisk for GET", &get, b"*", None),
+            ("asterisk for OPTIONS", &Method::OPTIONS, b"*", Some(Form::Asterisk)),
+            ("authority for GET", &get, b"example.com:80", None),
+            ("bare word", &get, b"foo", None),
+            ("fragment", &get, b"/a#b", None),
+            ("backslash", &get, b"/a\\b", None),
+            ("raw UTF-8", &get, "/ä".as_bytes(), None),
+            ("control", &get, b"/\x01", None),
+            ("delete", &get, b"/\x7f", None),
+            ("authority for CONNECT", &Method::CONNECT, b"example.com:443", Some(Form::Authority)),
+            ("path for CONNECT", &Method::CONNECT, b"/a", None),
+            ("empty", &get, b"", None),
+        ];
+        for (name, method, target, form) in cases {
+            assert_eq!(check(method, target).ok(), *form, "{name}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        let valid = [
+            "",
+            "a",
+            "example.com:80",
+            "example.com:",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "[v1.a:b]",
+            "a%41",
+            "a_b",
+        ];
+        let invalid = [
+            ":80",
+            "a:b",
+            "a:65536",
+            "a:99999999999999999999",
+            "u@a",
+            "a b",
+            "a/b",
+            "[::1",
+            "[::1]x",
+            "[fe80::1%25eth0]",
+            "[g]",
+            "a%4",
+            "a,b c",
+            "a:80:80",
+            "\u{e4}",
+        ];
+        for host in valid {
+            assert!(is_host_field(host.as_bytes()), "{host:?}");
+        }
+        for host in invalid {
+            assert!(!is_host_field(host.as_bytes()), "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What answers a request: [`Handler`], made from a plain `fn` or an `async fn`.
+//! A plain `fn` must never be called by the driver's poll itself, since it may block: it goes through `jobs`.
+
+mod arguments;
+mod check;
+
+use std::marker::PhantomData;
+
+pub(crate) use arguments::or_refuse;
+pub use arguments::{Arguments, Call};
+pub use check::{check_async, check_fn};
+
+use crate::{BoxFuture, IntoResponse, Request, Response, extract::Context, extract::Needs, jobs, respond};
+
+/// A function that answers a request: `fn` or `async fn`, of up to 12 extractors, whose last may take the body.
+///
+/// - An `async fn` never blocks: it runs where the connection is driven.
+/// - A plain `fn` may block: it runs on a thread where that is allowed.
+///
+/// Both kinds, and closures of both, are given to [`get`](crate::get) and its like in the same way. `M`
+/// only tells the kinds apart, and is never named.
+///
+/// ```
+/// use trijet_core::{Path, Router, get};
+///
+/// fn report(Path(id): Path<u64>) -> String { format!("report {id}") }  // may block
+/// async fn hello() -> &'static str { "Hello, World!" }                  // may not
+///
+/// let router = Router::new()
+///     .route("/", get(hello))
+///     .route("/reports/{id}", get(report))
+///     .route("/version", get(|| "1.0"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler",
+    label = "not a handler",
+    note = "a handler is a `fn` or an `async fn` of at most 12 extractors that gives a response",
+    note = "to have the exact fault named, write `trijet::check_fn(h)` for a `fn`, `trijet::check_async(h)` for an `async fn`",
+    note = "a closure must also be `Clone + Send + Sync + 'static`, and the future of an `async fn` `Send`"
+)]
+pub trait Handler<M>: Clone + Send + Sync + 'static {
+    /// Answers `request`. Nothing of the user's runs before the first poll.
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static;
+
+    /// Declares what its extractors need.
+    fn declare(needs: &mut Needs);
+}
+
+/// Marks the handlers and middleware that are an `async fn`.
+#[derive(Debug)]
+pub enum Asynchronous {}
+
+/// Marks those that are a plain `fn`.
+#[derive(Debug)]
+pub enum Blocking {}
+
+/// Marks plain handlers that run in place: [`inline`].
+#[derive(Debug)]
+pub enum InPlace {}
+
+impl<F, A, M: 'static, R> Handler<(Asynchronous, A, M)> for F
+where
+    F: Call<A, Output = R> + Clone + Send + Sync + 'static,
+    A: Arguments<M>,
+    R: Future<Output: IntoResponse> + Send + 'static,
+{
+    async fn call(self, request: Request, context: Context) -> Response {
+        match A::extract(request, &context).await {
+            Ok(arguments) => self.apply(arguments).await.into_response(),
+            Err(refusal) => *refusal,
+        }
+    }
+
+    fn declare(needs: &mut Needs) {
+        A::declare(needs);
+    }
+}
+
+impl<F, A, M: 'static, R> Handler<(Blocking, A, M)> for F
+where
+    F: Call<A, Output = R> + Clone + Send + Sync + 'static,
+    A: Arguments<M>,
+    R: IntoResponse + 'static,
+{
+    async fn call(self, request: Request, context: Context) -> Response {
+        match A::extract(request, &context).await {
+            Ok(arguments) => {
+                respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+            }
+            Err(refusal) => *refusal,
+        }
+    }
+
+    fn declare(needs: &mut Needs) {
+        A::declare(needs);
+    }
+}
+
+/// A plain `fn` that promises not to block, as a handler that runs where the connection is driven.
+///
+/// It saves the way to a thread and back. If it does block, every connection of its event loop waits.
+///
+/// ```
+/// use trijet_core::{Router, get, inline};
+/// let router = Router::new().route("/health", get(inline(|| "ok")));
+/// ```
+pub fn inline<F>(function: F) -> Inline<F> {
+    Inline(function)
+}
+
+/// The handler that [`inline`] makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Inline<F>(F);
+
+impl<F, A, M: 'static, R> Handler<(InPlace, A, M)> for Inline<F>
+where
+    F: Call<A, Output = R> + Clone + Send + Sync + 'static,
+    A: Arguments<M>,
+    R: IntoResponse + 'static,
+{
+    async fn call(self, request: Request, context: Context) -> Response {
+        match A::extract(request, &context).await {
+            Ok(arguments) => self.0.apply(arguments).into_response(),
+            Err(refusal) => *refusal,
+        }
+    }
+
+    fn declare(needs: &mut Needs) {
+        A::declare(needs);
+    }
+}
+
+/// A handler of any type.
+pub(crate) trait Service: Send + Sync {
+    fn call(&self, request: Request, context: Context) -> BoxFuture<Response>;
+    fn declare(&self, needs: &mut Needs);
+}
+
+/// A handler together with its marker.
+pub(crate) struct Erased<H, M>(H, PhantomData<fn() -> M>);
+
+impl<H, M> Erased<H, M> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self(handler, PhantomData)
+    }
+}
+
+impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
+    fn call(&self, request: Request, context: Context) -> BoxFuture<Response> {
+        Box::pin(self.0.clone().call(request, context))
+    }
+
+    fn declare(&self, needs: &mut Needs) {
+        H::declare(needs);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! What stands around handlers: [`Middleware`], made from a plain `fn` or an `async fn`, and [`Next`].
+//! A plain `fn` must never be called by the driver's poll itself, since it may block: it goes through `jobs`.
+
+mod access_log;
+mod arguments;
+
+use std::{fmt, marker::PhantomData, net::SocketAddr};
+
+pub use access_log::access_log;
+pub use arguments::LayerArguments;
+
+use crate::{
+    BoxFuture, IntoResponse, Request, Response,
+    extract::{At, Context, Needs},
+    handler::{Asynchronous, Blocking, Call},
+    jobs, respond,
+};
+
+/// A function that stands around handlers: `async fn(request, next)` or `fn(request, next)`.
+///
+/// Up to 4 extractors of the head may come before the request, [`State`](crate::State) for example.
+///
+/// - An `async fn` awaits [`Next::run`]. This is the cheap kind.
+/// - A plain `fn` calls [`Next::run_blocking`]. It holds a thread until the response is there, and all
+///   that is inside runs on that same thread: one such layer turns its routes into thread-per-request.
+///
+/// `M` only tells the kinds apart, and is never named.
+///
+/// ```
+/// use trijet_core::{IntoResponse, Next, Request, Response, Router, StatusCode, get};
+///
+/// async fn only_json(request: Request, next: Next) -> Response {
+///     if request.headers().get("accept").is_some_and(|value| value == "application/json") {
+///         return next.run(request).await;
+///     }
+///     StatusCode::NOT_ACCEPTABLE.into_response()
+/// }
+///
+/// fn with_version(request: Request, next: Next) -> impl IntoResponse {
+///     ([("x-version", "1")], next.run_blocking(request))
+/// }
+///
+/// let router = Router::new().route("/", get(|| "[]")).wrap(only_json).wrap(with_version);
+/// assert!(router.build().is_ok());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a middleware",
+    label = "not a middleware",
+    note = "a middleware is `async fn(Request, Next) -> impl IntoResponse` or `fn(Request, Next) -> impl IntoResponse`",
+    note = "up to 4 extractors of the head may come before the `Request`"
+)]
+pub trait Middleware<M>: Clone + Send + Sync + 'static {
+    /// Answers `request`, with or without `next`.
+    fn call(self, request: Request, next: Next) -> impl Future<Output = Response> + Send + 'static;
+
+    /// Declares what its extractors need.
+    fn declare(needs: &mut Needs);
+}
+
+impl<F, A, R> Middleware<(Asynchronous, A)> for F
+where
+    F: Call<A, Output = R> + Clone + Send + Sync + 'static,
+    A: LayerArguments,
+    R: Future<Output: IntoResponse> + Send + 'static,
+{
+    async fn call(self, request: Request, next: Next) -> Response {
+        match A::extract(request, next).await {
+            Ok(arguments) => self.apply(arguments).await.into_response(),
+            Err(refusal) => *refusal,
+        }
+    }
+
+    fn declare(needs: &mut Needs) {
+        A::declare(needs);
+    }
+}
+
+impl<F, A, R> Middleware<(Blocking, A)> for F
+where
+    F: Call<A, Output = R> + Clone + Send + Sync + 'static,
+    A: LayerArguments,
+    R: IntoResponse + 'static,
+{
+    async fn call(self, request: Request, next: Next) -> Response {
+        match A::extract(request, next).await {
+            Ok(arguments) => {
+                respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+            }
+            Err(refusal) => *refusal,
+        }
+    }
+
+    fn declare(needs: &mut Needs) {
+        A::declare(needs);
+    }
+}
+
+/// The rest of the way to the handler, as a middleware sees it.
+pub struct Next {
+    pub(crate) context: Context,
+    /// The layer that comes next.
+    inner: usize,
+}
+
+impl Next {
+    /// Answers `request` by what is inside this middleware.
+    pub async fn run(self, request: Request) -> Response {
+        self.context.enter(self.inner, request).await
+    }
+
+    /// As [`run`](Self::run), for a plain `fn`: waits on this thread, and runs on it all that is inside.
+    ///
+    /// Inside an `async fn` it would stop every connection of the event loop: there it answers 500, with
+    /// a log line that says so.
+    pub fn run_blocking(self, request: Request) -> Response {
+        let endpoint = self.context.endpoint.clone();
+        jobs::block_on(self.run(request)).unwrap_or_else(|_| {
+            log::error!(
+                "a middleware around `{}` called `next.run_blocking` inside an `async fn`, where it would \
+                 block the event loop: write `next.run(request).await`",
+                endpoint.route.as_deref().unwrap_or("no route")
+            );
+            respond::internal_error()
+        })
+    }
+
+    /// The pattern of the matched route, `/reports/{id}` for example. None where nothing matched.
+    pub fn route(&self) -> Option<&str> {
+        self.context.route()
+    }
+
+    /// The client's address, where it has one.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.context.peer_address()
+    }
+}
+
+impl Context {
+    /// Begins at the layer of this index, or at the handler where there is none.
+    pub(crate) fn enter(mut self, index: usize, request: Request) -> BoxFuture<Response> {
+        let endpoint = self.endpoint.clone();
+        match endpoint.layers.get(index) {
+            Some(layer) => {
+                self.at = At::Layer(index);
+                layer.middleware.call(request, Next { context: self, inner: index + 1 })
+            }
+            None => {
+                self.at = At::Handler;
+                endpoint.service.call(request, self)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next").field("route", &self.route()).finish_non_exhaustive()
+    }
+}
+
+/// A middleware of any type.
+pub(crate) trait Around: Send + Sync {
+    fn call(&self, request: Request, next: Next) -> BoxFuture<Response>;
+    fn declare(&self, needs: &mut Needs);
+}
+
+/// A middleware together with its marker.
+pub(crate) struct Erased<W, M>(W, PhantomData<fn() -> M>);
+
+impl<W, M> Erased<W, M> {
+    pub(crate) fn new(middleware: W) -> Self {
+        Self(middleware, PhantomData)
+    }
+}
+
+impl<W: Middleware<M>, M: 'static> Around for Erased<W, M> {
+    fn call(&self, request: Request, next: Next) -> BoxFuture<Response> {
+        Box::pin(self.0.clone().call(request, next))
+    }
+
+    fn declare(&self, needs: &mut Needs) {
+        W::declare(needs);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! What a handler may return: [`IntoResponse`] and its implementations.
+//! No implementation may fail or panic: what cannot be sent becomes a 500 with a log line.
+//! No response type may ever be a future, or `fn` and `async fn` handlers could not be told apart.
+
+mod html;
+mod redirect;
+mod tuples;
+
+use std::{borrow::Cow, convert::Infallible, fmt};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+
+pub use html::Html;
+pub use redirect::Redirect;
+pub use tuples::{IntoResponseParts, InvalidHeader};
+
+use crate::{Body, BodyError, Response, jobs::JobError};
+
+/// What can be turned into a response.
+///
+/// Handlers cannot fail: every error is a response too, so that `Result` and `?` work.
+///
+/// ```
+/// use trijet_core::{IntoResponse, Response, StatusCode};
+///
+/// enum AppError { NoSuchReport, Database(std::io::Error) }
+///
+/// impl IntoResponse for AppError {
+///     fn into_response(self) -> Response {
+///         match self {
+///             Self::NoSuchReport => (StatusCode::NOT_FOUND, "No such report.").into_response(),
+///             Self::Database(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+///         }
+///     }
+/// }
+/// assert_eq!(AppError::NoSuchReport.into_response().status(), 404);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be turned into a response",
+    label = "not a response",
+    note = "responses are `Response`, `StatusCode`, text, bytes, `Body`, `Html`, `Json`, `Form`, `Redirect`, `HeaderMap`, `()`",
+    note = "a `Result` of two responses is one, and so is a tuple of `StatusCode`, headers and a response, in this order",
+    note = "implement `trijet::IntoResponse` for a type of your own; a future is never a response: await it"
+)]
+pub trait IntoResponse {
+    /// Makes the response.
+    fn into_response(self) -> Response;
+}
+
+/// The extension of the response that stands for a panic, so that the driver closes after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panicked;
+
+/// The extension of a response that a failed conversion left: a tuple around it changes nothing.
+#[derive(Clone, Copy, Debug)]
+struct Unsendable;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// A response of one content type.
+pub(crate) fn typed(content_type: HeaderValue, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// A short sentence in plain text: every error that is made here.
+pub(crate) fn sentence(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Response {
+    let mut response = text.into().into_response();
+    *response.status_mut() = status;
+    response
+}
+
+/// The 500 for a mistake in the app: its cause is in the log, never in the response.
+pub(crate) fn internal_error() -> Response {
+    sentence(StatusCode::INTERNAL_SERVER_ERROR, "The server could not answer this request.")
+}
+
+/// A response that could not be made. `reason` goes to the log.
+pub(crate) fn unsendable(reason: fmt::Arguments<'_>) -> Response {
+    log::error!("a response could not be made: {reason}");
+    let mut response = internal_error();
+    response.extensions_mut().insert(Unsendable);
+    response
+}
+
+/// The response of a job, also of one that gave none.
+pub(crate) fn from_job(result: Result<Response, JobError>) -> Response {
+    match result {
+        Ok(response) => response,
+        Err(JobError::Rejected) => {
+            let mut response = sentence(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is busy: no thread was free to answer this request.",
+            );
+            response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+        Err(JobError::Panicked) => {
+            let mut response = internal_error();
+            response.extensions_mut().insert(Panicked);
+            response
+        }
+        Err(JobError::Outside) => {
+            log::error!(
+                "a plain `fn` was called on a task that the server does not poll, so there is no thread \
+                 to run it on: await `next.run(request)` in the middleware itself, or make it an `async fn`"
+            );
+            internal_error()
+        }
+    }
+}
+
+/// `text` with everything escaped that could be taken for markup or a control sequence, and cut at 200 characters.
+pub(crate) fn escaped(text: &dyn fmt::Display) -> String {
+    let mut safe = String::new();
+    for character in text.to_string().chars().take(200) {
+        if character.is_control() || matches!(character, '<' | '>' | '&') {
+            safe.extend(character.escape_unicode());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+macro_rules! with_content_type {
+    ($content_type:ident: $($body:ty),*) => {$(
+        impl IntoResponse for $body {
+            fn into_response(self) -> Response {
+                typed($content_type, self)
+            }
+        }
+    )*};
+}
+with_content_type!(TEXT: &'static str, String);
+with_content_type!(BYTES: &'static [u8], Vec<u8>, Bytes, BytesMut);
+
+impl IntoResponse for Cow<'static, str> {
+    fn into_response(self) -> Response {
+        match self {
+            Cow::Borrowed(text) => text.into_response(),
+            Cow::Owned(text) => text.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Cow<'static, [u8]> {
+    fn into_response(self) -> Response {
+        match self {
+            Cow::Borrowed(data) => data.into_response(),
+            Cow::Owned(data) => data.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Response {
+    fn into_response(self) -> Response {
+        self
+    }
+}
+
+impl IntoResponse for Body {
+    fn into_response(self) -> Response {
+        Response::new(self)
+    }
+}
+
+impl IntoResponse for () {
+    fn into_response(self) -> Response {
+        Response::default()
+    }
+}
+
+impl IntoResponse for StatusCode {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        *response.status_mut() = self;
+        response
+    }
+}
+
+impl IntoResponse for HeaderMap {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        *response.headers_mut() = self;
+        response
+    }
+}
+
+impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
+    fn into_response(self) -> Response {
+        match self {
+            Ok(value) => value.into_response(),
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Infallible {
+    fn into_response(self) -> Response {
+        match self {}
+    }
+}
+
+impl IntoResponse for BodyError {
+    fn into_response(self) -> Response {
+        crate::extract::Rejection::from(self).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! One method of one route, ready to be called: its layers, its handler and what they can see.
+//! Nothing here changes once it is built.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderValue, Method, StatusCode, header::ALLOW};
+
+use crate::{
+    BoxFuture, Request, Response,
+    extract::{At, Context, Needs, StateMap},
+    handler::Service,
+    middleware::Around,
+    respond::sentence,
+};
+
+/// A handler and everything around it.
+pub(crate) struct Endpoint {
+    /// The pattern, for logs; none where nothing matched.
+    pub(crate) route: Option<Arc<str>>,
+    /// The names of the captures.
+    pub(crate) names: Arc<[Box<str>]>,
+    /// Middleware, the outermost first.
+    pub(crate) layers: Box<[Layer]>,
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) state: Arc<StateMap>,
+    /// None: as for the whole server.
+    pub(crate) body_bytes_max: Option<u64>,
+}
+
+/// A middleware, and the state of the router that it was given to.
+#[derive(Clone)]
+pub(crate) struct Layer {
+    pub(crate) middleware: Arc<dyn Around>,
+    pub(crate) state: Arc<StateMap>,
+}
+
+impl Endpoint {
+    pub(crate) fn state_at(&self, at: At) -> &StateMap {
+        match at {
+            At::Layer(index) => self.layers.get(index).map_or(&self.state, |layer| &layer.state),
+            At::Handler => &self.state,
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("route", &self.route).finish_non_exhaustive()
+    }
+}
+
+/// One pattern, with all that it offers.
+pub(crate) struct Route {
+    pub(crate) offers: Vec<Offer>,
+    /// For OPTIONS, where it is not offered itself.
+    pub(crate) options: Arc<Endpoint>,
+    /// For every other method: 405, or 501 for one that nobody knows.
+    pub(crate) refusal: Arc<Endpoint>,
+    pub(crate) pattern: String,
+    /// Whether paths that match it can belong to a nest that it is no part of.
+    pub(crate) is_contested: bool,
+}
+
+/// An endpoint and its method; none is `any`.
+pub(crate) struct Offer {
+    pub(crate) method: Option<Method>,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+impl Route {
+    pub(crate) fn endpoint(&self, method: &Method) -> &Arc<Endpoint> {
+        let offered = |wanted: Option<&Method>| {
+            self.offers.iter().find(|offer| offer.method.as_ref() == wanted).map(|offer| &offer.endpoint)
+        };
+        offered(Some(method))
+            // RFC 9110 §9.3.2: HEAD is GET without the content, which the engine leaves out.
+            .or_else(|| if *method == Method::HEAD { offered(Some(&Method::GET)) } else { None })
+            .or_else(|| offered(None))
+            .unwrap_or(if *method == Method::OPTIONS { &self.options } else { &self.refusal })
+    }
+}
+
+/// The answers that need no handler.
+pub(crate) enum Builtin {
+    /// Nothing at this path.
+    NotFound,
+    /// The methods that there are, for one that is not among them.
+    Refusal(HeaderValue),
+    /// The methods that there are, for OPTIONS.
+    Options(HeaderValue),
+}
+
+impl Builtin {
+    fn respond(&self, method: &Method) -> Response {
+        let (status, text, allow) = match self {
+            Self::Options(allow) => (StatusCode::NO_CONTENT, "", Some(allow)),
+            // RFC 9110 §9.1: unknown to the server is 501, known but not offered 405.
+            Self::NotFound | Self::Refusal(_) if !STANDARD.contains(method) => {
+                (StatusCode::NOT_IMPLEMENTED, "This server does not know the method.", None)
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "There is nothing at this path.", None),
+            Self::Refusal(allow) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "This path does not offer the method.", Some(allow))
+            }
+        };
+        let mut response = if text.is_empty() { Response::default() } else { sentence(status, text) };
+        *response.status_mut() = status;
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow.clone());
+        }
+        response
+    }
+}
+
+impl Service for Builtin {
+    fn call(&self, request: Request, _: Context) -> BoxFuture<Response> {
+        let response = self.respond(request.method());
+        Box::pin(std::future::ready(response))
+    }
+
+    fn declare(&self, _: &mut Needs) {}
+}
+
+/// The methods of RFC 9110 §9.3 and RFC 5789, in the order in which `Allow` lists them.
+const STANDARD: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::CONNECT,
+];
+
+/// The value of `Allow` for `methods`, with HEAD where GET is, and OPTIONS always.
+pub(crate) fn allow(methods: &[Method]) -> HeaderValue {
+    let offers = |method: &Method| {
+        methods.contains(method)
+            || *method == Method::OPTIONS
+            || (*method == Method::HEAD && methods.contains(&Method::GET))
+    };
+    let standard = STANDARD.iter().filter(|method| offers(method));
+    let others = methods.iter().filter(|method| !STANDARD.contains(method));
+    let names: Vec<&str> = standard.chain(others).map(Method::as_str).collect();
+    // Methods are tokens, so their list is a header value.
+    HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
+}

@@ -1,0 +1,104 @@
+//! [`MethodRouter`]: the handlers of one path by method, with their settings.
+//! Faults are kept here and reported by `Router::build`; none may panic or be dropped.
+
+use std::{fmt, sync::Arc};
+
+use http::Method;
+
+use crate::{
+    handler::{Erased, Handler, Service},
+    middleware::{self, Around, Middleware},
+};
+
+/// The handlers of one path by method, with settings for all of them.
+///
+/// HEAD is answered by the handler of GET, without the body; OPTIONS with the list of methods; both
+/// unless they have a handler of their own. A method without handler is answered with 405 and `Allow`.
+///
+/// ```
+/// use trijet_core::{Router, get, post};
+///
+/// async fn list() -> &'static str { "no files" }
+/// async fn upload(body: trijet_core::Bytes) -> String { format!("{} bytes", body.len()) }
+///
+/// let router = Router::new().route("/files", get(list).post(upload).body_limit(64 << 20));
+/// ```
+#[derive(Default)]
+pub struct MethodRouter {
+    /// No method: any.
+    pub(super) handlers: Vec<(Option<Method>, Arc<dyn Service>)>,
+    /// The innermost first.
+    pub(super) wraps: Vec<Arc<dyn Around>>,
+    pub(super) body_bytes_max: Option<u64>,
+}
+
+macro_rules! methods {
+    ($($name:ident $method:ident),*) => {
+        $(
+            #[doc = concat!("Answers ", stringify!($method), " by `handler`; other methods can be added.")]
+            pub fn $name<H: Handler<M>, M: 'static>(handler: H) -> MethodRouter {
+                MethodRouter::default().$name(handler)
+            }
+        )*
+
+        impl MethodRouter {
+            $(
+                #[doc = concat!("Answers ", stringify!($method), " by `handler`.")]
+                #[must_use]
+                pub fn $name<H: Handler<M>, M: 'static>(self, handler: H) -> Self {
+                    self.on(Method::$method, handler)
+                }
+            )*
+        }
+    };
+}
+methods!(get GET, head HEAD, post POST, put PUT, patch PATCH, delete DELETE, options OPTIONS);
+
+/// Answers every method by `handler`, also those that nobody has heard of; some can be given other handlers.
+pub fn any<H: Handler<M>, M: 'static>(handler: H) -> MethodRouter {
+    MethodRouter::default().any(handler)
+}
+
+impl MethodRouter {
+    /// Answers `method` by `handler`.
+    #[must_use]
+    pub fn on<H: Handler<M>, M: 'static>(mut self, method: Method, handler: H) -> Self {
+        self.handlers.push((Some(method), Arc::new(Erased::new(handler))));
+        self
+    }
+
+    /// Answers every method that has no handler of its own by `handler`.
+    #[must_use]
+    pub fn any<H: Handler<M>, M: 'static>(mut self, handler: H) -> Self {
+        self.handlers.push((None, Arc::new(Erased::new(handler))));
+        self
+    }
+
+    /// Puts `middleware` around all handlers of this path, whether they are added before or after.
+    ///
+    /// A later wrap stands outside an earlier one. The answers 405 and to OPTIONS that are made without a handler
+    /// are not wrapped: [`Router::wrap`](crate::Router::wrap) does that.
+    #[must_use]
+    pub fn wrap<W: Middleware<M>, M: 'static>(mut self, middleware: W) -> Self {
+        self.wraps.push(Arc::new(middleware::Erased::new(middleware)));
+        self
+    }
+
+    /// Sets the most bytes that the body of a request to this path may have, in place of
+    /// [`Limits::body_bytes_max`](crate::Limits::body_bytes_max). Over it is answered with 413.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: u64) -> Self {
+        self.body_bytes_max = Some(bytes);
+        self
+    }
+}
+
+impl fmt::Debug for MethodRouter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let methods = self.handlers.iter().map(|(method, _)| match method {
+            Some(method) => method.as_str(),
+            None => "any",
+        });
+        f.debug_list().entries(methods).finish()
+    }
+}

@@ -1,0 +1,106 @@
+//! Patterns of paths: their captures, and where nests begin. Matching routes is `matchit`'s task, which
+//! must not be seen outside this folder.
+
+use crate::extract::CAPTURES_MAX;
+
+/// The names of the captures of `pattern`, in order; or what is wrong with it.
+pub(super) fn names(pattern: &str) -> Result<Vec<Box<str>>, String> {
+    if !pattern.starts_with('/') {
+        return Err("a path begins with `/`".into());
+    }
+    if let Some(wrong) = pattern.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '\\')) {
+        return Err(format!("{wrong:?} cannot stand in a path as it is sent: write it percent-encoded"));
+    }
+    let mut names: Vec<Box<str>> = Vec::new();
+    let mut rest = pattern;
+    while let Some(open) = rest.find('{') {
+        rest = &rest[open + 1..];
+        if let Some(literal) = rest.strip_prefix('{') {
+            rest = literal;
+            continue;
+        }
+        let Some(close) = rest.find('}') else { return Err("a `{` is never closed".into()) };
+        let name = rest[..close].trim_start_matches('*');
+        if names.iter().any(|other| **other == *name) {
+            return Err(format!("`{name}` is captured twice"));
+        }
+        names.push(name.into());
+        rest = &rest[close + 1..];
+    }
+    if names.len() > CAPTURES_MAX {
+        return Err(format!("{} captures are more than {CAPTURES_MAX}", names.len()));
+    }
+    Ok(names)
+}
+
+/// What is wrong with `prefix` as that of a nest.
+pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
+    names(prefix)?;
+    if prefix.ends_with('/') {
+        return Err("the prefix of a nest does not end with `/`; to add routes at `/` use `merge`".into());
+    }
+    match prefix.split('/').find(|segment| !is_plain(segment)) {
+        Some(segment) => {
+            Err(format!("`{segment}`: a segment of a nest's prefix is plain text or one whole `{{capture}}`"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_plain(segment: &str) -> bool {
+    let text = capture(segment).unwrap_or(segment);
+    !text.contains(['{', '}', '*'])
+}
+
+/// The name of a segment that is one whole capture.
+fn capture(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// The captured parts of `path` where it lies at or below `prefix`.
+pub(super) fn captures_below<'p>(prefix: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let mut captures = Vec::new();
+    let mut segments = path.split('/');
+    for wanted in prefix.split('/') {
+        let segment = segments.next()?;
+        match capture(wanted) {
+            Some(_) if !segment.is_empty() => captures.push(segment),
+            None if wanted == segment => {}
+            _ => return None,
+        }
+    }
+    Some(captures)
+}
+
+/// Whether a path that matches `pattern` can lie at or below `prefix`.
+pub(super) fn can_overlap(pattern: &str, prefix: &str) -> bool {
+    let mut segments = pattern.split('/');
+    for wanted in prefix.split('/') {
+        match segments.next() {
+            None => return false,
+            Some(segment) if segment.starts_with("{*") => return true,
+            Some(segment) if segment.contains('{') || capture(wanted).is_some() => {}
+            Some(segment) if segment == wanted => {}
+            Some(_) => return false,
+        }
+    }
+    true
+}
+
+/// Whether `pattern` is written below `prefix`, or at it.
+pub(super) fn is_below(pattern: &str, prefix: &str) -> bool {
+    pattern.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A prefix without the names of its captures: those of one shape cover the same paths.
+pub(super) fn shape(prefix: &str) -> Vec<Option<&str>> {
+    prefix.split('/').map(|segment| if capture(segment).is_some() { None } else { Some(segment) }).collect()
+}
+
+/// Sorts prefixes so that the first which covers a path is the closest: the deeper, then the more literal.
+/// Those of one shape come together.
+pub(super) fn closeness(prefix: &str) -> impl Ord + use<> {
+    let shape: Vec<Option<String>> = shape(prefix).into_iter().map(|text| text.map(str::to_owned)).collect();
+    let dynamic: Vec<bool> = shape.iter().map(Option::is_none).collect();
+    (std::cmp::Reverse(shape.len()), dynamic, shape)
+}
