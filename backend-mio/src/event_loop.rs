@@ -93,7 +93,8 @@ impl EventLoop {
         mail
     }
 
-    /// Notices that the server is stopping: every connection looks once more what it has received.
+    /// Notices that the server is stopping: every connection has a turn, in which the idle ones look once
+    /// more what has arrived.
     fn next_stage(&mut self, stage: Stage) -> Stage {
         if !self.shared.life.is_stopping() {
             return stage;
@@ -132,7 +133,7 @@ impl EventLoop {
                 let deadline = Instant::now() + self.shared.limits.idle_timeout;
                 connections::with(|own| own.keep_idle(key, transport, deadline));
                 if stage != Stage::Running {
-                    connections::with(|own| own.queue_to_read(key));
+                    connections::with(|own| own.queue(key));
                 }
             }
             Err(error) => {
@@ -149,30 +150,28 @@ impl EventLoop {
         else {
             return;
         };
-        let (mut driver, last) = match work {
+        let mut driver = match work {
+            Some(Work::Active(driver)) => driver,
+            Some(Work::Idle(transport)) if readable || self.shared.life.is_stopping() => {
+                (self.shared.drive)(transport)
+            }
             // Woken by what an earlier request has left behind.
-            Some(idle @ Work::Idle(_)) if !readable => {
+            Some(idle) => {
                 connections::with(|own| own.keep(key, idle));
                 return;
             }
-            Some(Work::Idle(transport)) => {
-                let last = self.shared.life.is_stopping();
-                ((self.shared.drive)(transport), last)
-            }
-            Some(Work::Active { driver, last }) => (driver, last),
             None => return,
         };
-        let polled = crate::contained("serving a connection", || {
-            driver.as_mut().poll(&mut Context::from_waker(&waker))
-        });
-        match polled {
+        let mut cx = Context::from_waker(&waker);
+        match crate::contained("serving a connection", || driver.as_mut().poll(&mut cx)) {
             Some(Poll::Pending) => {
-                connections::with(|own| own.keep(key, Work::Active { driver, last }));
+                connections::with(|own| own.keep(key, Work::Active(driver)));
             }
-            Some(Poll::Ready(Outcome::Idle { transport, deadline })) if !last => {
+            Some(Poll::Ready(Outcome::Idle { transport, deadline })) => {
                 drop(connections::with(|own| own.keep_idle(key, transport, deadline)));
+                // The stop may have begun just after the driver has looked.
                 if self.shared.life.is_stopping() {
-                    connections::with(|own| own.queue_to_read(key));
+                    connections::with(|own| own.queue(key));
                 }
             }
             over => {

@@ -79,6 +79,9 @@ impl MioTransport {
 
 impl Transport for MioTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.is_stopping() {
+            connections::with(|own| own.suppose_readable(self.key));
+        }
         self.poll_io(Direction::Read, cx, into.len(), || (&self.stream).read(into))
     }
 
