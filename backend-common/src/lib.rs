@@ -3,6 +3,8 @@
 
 mod accept;
 mod life;
+#[cfg(feature = "poll")]
+pub mod poll;
 mod pool;
 mod server;
 #[cfg(feature = "signals")]

@@ -18,6 +18,7 @@ use crate::{
     Body, BodyError, BoxFuture, CloseReason, Dispatch, Request, Response, Transport, ambient,
     body::{self, Source},
     h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, RequestHead, SendBody},
+    respond,
 };
 
 /// A handler, a body or the like panicked; the message is in the log.
@@ -36,7 +37,9 @@ impl<T: Transport> Driver<T> {
             Framing::Chunked => with_source(None),
         };
         let request = Request::from_parts(head.parts, body);
-        let Dispatch { reply, body_bytes_max } = self.app.dispatch(request, self.io.peer_address());
+        let (app, peer) = (self.app.clone(), self.io.peer_address());
+        let dispatched = self.contained(|| app.dispatch(request, peer));
+        let Ok(Dispatch { reply, body_bytes_max }) = dispatched else { return Err(End::Refuse(INTERNAL_ERROR)) };
         if self.connection.limit_body(body_bytes_max).is_err() {
             return Err(End::Refuse(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -117,7 +120,7 @@ impl<T: Transport> Driver<T> {
             log::error!("a handler answered with {}, which is no final status: 500 is sent", parts.status);
             return Err(End::Refuse(INTERNAL_ERROR));
         }
-        let keep = if self.io.is_stopping() || is_after_panic(&parts.extensions) {
+        let keep = if self.io.is_stopping() || parts.extensions.get::<respond::Panicked>().is_some() {
             KeepAlive::No
         } else {
             KeepAlive::Implied
@@ -283,10 +286,6 @@ enum Sent {
 fn with_source(length: Option<u64>) -> (Option<Source>, Body) {
     let (source, incoming) = body::incoming(length);
     (Some(source), Body::from_incoming(incoming))
-}
-
-fn is_after_panic(_: &http::Extensions) -> bool {
-    false
 }
 
 /// Drops what the app wrote; a panic in its destructors costs nothing else.

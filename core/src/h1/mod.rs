@@ -403,6 +403,17 @@ impl Connection {
     }
 }
 
+/// The whole response that refuses a connection before anything of it was parsed.
+pub fn refusal_bytes(refusal: &Refusal, wall_clock: SystemTime) -> Bytes {
+    let mut connection = Connection::new(Arc::default());
+    connection.send_refusal(refusal, wall_clock);
+    connection.output.take_all()
+}
+
+/// The refusal of a server that has no thread free for a connection in time.
+pub const OVERLOADED: Refusal =
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is overloaded: try again later");
+
 impl Exchange {
     fn new(head: &RequestHead, body_bytes_max: u64) -> Self {
         Self {

@@ -1,0 +1,88 @@
+//! What an event's token stands for: the poll's waker, a listener, or a connection.
+//!
+//! A connection's token carries its slot and the slot's generation, so that an event, a timer or a
+//! waker that has outlived its connection never reaches the next one in that slot.
+
+use mio::Token;
+
+/// The top bit is set in tokens that are not connections.
+const OTHER: usize = 1 << (usize::BITS - 1);
+/// 40 bits of slot and 23 of generation, or 20 and 11 where `usize` has 32.
+const INDEX_BITS: u32 = usize::BITS / 8 * 5;
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+const GENERATION_MASK: usize = (OTHER >> INDEX_BITS) - 1;
+
+/// The token of the poll's waker.
+pub const WAKER: Token = Token(usize::MAX);
+
+/// The token of listener `index`.
+pub fn listener(index: usize) -> Token {
+    Token(OTHER | index)
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The poll's waker.
+    Waker,
+    /// A listener, by index.
+    Listener(usize),
+    /// A connection.
+    Connection(Key),
+}
+
+impl From<Token> for Source {
+    fn from(token: Token) -> Self {
+        match token {
+            WAKER => Self::Waker,
+            Token(value) if value & OTHER != 0 => Self::Listener(value & !OTHER),
+            Token(value) => Self::Connection(Key(value)),
+        }
+    }
+}
+
+/// One connection of one poll, never mistaken for a later one in the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(usize);
+
+impl Key {
+    /// Slot `index` in its `generation`, of which the low bits count.
+    pub fn new(index: usize, generation: usize) -> Self {
+        debug_assert!(index <= INDEX_MASK);
+        Self((generation & GENERATION_MASK) << INDEX_BITS | index)
+    }
+
+    /// Its slot.
+    pub fn index(self) -> usize {
+        self.0 & INDEX_MASK
+    }
+
+    /// Its token.
+    pub fn token(self) -> Token {
+        Token(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_tells_its_source() {
+        assert_eq!(Source::from(WAKER), Source::Waker);
+        assert_eq!(Source::from(listener(3)), Source::Listener(3));
+        for (index, generation) in
+            [(0, 0), (7, 1), (INDEX_MASK, GENERATION_MASK), (5, usize::MAX), (0, GENERATION_MASK + 1)]
+        {
+            let key = Key::new(index, generation);
+            assert_eq!(Source::from(key.token()), Source::Connection(key), "{index} {generation}");
+            assert_eq!(key.index(), index);
+        }
+    }
+
+    #[test]
+    fn generations_of_a_slot_differ() {
+        assert_ne!(Key::new(4, 1), Key::new(4, 2));
+        assert_ne!(Key::new(4, 0), Key::new(4, GENERATION_MASK));
+    }
+}
