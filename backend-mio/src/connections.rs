@@ -16,12 +16,11 @@ use std::{
 
 use mio::event::Event;
 use slab::Slab;
+use trijet_backend::poll::{Key, Timers};
 use trijet_core::Outcome;
 
 use crate::{
     mailbox::{ConnectionWaker, Mailbox},
-    timers::Timers,
-    token::Key,
     transport::MioTransport,
 };
 

@@ -3,21 +3,25 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use mio::{Events, event::Event};
-use trijet_backend::Phase;
+use mio::{Events, event::Event, net::TcpStream};
+use trijet_backend::{
+    Phase,
+    poll::{Acceptor, Key, Source},
+    prepare_connection,
+};
 use trijet_core::Outcome;
 
 use crate::{
-    acceptor::Acceptor,
+    ACCEPTING_LOOP,
     connections::{self, Due, Work},
     mailbox::{Accepted, Mail, Mailbox},
-    shared::Shared,
-    token::{Key, Source},
+    shared::{Permit, Shared},
     transport::MioTransport,
 };
 
@@ -114,7 +118,10 @@ impl EventLoop {
 
     fn accept(&mut self, stage: Stage) {
         let Some(acceptor) = &mut self.acceptor else { return };
-        for accepted in acceptor.turn(&self.shared) {
+        let shared = &self.shared;
+        let mut own = Vec::new();
+        acceptor.turn(|| shared.has_room(), |stream, peer| own.extend(deal_out(stream, peer, shared)));
+        for accepted in own {
             self.insert(accepted, stage);
         }
         if self.acceptor.as_ref().is_some_and(Acceptor::is_over) {
@@ -212,6 +219,22 @@ impl EventLoop {
         let next = [ready, timer, accept, stop].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
+}
+
+/// Hands the connection to the loop with the fewest, or gives it back if that is the accepting one.
+fn deal_out(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> Option<Accepted> {
+    if let Err(error) = prepare_connection(&stream, shared.sockets) {
+        log::debug!("a connection from {peer} could not be set up: {error}");
+        return None;
+    }
+    let permit = Permit::on_the_least_loaded(shared);
+    let index = permit.loop_index;
+    let accepted = Accepted { stream, peer, permit };
+    if index == ACCEPTING_LOOP {
+        return Some(accepted);
+    }
+    shared.loops[index].mailbox.hand_over(accepted);
+    None
 }
 
 fn on_event(key: Key, event: &Event) {

@@ -11,14 +11,13 @@ use std::{
 };
 
 use mio::{Interest, Registry, net::TcpStream};
-use trijet_backend::send_vectored;
+use trijet_backend::{poll::Key, send_vectored};
 use trijet_core::{Transport, jobs::Job};
 
 use crate::{
     connections::{self, Direction},
     mailbox::Accepted,
     shared::Permit,
-    token::Key,
 };
 
 /// A connection of one event loop.
