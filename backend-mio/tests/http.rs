@@ -22,11 +22,13 @@ impl Client {
     fn connect(server: &ServerHandle) -> Self {
         let stream = TcpStream::connect(server.local_addr()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
         Self(stream)
     }
 
     fn send(&mut self, path: &str) {
-        write!(self.0, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        // In one piece: several small ones would each wait for the peer's delayed acknowledgement.
+        self.0.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).unwrap();
     }
 
     /// The next response's head and body.
