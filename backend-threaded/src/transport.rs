@@ -138,6 +138,10 @@ impl Transport for ThreadedTransport {
         current::with(|current| current.jobs.push_back(job));
     }
 
+    fn yield_turn(&mut self, _: &mut Context<'_>) {
+        current::with(|current| current.yielded = true);
+    }
+
     fn is_stopping(&self) -> bool {
         self.shared().life.is_stopping()
     }

@@ -41,6 +41,12 @@ pub trait Transport: Send + 'static {
     /// Takes a job that may block. A backend that cannot run it drops it, which answers it with 503.
     fn run_job(&mut self, job: Job);
 
+    /// Lets other connections go first, between two steps of which none is a handler's: the caller returns
+    /// `Pending` and goes on when it is polled again. Threads are given away here.
+    fn yield_turn(&mut self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
+
     /// Whether the server is shutting down: no further request is taken once this one is answered.
     fn is_stopping(&self) -> bool;
 

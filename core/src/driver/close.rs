@@ -53,7 +53,7 @@ impl<T: Transport> Driver<T> {
                 }
                 if self.turn.is_over() {
                     self.turn.renew();
-                    cx.waker().wake_by_ref();
+                    self.io.yield_turn(cx);
                     return Poll::Pending;
                 }
             }

@@ -121,7 +121,7 @@ impl<T: Transport> Driver<T> {
             if self.connection.is_idle() && !self.io.is_stopping() {
                 return Filled::Idle;
             }
-            self.turn.yield_now().await;
+            self.yield_turn().await;
         }
         if self.connection.is_idle() {
             return self.read_first();
@@ -148,6 +148,20 @@ impl<T: Transport> Driver<T> {
             })
         })
         .await
+    }
+
+    /// Lets others go first: rule 6.
+    async fn yield_turn(&mut self) {
+        self.turn.renew();
+        let mut has_yielded = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut has_yielded, true) {
+                return Poll::Ready(());
+            }
+            self.io.yield_turn(cx);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The first read of a request. Without data the connection is idle, and the driver goes away.

@@ -1,11 +1,7 @@
 //! How fast things go: the bounds of one turn, and whether a peer keeps up. Plain arithmetic on times
 //! that the backend supplies.
 
-use std::{
-    future::poll_fn,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::Limits;
 
@@ -43,20 +39,6 @@ impl Turn {
     pub(super) fn renew(&mut self) {
         self.requests = 0;
         self.bytes = 0;
-    }
-
-    /// Lets others go first.
-    pub(super) async fn yield_now(&mut self) {
-        self.renew();
-        let mut yielded = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut yielded, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
     }
 }
 
