@@ -137,7 +137,7 @@ impl EventLoop {
         let peer = accepted.peer;
         match MioTransport::register(accepted, key, self.poll.registry()) {
             Ok(transport) => {
-                let deadline = Instant::now() + self.shared.limits.idle_timeout;
+                let deadline = after(self.shared.limits.idle_timeout);
                 connections::with(|own| own.keep_idle(key, transport, deadline));
                 if stage != Stage::Running {
                     connections::with(|own| own.queue(key));
@@ -219,6 +219,13 @@ impl EventLoop {
         let next = [ready, timer, accept, stop].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
+}
+
+/// When `timeout` is over from now on. One beyond what an `Instant` can hold is over in a year.
+fn after(timeout: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + YEAR)
 }
 
 /// Hands the connection to the loop with the fewest, or gives it back if that is the accepting one.

@@ -59,7 +59,8 @@ async fn serve_lines(
 }
 
 fn go_idle(transport: MioTransport, idle_timeout: Duration) -> Outcome<MioTransport> {
-    let deadline = transport.now() + idle_timeout;
+    let now = transport.now();
+    let deadline = now.checked_add(idle_timeout).unwrap_or(now + Duration::from_secs(60));
     Outcome::Idle { transport, deadline }
 }
 
@@ -327,6 +328,16 @@ fn a_connection_that_never_speaks_is_dropped() {
     let server = lines(2, limits).run();
     let mut clients: Vec<_> = (0..4).map(|_| server.connect()).collect();
     assert!(clients.iter_mut().all(|client| client.rest().is_empty()));
+    server.stop();
+}
+
+#[test]
+fn an_idle_time_without_end_is_no_fault() {
+    let server = lines(1, Limits { idle_timeout: Duration::MAX, ..Limits::default() }).run();
+    let mut client = server.connect();
+    client.send("a\n");
+    client.0.get_mut().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.rest(), "a\n");
     server.stop();
 }
 
