@@ -7,15 +7,12 @@
 //! Applications use it through the facade, `trijet`, with feature `mio`. It knows no HTTP, has no
 //! Tokio in its tree, and must never lock or share anything on the path of a request.
 
-mod acceptor;
 mod connections;
 mod event_loop;
 mod mailbox;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod timers;
-mod token;
 mod transport;
 
 use std::{
@@ -28,11 +25,10 @@ use std::{
 };
 
 pub use trijet_backend::ServerHandle;
-use trijet_backend::{Backend, Run, Service, panic_text};
+use trijet_backend::{Backend, Run, Service, panic_text, poll::Acceptor};
 use trijet_core::{Router, driver::drive};
 
 use crate::{
-    acceptor::Acceptor,
     event_loop::EventLoop,
     mailbox::Mailbox,
     shared::{Drive, Shared},

@@ -11,14 +11,13 @@ use std::{
 };
 
 use mio::{Interest, Registry, net::TcpStream};
-use trijet_backend::send_vectored;
+use trijet_backend::{poll::Key, send_vectored};
 use trijet_core::{Transport, jobs::Job};
 
 use crate::{
     connections::{self, Direction},
     mailbox::Accepted,
     shared::Permit,
-    token::Key,
 };
 
 /// A connection of one event loop.
@@ -79,6 +78,9 @@ impl MioTransport {
 
 impl Transport for MioTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.is_stopping() {
+            connections::with(|own| own.suppose_readable(self.key));
+        }
         self.poll_io(Direction::Read, cx, into.len(), || (&self.stream).read(into))
     }
 
