@@ -139,6 +139,7 @@ impl Progress {
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant to count from can only be had from the clock")]
 mod tests {
     use super::*;
 
