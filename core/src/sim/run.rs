@@ -128,7 +128,8 @@ impl Sim {
         Peer { world: inner.world.clone(), wire }
     }
 
-    /// Goes on until nothing can happen without time passing.
+    /// Goes on until nothing can happen without time passing. Time passes even so while a plain handler
+    /// waits for its body, since it waits on this thread: let the peer's script [`wait`](Peer::wait) then.
     ///
     /// # Panics
     /// If the simulation cannot go on: a plain handler waits for something that never comes.
