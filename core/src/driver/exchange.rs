@@ -18,6 +18,7 @@ use crate::{
     Body, BodyError, BoxFuture, CloseReason, Dispatch, Request, Response, Transport, ambient,
     body::{self, Source},
     h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, RequestHead, SendBody},
+    respond,
 };
 
 /// A handler, a body or the like panicked; the message is in the log.
@@ -29,6 +30,8 @@ impl<T: Transport> Driver<T> {
     pub(super) async fn exchange(&mut self, head: RequestHead) -> Result<(), End> {
         self.head_deadline = None;
         self.reading.renew();
+        // What came with the head is to the peer's credit too.
+        self.reading.moved(self.connection.input_len(), || self.io.now());
         // 2. The router finds the route; nothing of the app runs yet.
         let (source, body) = match head.framing {
             Framing::Empty => (None, Body::empty()),
@@ -117,7 +120,7 @@ impl<T: Transport> Driver<T> {
             log::error!("a handler answered with {}, which is no final status: 500 is sent", parts.status);
             return Err(End::Refuse(INTERNAL_ERROR));
         }
-        let keep = if self.io.is_stopping() || is_after_panic(&parts.extensions) {
+        let keep = if self.io.is_stopping() || parts.extensions.get::<respond::Panicked>().is_some() {
             KeepAlive::No
         } else {
             KeepAlive::Implied
@@ -194,8 +197,8 @@ impl<T: Transport> Driver<T> {
                     Poll::Pending => {
                         self.hand_over_jobs(None);
                         let again = self.is_to_poll_again(cx, source);
-                        if self.is_broken {
-                            return Poll::Ready(Err(End::Drop(CloseReason::PeerLeft)));
+                        if let Some(reason) = self.broken {
+                            return Poll::Ready(Err(End::Drop(reason)));
                         }
                         let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
                         if !(again || is_throttled && has_room) {
@@ -283,10 +286,6 @@ enum Sent {
 fn with_source(length: Option<u64>) -> (Option<Source>, Body) {
     let (source, incoming) = body::incoming(length);
     (Some(source), Body::from_incoming(incoming))
-}
-
-fn is_after_panic(_: &http::Extensions) -> bool {
-    false
 }
 
 /// Drops what the app wrote; a panic in its destructors costs nothing else.

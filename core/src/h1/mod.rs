@@ -154,6 +154,11 @@ impl Connection {
         self.input.receive(count);
     }
 
+    /// Bytes that were received and are not used yet.
+    pub fn input_len(&self) -> usize {
+        self.input.len()
+    }
+
     /// Notes that the peer has ended its direction.
     pub fn receive_end(&mut self) {
         self.input.end();

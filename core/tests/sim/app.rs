@@ -4,9 +4,11 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    future::poll_fn,
     io::Read,
     pin::Pin,
-    task::{Context, Poll},
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
 };
 
 use trijet_core::{
@@ -70,20 +72,20 @@ async fn cached() -> Response {
     (StatusCode::NOT_MODIFIED, [("etag", "\"1\""), ("content-length", "11")], "not to send").into_response()
 }
 
-/// A stream of pieces that are there at once.
-pub(crate) struct Items(VecDeque<&'static str>);
+/// A stream of items that are there at once.
+pub(crate) struct Items<T>(pub(crate) VecDeque<T>);
 
-impl Items {
+impl Items<Result<&'static str, Infallible>> {
     pub(crate) fn new<const N: usize>(items: [&'static str; N]) -> Self {
-        Self(items.into())
+        Self(items.into_iter().map(Ok).collect())
     }
 }
 
-impl futures_core::Stream for Items {
-    type Item = Result<&'static str, Infallible>;
+impl<T: Unpin> futures_core::Stream for Items<T> {
+    type Item = T;
 
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.pop_front().map(Ok))
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<T>> {
+        Poll::Ready(self.0.pop_front())
     }
 }
 
@@ -111,4 +113,35 @@ pub(crate) fn statuses(peer: &Peer) -> Vec<u16> {
         .skip(1)
         .map(|response| response[..3].parse().expect("a status"))
         .collect()
+}
+
+/// Something that a handler waits for and another handler, or the test, lets happen.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<(bool, Vec<Waker>)>>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        let wakers = {
+            let mut gate = self.0.lock().unwrap();
+            gate.0 = true;
+            std::mem::take(&mut gate.1)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.lock().unwrap().0
+    }
+
+    pub(crate) fn passed(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let gate = self.0.clone();
+        poll_fn(move |cx| {
+            let mut gate = gate.lock().unwrap();
+            if gate.0 {
+                return Poll::Ready(());
+            }
+            gate.1.push(cx.waker().clone());
+            Poll::Pending
+        })
+    }
 }
