@@ -1,6 +1,7 @@
 //! Many connections at once, on every backend: nobody starves, and those that do nothing cost nothing.
 //! The figures are the project's own bars; they shrink, with a printed word, where the open-file limit
 //! of the process is too low for them.
+#![expect(clippy::print_stdout, reason = "the figures are worth reading in the test's output")]
 #![cfg(all(feature = "threaded", feature = "mio", feature = "tokio"))]
 
 use std::{

@@ -18,6 +18,8 @@ mod limits;
 pub mod middleware;
 pub mod respond;
 pub mod routing;
+#[cfg(feature = "testing")]
+pub mod sim;
 pub mod transport;
 
 pub use app::{App, Dispatch};

@@ -22,8 +22,8 @@ impl<T: Transport> Driver<T> {
             }
         };
         self.writing.renew();
-        if self.flush().await.is_err() {
-            return CloseReason::PeerLeft;
+        if let Err(End::Drop(reason)) = self.flush().await {
+            return reason;
         }
         let ended = poll_fn(|cx| self.io.poll_close_write(cx)).await;
         if ended.is_ok() && !self.connection.has_ended() && reason != CloseReason::Stopping {

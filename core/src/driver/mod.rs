@@ -42,7 +42,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
         limits,
         jobs: Vec::new(),
         queued: Vec::new(),
-        is_broken: false,
+        broken: None,
         head_deadline: None,
     };
     // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
@@ -94,8 +94,8 @@ struct Driver<T> {
     jobs: Vec<Job>,
     /// Jobs that wait for a thread, and until when they may.
     queued: Vec<(JobWatch, Instant)>,
-    /// Writing failed: what is written from now on is discarded, while a handler runs to its end.
-    is_broken: bool,
+    /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
+    broken: Option<CloseReason>,
     head_deadline: Option<Instant>,
 }
 
@@ -160,7 +160,7 @@ impl<T: Transport> Driver<T> {
         if self.connection.output_len() >= self.limits.output_high_bytes {
             self.flush().await?;
         }
-        if self.turn.is_over() && self.connection.has_input() {
+        if self.turn.is_over() && self.connection.input_len() > 0 {
             self.flush().await?;
             self.yield_turn().await;
         }

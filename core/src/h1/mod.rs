@@ -154,6 +154,11 @@ impl Connection {
         self.input.receive(count);
     }
 
+    /// Bytes that were received and are not used yet.
+    pub fn input_len(&self) -> usize {
+        self.input.len()
+    }
+
     /// Notes that the peer has ended its direction.
     pub fn receive_end(&mut self) {
         self.input.end();
@@ -164,11 +169,6 @@ impl Connection {
         matches!(&self.state, State::Head(scan) if scan.is_at_start())
             && self.input.len() == 0
             && !self.input.ended()
-    }
-
-    /// Whether bytes were received that are not used yet.
-    pub fn has_input(&self) -> bool {
-        self.input.len() > 0
     }
 
     /// Whether the peer has ended its direction.
