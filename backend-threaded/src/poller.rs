@@ -14,6 +14,8 @@ use trijet_backend::{
     poll::{Acceptor, Source, token},
 };
 
+use trijet_core::after;
+
 use crate::{
     parking::{Parked, Parking},
     shared::Shared,
@@ -146,7 +148,7 @@ const QUEUE_LOOK: Duration = Duration::from_millis(100);
 fn welcome(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     match ThreadedTransport::new(stream.into(), peer, shared) {
         Ok(transport) if shared.pool.waiting() == 0 => Runnable::start(transport),
-        Ok(transport) => park_idle(transport, Instant::now() + shared.limits.idle_timeout),
+        Ok(transport) => park_idle(transport, after(Instant::now(), shared.limits.idle_timeout)),
         Err(error) => log::debug!("a connection from {peer} could not be set up: {error}"),
     }
 }

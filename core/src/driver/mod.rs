@@ -21,7 +21,7 @@ use std::{future::poll_fn, sync::Arc, task::Poll, time::Instant};
 use http::StatusCode;
 
 use crate::{
-    App, CloseReason, Limits, Outcome, Transport,
+    App, CloseReason, Limits, Outcome, Transport, after,
     h1::{Connection, Event, Refusal},
     jobs::{Job, JobWatch},
 };
@@ -52,14 +52,18 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
             Event::NeedData => match driver.fill_head().await {
                 Filled::More => {}
                 Filled::Idle => {
-                    let deadline = driver.io.now() + driver.limits.idle_timeout;
+                    let deadline = after(driver.io.now(), driver.limits.idle_timeout);
                     return Outcome::Idle { transport: driver.io, deadline };
                 }
                 Filled::End(end) => break end,
             },
             // 2. – 5. in exchange.rs.
             Event::Request(head) => match driver.exchange(*head).await {
-                Ok(()) => driver.turn.count_request(),
+                Ok(()) => {
+                    if let Err(end) = driver.between_requests().await {
+                        break end;
+                    }
+                }
                 Err(end) => break end,
             },
             Event::Refused(refusal) => break End::Refuse(refusal),
@@ -127,7 +131,7 @@ impl<T: Transport> Driver<T> {
             return self.read_first();
         }
         let timeout = self.limits.head_timeout;
-        let deadline = *self.head_deadline.get_or_insert_with(|| self.io.now() + timeout);
+        let deadline = *self.head_deadline.get_or_insert_with(|| after(self.io.now(), timeout));
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.io.poll_read(cx, self.connection.input_space()) {
                 match read {
@@ -148,6 +152,19 @@ impl<T: Transport> Driver<T> {
             })
         })
         .await
+    }
+
+    /// Keeps pipelined requests within the bounds of output and of a turn.
+    async fn between_requests(&mut self) -> Result<(), End> {
+        self.turn.count_request();
+        if self.connection.output_len() >= self.limits.output_high_bytes {
+            self.flush().await?;
+        }
+        if self.turn.is_over() && self.connection.has_input() {
+            self.flush().await?;
+            self.yield_turn().await;
+        }
+        Ok(())
     }
 
     /// Lets others go first: rule 6.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Limits;
+use crate::{Limits, after};
 
 /// The work that a connection may still do before others get a turn.
 pub(super) struct Turn {
@@ -94,8 +94,7 @@ impl Progress {
             }
         };
         let rest = earned.saturating_sub(self.waited).min(self.stall.saturating_sub(self.stalled));
-        // A setting beyond what an Instant can hold means never.
-        since.checked_add(rest).unwrap_or_else(|| since + FAR)
+        after(since, rest)
     }
 
     /// The peer moved `bytes`. `now` matters only while it was waited for.
@@ -116,9 +115,6 @@ impl Progress {
         }
     }
 }
-
-/// Longer than any connection lives.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]

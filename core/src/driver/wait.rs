@@ -11,7 +11,7 @@ use http_body::Frame;
 
 use super::{Driver, End};
 use crate::{
-    CloseReason, Transport,
+    CloseReason, Transport, after,
     body::Source,
     h1::{BodyFault, Event},
 };
@@ -141,7 +141,7 @@ impl<T: Transport> Driver<T> {
             if let Some(wait_max) = wait_max
                 && watch.is_waiting()
             {
-                self.queued.push((watch, self.io.now() + wait_max));
+                self.queued.push((watch, after(self.io.now(), wait_max)));
             }
         }
     }

@@ -166,6 +166,11 @@ impl Connection {
             && !self.input.ended()
     }
 
+    /// Whether bytes were received that are not used yet.
+    pub fn has_input(&self) -> bool {
+        self.input.len() > 0
+    }
+
     /// Whether the peer has ended its direction.
     pub fn has_ended(&self) -> bool {
         self.input.ended()
