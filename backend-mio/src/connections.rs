@@ -326,9 +326,9 @@ impl Connections {
                     if let Some(waker) = slot.deadline_waker.take() {
                         return Some(Due::Wake(waker));
                     }
-                    // Data that is there already was in time.
+                    // Data that is there already was in time. (A wake alone is none: late ones come at any time.)
                     if let Some(Work::Idle(_)) = slot.work
-                        && !slot.queued
+                        && !slot.read.ready
                     {
                         let slot = self.slots.remove(key.index());
                         if let Some(Work::Idle(transport)) = slot.work {
