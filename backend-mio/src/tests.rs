@@ -147,7 +147,7 @@ impl Lines {
 
     fn run(mut self) -> Self {
         let run = self.run.take().unwrap();
-        self.thread = Some(thread::spawn(move || catch_unwind(AssertUnwindSafe(run)).is_ok()));
+        self.thread = Some(thread::spawn(move || matches!(catch_unwind(AssertUnwindSafe(run)), Ok(Ok(())))));
         self
     }
 

@@ -28,6 +28,7 @@ pub(crate) struct MioTransport {
     peer: SocketAddr,
     key: Key,
     permit: Permit,
+    is_used: bool,
 }
 
 impl MioTransport {
@@ -35,7 +36,7 @@ impl MioTransport {
     pub(crate) fn register(accepted: Accepted, key: Key, registry: &Registry) -> io::Result<Self> {
         let Accepted { mut stream, peer, permit } = accepted;
         registry.register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, peer, key, permit })
+        Ok(Self { stream, peer, key, permit, is_used: false })
     }
 
     /// Ready when a system call may have something to do. Not for ever: only until the system says no.
@@ -118,6 +119,14 @@ impl Transport for MioTransport {
 
     fn is_stopping(&self) -> bool {
         self.permit.shared.life.is_stopping()
+    }
+
+    fn mark_used(&mut self) {
+        self.is_used = true;
+    }
+
+    fn is_used(&self) -> bool {
+        self.is_used
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {

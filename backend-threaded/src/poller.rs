@@ -54,7 +54,10 @@ impl Poller {
     }
 
     /// Serves until the server stops.
-    pub(crate) fn run(mut self) {
+    ///
+    /// # Errors
+    /// Where the system's poll fails, which is a bug.
+    pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut is_stopping = false;
         loop {
@@ -63,8 +66,9 @@ impl Poller {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                log::error!("the poller failed, and the server stops: {error}");
-                break;
+                log::error!("the poller has failed, and the server stops: {error}");
+                self.shared.cut();
+                return Err(because("the poller has failed")(error));
             }
             for event in &events {
                 self.on_event(event.token());
@@ -92,6 +96,7 @@ impl Poller {
             }
         }
         self.shared.cut();
+        Ok(())
     }
 
     fn on_event(&mut self, token: Token) {

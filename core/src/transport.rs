@@ -50,6 +50,13 @@ pub trait Transport: Send + 'static {
     /// Whether the server is shutting down: no further request is taken once this one is answered.
     fn is_stopping(&self) -> bool;
 
+    /// Notes that a request has begun on this connection.
+    fn mark_used(&mut self);
+
+    /// Whether one ever has. A connection that was just made may have its first request under way, so a
+    /// server that stops gives it a moment; one that is idle it closes at once.
+    fn is_used(&self) -> bool;
+
     /// The peer's address, where it has one.
     fn peer_address(&self) -> Option<SocketAddr>;
 }

@@ -127,24 +127,25 @@ impl<T: Transport> Driver<T> {
             }
             self.yield_turn().await;
         }
-        if self.connection.is_idle() {
+        let is_new = self.connection.is_idle() && self.io.is_stopping() && !self.io.is_used();
+        if self.connection.is_idle() && !is_new {
             return self.read_first();
         }
-        let timeout = self.limits.head_timeout;
+        let timeout = if is_new { self.limits.linger_timeout } else { self.limits.head_timeout };
         let deadline = *self.head_deadline.get_or_insert_with(|| after(self.io.now(), timeout));
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.io.poll_read(cx, self.connection.input_space()) {
                 match read {
                     Ok(0) => self.connection.receive_end(),
-                    Ok(count) => {
-                        self.connection.receive(count);
-                        self.turn.count_bytes(count);
-                    }
+                    Ok(count) => self.receive_head(count),
                     Err(_) => return Poll::Ready(Filled::End(End::Drop(CloseReason::PeerLeft))),
                 }
                 return Poll::Ready(Filled::More);
             }
             self.io.poll_deadline(cx, deadline).map(|()| {
+                if is_new {
+                    return Filled::End(End::Finish(CloseReason::Stopping));
+                }
                 Filled::End(End::Refuse(Refusal::new(
                     StatusCode::REQUEST_TIMEOUT,
                     "the request head did not arrive in time",
@@ -152,6 +153,16 @@ impl<T: Transport> Driver<T> {
             })
         })
         .await
+    }
+
+    fn receive_head(&mut self, count: usize) {
+        if !self.io.is_used() {
+            self.io.mark_used();
+            // The time for a first request is over; the time for its head begins.
+            self.head_deadline = None;
+        }
+        self.connection.receive(count);
+        self.turn.count_bytes(count);
     }
 
     /// Keeps pipelined requests within the bounds of output and of a turn.
@@ -187,10 +198,7 @@ impl<T: Transport> Driver<T> {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         match self.io.poll_read(&mut cx, self.connection.input_space()) {
             Poll::Ready(Ok(0)) => self.connection.receive_end(),
-            Poll::Ready(Ok(count)) => {
-                self.connection.receive(count);
-                self.turn.count_bytes(count);
-            }
+            Poll::Ready(Ok(count)) => self.receive_head(count),
             Poll::Ready(Err(_)) => return Filled::End(End::Drop(CloseReason::PeerClosed)),
             Poll::Pending if self.io.is_stopping() => return Filled::End(End::Finish(CloseReason::Stopping)),
             Poll::Pending => return Filled::Idle,
