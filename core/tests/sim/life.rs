@@ -8,7 +8,7 @@ use std::{
 
 use trijet_core::{
     CloseReason, Path, Router, State, get, post,
-    sim::{Settings, Sim},
+    sim::{Peer, Settings, Sim},
 };
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
     golden::Golden,
 };
 
+/// How a client goes away.
+type Leave = fn(&Peer);
 type Log = Arc<Mutex<Vec<String>>>;
 
 #[test]
@@ -48,7 +50,7 @@ fn waiting(gate: &Gate, done: &Gate) -> Router {
 
 #[test]
 fn a_handler_runs_to_its_end_though_its_client_leaves() {
-    let leave: [(&str, fn(&trijet_core::sim::Peer)); 3] = [
+    let ways: [(&str, Leave); 3] = [
         ("half-close", |peer| {
             peer.half_close();
         }),
@@ -59,7 +61,7 @@ fn a_handler_runs_to_its_end_though_its_client_leaves() {
             peer.reset();
         }),
     ];
-    for (how, leave) in leave {
+    for (how, leave) in ways {
         // Also with an answer that cannot be written any more.
         for before in [0, 1] {
             let (gate, done) = (Gate::default(), Gate::default());
@@ -200,7 +202,7 @@ fn clients_that_leave_anywhere_leave_nothing_behind() {
 
 #[test]
 fn a_client_that_leaves_between_requests_is_no_event() {
-    let leave: [fn(&trijet_core::sim::Peer); 3] = [
+    let ways: [Leave; 3] = [
         |peer| {
             peer.half_close();
         },
@@ -211,7 +213,7 @@ fn a_client_that_leaves_between_requests_is_no_event() {
             peer.reset();
         },
     ];
-    for leave in leave {
+    for leave in ways {
         let sim = app::sim();
         let peer = sim.connect();
         peer.send(request("GET", "/")).await_response();
