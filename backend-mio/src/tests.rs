@@ -473,7 +473,7 @@ fn a_loop_that_fails_ends_the_server_with_an_error() {
     let server = thread::spawn(run);
     let mut client = TcpStream::connect(address).unwrap();
     client.write_all(b"a\n").unwrap();
-    assert!(server.join().is_err());
+    assert!(server.join().unwrap().is_err());
 }
 
 #[test]

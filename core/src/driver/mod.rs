@@ -60,7 +60,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
             // 2. – 5. in exchange.rs.
             Event::Request(head) => match driver.exchange(*head).await {
                 Ok(()) => {
-                    if let Err(end) = driver.between_requests().await {
+                    if let Err(end) = driver.make_way().await {
                         break end;
                     }
                 }
@@ -116,6 +116,22 @@ enum Filled {
 }
 
 impl<T: Transport> Driver<T> {
+    /// After a request, before one that is here already: neither may the responses pile up (rule 2), nor
+    /// the others wait for all of a pipeline (rule 6).
+    async fn make_way(&mut self) -> Result<(), End> {
+        self.turn.count_request();
+        if self.connection.input_len() == 0 {
+            return Ok(());
+        }
+        if self.turn.is_over() || self.connection.output_len() >= self.limits.output_high_bytes {
+            self.flush().await?;
+        }
+        if self.turn.is_over() {
+            self.yield_turn().await;
+        }
+        Ok(())
+    }
+
     /// Reads until there is something new for the engine.
     async fn fill_head(&mut self) -> Filled {
         if let Err(end) = self.flush().await {
@@ -163,19 +179,6 @@ impl<T: Transport> Driver<T> {
         }
         self.connection.receive(count);
         self.turn.count_bytes(count);
-    }
-
-    /// Keeps pipelined requests within the bounds of output and of a turn.
-    async fn between_requests(&mut self) -> Result<(), End> {
-        self.turn.count_request();
-        if self.connection.output_len() >= self.limits.output_high_bytes {
-            self.flush().await?;
-        }
-        if self.turn.is_over() && self.connection.input_len() > 0 {
-            self.flush().await?;
-            self.yield_turn().await;
-        }
-        Ok(())
     }
 
     /// Lets others go first: rule 6.

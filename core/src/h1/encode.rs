@@ -171,13 +171,20 @@ thread_local! {
 
 /// RFC 9110 §6.6.1. Formatted once a second and thread.
 fn put_date(output: &mut Output, wall_clock: SystemTime) {
-    let seconds = wall_clock.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    /// 9999-12-31T23:59:59Z, the last second that the format can tell.
+    const LAST: u64 = 253_402_300_799;
+    // RFC 9110 §6.6.1 lets a server without a sane clock leave it out.
+    let Some(seconds) = wall_clock.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()) else {
+        return;
+    };
+    if seconds > LAST {
+        return;
+    }
     let (cached, mut line) = DATE.get();
     if cached != seconds {
         let mut rest = &mut line[..];
         let date = httpdate::HttpDate::from(wall_clock);
         if write!(rest, "date: {date}\r\n").is_err() || !rest.is_empty() {
-            // A year of five digits: RFC 9110 §6.6.1 lets a server without a sane clock leave it out.
             return;
         }
         DATE.set((seconds, line));

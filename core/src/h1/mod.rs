@@ -33,6 +33,7 @@ mod refusal;
 mod target;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::{io::IoSlice, sync::Arc, time::SystemTime};
 
