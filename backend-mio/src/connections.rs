@@ -169,9 +169,7 @@ impl Connections {
 
     /// Lets the connection have a turn.
     pub(crate) fn queue(&mut self, key: Key) {
-        if let Some(slot) = self.slot(key)
-            && !mem::replace(&mut slot.queued, true)
-        {
+        if self.slot(key).is_some_and(|slot| !mem::replace(&mut slot.queued, true)) {
             self.ready.push_back(key);
         }
     }
@@ -332,9 +330,7 @@ impl Connections {
                         return Some(Due::Wake(waker));
                     }
                     // Data that is there already was in time.
-                    if let Some(Work::Idle(_)) = slot.work
-                        && !slot.queued
-                    {
+                    if matches!(slot.work, Some(Work::Idle(_))) && !slot.queued {
                         let slot = self.slots.remove(key.index());
                         if let Some(Work::Idle(transport)) = slot.work {
                             return Some(Due::Drop(transport));

@@ -179,7 +179,7 @@ impl Client {
         rest
     }
 
-    fn is_cut(mut self) -> bool {
+    fn sees_cut(mut self) -> bool {
         // A cut is a reset where bytes were unread, else an end.
         self.0
             .read(&mut [0])
@@ -262,7 +262,7 @@ fn a_panic_costs_its_connection_alone() {
     for _ in 0..10 {
         let mut client = server.connect();
         client.send("panic\n");
-        assert!(client.is_cut());
+        assert!(client.sees_cut());
     }
     assert_eq!(other.ask("b\n"), "b\n");
     server.stop();
@@ -423,7 +423,7 @@ fn at_the_deadline_of_a_stop_or_when_it_must_end_now_connections_are_cut() {
         if now {
             server.life.shutdown_now();
         }
-        assert!(clients.into_iter().all(Client::is_cut), "now: {now}");
+        assert!(clients.into_iter().all(Client::sees_cut), "now: {now}");
         assert!(server.wait());
         drop(held);
     }

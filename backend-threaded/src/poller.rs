@@ -58,11 +58,12 @@ impl Poller {
         loop {
             let until = self.shared.parking.sleep_until(self.next_turn());
             let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if let Err(error) = self.poll.poll(&mut events, timeout)
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                log::error!("the poller failed, and the server stops: {error}");
-                break;
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    log::error!("the poller failed, and the server stops: {error}");
+                    break;
+                }
+                Ok(()) | Err(_) => {}
             }
             for event in &events {
                 self.on_event(event.token());

@@ -13,7 +13,10 @@ mod transport;
 
 use std::{io, net::ToSocketAddrs, panic, thread, time::Duration};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinError,
+};
 use trijet_backend::{Backend, Run, Service};
 use trijet_core::Router;
 
@@ -51,9 +54,7 @@ impl Backend for Tokio {
             let served = runtime.block_on(runtime.spawn(acceptor));
             // A running plain `fn` cannot be stopped, and is not waited for.
             runtime.shutdown_background();
-            if let Err(failed) = served
-                && let Ok(panic) = failed.try_into_panic()
-            {
+            if let Some(Ok(panic)) = served.err().map(JoinError::try_into_panic) {
                 panic::resume_unwind(panic);
             }
         }))
