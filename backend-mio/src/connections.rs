@@ -168,9 +168,8 @@ impl Connections {
 
     /// Lets the connection have a turn.
     pub(crate) fn queue(&mut self, key: Key) {
-        if let Some(slot) = self.slot(key)
-            && !mem::replace(&mut slot.queued, true)
-        {
+        let was_queued = self.slot(key).is_none_or(|slot| mem::replace(&mut slot.queued, true));
+        if !was_queued {
             self.ready.push_back(key);
         }
     }
@@ -327,9 +326,7 @@ impl Connections {
                         return Some(Due::Wake(waker));
                     }
                     // Data that is there already was in time. (A wake alone is none: late ones come at any time.)
-                    if let Some(Work::Idle(_)) = slot.work
-                        && !slot.read.ready
-                    {
+                    if matches!(slot.work, Some(Work::Idle(_))) && !slot.read.ready {
                         let slot = self.slots.remove(key.index());
                         if let Some(Work::Idle(transport)) = slot.work {
                             return Some(Due::Drop(transport));

@@ -75,7 +75,10 @@ impl Mailbox {
             }
             None => false,
         };
-        if first && let Err(error) = self.waker.wake() {
+        if !first {
+            return;
+        }
+        if let Err(error) = self.waker.wake() {
             log::error!("an event loop cannot be woken: {error}");
         }
     }

@@ -63,12 +63,13 @@ impl Poller {
         loop {
             let until = self.shared.parking.sleep_until(self.next_turn());
             let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if let Err(error) = self.poll.poll(&mut events, timeout)
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                log::error!("the poller has failed, and the server stops: {error}");
-                self.shared.cut();
-                return Err(because("the poller has failed")(error));
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    log::error!("the poller has failed, and the server stops: {error}");
+                    self.shared.cut();
+                    return Err(because("the poller has failed")(error));
+                }
+                Ok(()) | Err(_) => {}
             }
             for event in &events {
                 self.on_event(event.token());

@@ -227,7 +227,8 @@ pub(super) fn act(world: &mut World, wire: usize) {
             *rest -= count;
         }
         wire.to_peer.wake();
-    } else if steps && let Some(step) = wire.script.steps.pop_front() {
+    } else if steps {
+        let Some(step) = wire.script.steps.pop_front() else { return };
         let script = &mut wire.script;
         match step {
             Step::Send(mut bytes) => {
