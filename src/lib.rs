@@ -1,1 +1,66 @@
-//! To come.
+#![doc = include_str!("../README.md")]
+
+mod choice;
+mod server;
+
+use std::{io, net::ToSocketAddrs};
+
+pub use choice::Backend;
+pub use server::Server;
+pub use trijet_backend::ServerHandle;
+#[cfg(feature = "form")]
+pub use trijet_core::Form;
+#[cfg(feature = "json")]
+pub use trijet_core::Json;
+#[cfg(feature = "query")]
+pub use trijet_core::Query;
+#[cfg(feature = "testing")]
+pub use trijet_core::sim as testing;
+pub use trijet_core::{
+    Body, BodyError, BoxError, FromRequest, FromRequestParts, Handler, Html, IntoResponse, Limits,
+    MethodRouter, Next, Path, Redirect, Request, Response, Router, SocketSettings, State, any, body,
+    check_async, check_fn, delete, extract, get, handler, head, inline, middleware, options, patch, post,
+    put, respond, routing,
+};
+#[doc(no_inline)]
+pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
+pub use {bytes, http};
+
+/// The backends that are compiled in, to pin one in code.
+///
+/// ```no_run
+/// # #[cfg(feature = "threaded")]
+/// trijet::backend::threaded::Server::new(trijet::Router::new()).serve("127.0.0.1:8080")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub mod backend {
+    #[cfg(feature = "mio")]
+    pub use trijet_mio as mio;
+    #[cfg(feature = "threaded")]
+    pub use trijet_threaded as threaded;
+    #[cfg(feature = "tokio")]
+    pub use trijet_tokio as tokio;
+}
+
+/// Serves `app` on `address` until it is stopped by SIGINT or SIGTERM (feature `signals`), or by a handler.
+///
+/// The backend is the one that `TRIJET_BACKEND` names, else the first of tokio, mio and threaded
+/// that is compiled in.
+///
+/// # Errors
+/// A router with faults or missing state, an address that cannot be bound, a backend that is not
+/// compiled in, or what the system refused.
+///
+/// ```no_run
+/// use trijet::{Router, get};
+///
+/// async fn hello() -> &'static str {
+///     "Hello, World!"
+/// }
+///
+/// trijet::serve("127.0.0.1:8080", Router::new().route("/", get(hello)))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn serve(address: impl ToSocketAddrs, app: Router) -> io::Result<()> {
+    Server::new(app).serve(address)
+}

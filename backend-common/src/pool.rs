@@ -102,13 +102,20 @@ impl<T: Send + 'static> Pool<T> {
         self.0.lock().queue.front().map(|(since, _)| *since)
     }
 
-    /// Takes back the items that have waited since `since` or longer.
-    pub fn take_since(&self, since: Instant) -> Vec<T> {
+    /// Takes back the items that have waited since `since` or longer, where `is_taken` says so.
+    pub fn take_since(&self, since: Instant, is_taken: impl Fn(&T) -> bool) -> Vec<T> {
         let mut state = self.0.lock();
-        let mut taken = Vec::new();
-        while state.queue.front().is_some_and(|(came, _)| *came <= since) {
-            taken.extend(state.queue.pop_front().map(|(_, item)| item));
+        let overdue = state.queue.partition_point(|(came, _)| *came <= since);
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        for (came, item) in state.queue.drain(..overdue) {
+            if is_taken(&item) {
+                taken.push(item);
+            } else {
+                left.push_back((came, item));
+            }
         }
+        left.append(&mut state.queue);
+        state.queue = left;
         self.0.waiting.store(state.queue.len(), Ordering::Relaxed);
         taken
     }
@@ -200,7 +207,8 @@ mod tests {
         assert_eq!(pool.push(4, 1), Err(4), "a second may not");
         assert_eq!(pool.waiting(), 1);
         let oldest = pool.oldest().unwrap();
-        assert_eq!(pool.take_since(oldest), vec![3]);
+        assert!(pool.take_since(oldest, |_| false).is_empty());
+        assert_eq!(pool.take_since(oldest, |_| true), vec![3]);
         assert_eq!(pool.waiting(), 0);
         gate.wait();
         pool.close();

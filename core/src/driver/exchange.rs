@@ -39,7 +39,11 @@ impl<T: Transport> Driver<T> {
             Framing::Chunked => with_source(None),
         };
         let request = Request::from_parts(head.parts, body);
-        let Dispatch { reply, body_bytes_max } = self.app.dispatch(request, self.io.peer_address());
+        let (app, peer) = (self.app.clone(), self.io.peer_address());
+        let dispatched = self.contained(|| app.dispatch(request, peer));
+        let Ok(Dispatch { reply, body_bytes_max }) = dispatched else {
+            return Err(End::Refuse(INTERNAL_ERROR));
+        };
         if self.connection.limit_body(body_bytes_max).is_err() {
             return Err(End::Refuse(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -11,7 +11,7 @@ use http_body::Frame;
 
 use super::{Driver, End};
 use crate::{
-    CloseReason, Transport,
+    CloseReason, Transport, after,
     body::Source,
     h1::{BodyFault, Event},
 };
@@ -138,10 +138,11 @@ impl<T: Transport> Driver<T> {
         for job in self.jobs.drain(..) {
             let watch = job.watch();
             self.io.run_job(job);
-            if let Some(wait_max) = wait_max
-                && watch.is_waiting()
-            {
-                self.queued.push((watch, self.io.now() + wait_max));
+            match wait_max {
+                Some(wait_max) if watch.is_waiting() => {
+                    self.queued.push((watch, after(self.io.now(), wait_max)));
+                }
+                Some(_) | None => {}
             }
         }
     }

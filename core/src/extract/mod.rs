@@ -113,10 +113,13 @@ pub enum ViaParts {}
 impl<T: FromRequestParts> FromRequest<ViaParts> for T {
     type Rejection = T::Rejection;
 
-    async fn from_request(request: Request, context: &Context) -> Result<Self, T::Rejection> {
+    fn from_request(
+        request: Request,
+        context: &Context,
+    ) -> impl Future<Output = Result<Self, T::Rejection>> + Send {
         // Nobody will read the body any more: the connection learns it at once.
         let (mut parts, _) = request.into_parts();
-        T::from_request_parts(&mut parts, context).await
+        async move { T::from_request_parts(&mut parts, context).await }
     }
 
     fn declare(needs: &mut Needs) {

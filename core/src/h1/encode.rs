@@ -57,7 +57,8 @@ pub(super) fn encoding(
 }
 
 pub(super) fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+    status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// A `Content-Length` that the handler set, for a stream whose size it knows.
@@ -120,6 +121,8 @@ fn put_framing(
         // RFC 9110 §8.6: none in 1xx and 204; in 304 and for HEAD that of the body left out.
         Encoding::None if status.is_informational() || status == StatusCode::NO_CONTENT => None,
         Encoding::None if status == StatusCode::NOT_MODIFIED => declared_length(headers),
+        // RFC 9110 §15.3.6: no content, and the length that says so.
+        Encoding::None if status == StatusCode::RESET_CONTENT => Some(0),
         Encoding::None => match length {
             BodyLength::Known(0) => declared_length(headers).or(Some(0)),
             BodyLength::Known(length) => Some(length),

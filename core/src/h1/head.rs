@@ -208,9 +208,7 @@ impl Scan {
             .map_err(|_| Refusal::bad_request("the request target is malformed"))?;
         let mut headers = parse_fields(head, self.fields_start, self.fields)?;
         check_host(version, &headers)?;
-        if form == Form::Absolute
-            && let Some(authority) = uri.authority()
-        {
+        if let (Form::Absolute, Some(authority)) = (form, uri.authority()) {
             // RFC 9112 §3.2.2: the target's authority replaces what the Host field says.
             let host = HeaderValue::from_str(authority.as_str()).map_err(|_| REQUEST_LINE)?;
             headers.insert(header::HOST, host);

@@ -219,11 +219,8 @@ impl Connection {
     /// Notes that the body is asked for, which a client may be waiting for: RFC 9110 §10.1.1. A 100 goes
     /// out at the first ask, and never after the response's head.
     pub fn ask_body(&mut self) {
-        if let State::Exchange(exchange) = &mut self.state
-            && exchange.expect == Expect::Continue
-            && exchange.encoding.is_none()
-            && exchange.fault.is_none()
-        {
+        let State::Exchange(exchange) = &mut self.state else { return };
+        if exchange.expect == Expect::Continue && exchange.encoding.is_none() && exchange.fault.is_none() {
             exchange.expect = Expect::Nothing;
             self.output.put(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -240,9 +237,8 @@ impl Connection {
     /// connection can be kept. Called before the response's body is first polled, since that may read
     /// the request's, and how much of it would depend on what has arrived.
     pub fn settle(&mut self) {
-        if let State::Exchange(exchange) = &mut self.state
-            && exchange.rest(self.limits.drain_bytes_max) == AfterExchange::Close
-        {
+        let State::Exchange(exchange) = &mut self.state else { return };
+        if exchange.rest(self.limits.drain_bytes_max) == AfterExchange::Close {
             exchange.keep_alive = KeepAlive::No;
         }
     }
@@ -408,6 +404,17 @@ impl Connection {
         self.input.take_all().len()
     }
 }
+
+/// The whole response that refuses a connection before anything of it was parsed.
+pub fn refusal_bytes(refusal: &Refusal, wall_clock: SystemTime) -> Bytes {
+    let mut connection = Connection::new(Arc::default());
+    connection.send_refusal(refusal, wall_clock);
+    connection.output.take_all()
+}
+
+/// The refusal of a server that has no thread free for a connection in time.
+pub const OVERLOADED: Refusal =
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is overloaded: try again later");
 
 impl Exchange {
     fn new(head: &RequestHead, body_bytes_max: u64) -> Self {

@@ -70,6 +70,15 @@ impl Output {
         self.tail.advance(count);
     }
 
+    /// Everything that is queued, in one piece.
+    pub(super) fn take_all(&mut self) -> Bytes {
+        let mut whole = BytesMut::with_capacity(self.len);
+        self.sealed.drain(..).for_each(|piece| whole.extend_from_slice(&piece));
+        whole.extend_from_slice(&std::mem::take(&mut self.tail));
+        self.len = 0;
+        whole.freeze()
+    }
+
     /// Gives up what is queued, for a connection that is cut.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

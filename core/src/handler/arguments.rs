@@ -1,6 +1,8 @@
 //! Functions of 0 to 12 arguments, seen as functions of one tuple: [`Call`]; and how such a
 //! tuple is taken from a request: [`Arguments`]. Arity is known nowhere else.
 
+use std::future::ready;
+
 use crate::{
     FromRequest, FromRequestParts, IntoResponse, Request, Response,
     extract::{Context, Needs, ViaParts},
@@ -33,14 +35,14 @@ pub trait Arguments<M>: Sized + Send + 'static {
 }
 
 impl Arguments<ViaParts> for () {
-    async fn extract(_: Request, _: &Context) -> Result<Self, Box<Response>> {
-        Ok(())
+    fn extract(_: Request, _: &Context) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+        ready(Ok(()))
     }
 
     fn declare(_: &mut Needs) {}
 }
 
-/// Expects: an expression that gives a `Result` whose error is a response.
+/// The value of a `Result`; its error is returned at once, as a response.
 macro_rules! or_refuse {
     ($extracted:expr) => {
         match $extracted {
@@ -76,14 +78,19 @@ macro_rules! arguments {
             $($head: FromRequestParts,)*
             Last: FromRequest<M>,
         {
-            #[allow(non_snake_case, reason = "each value is named after its type parameter")]
-            #[allow(unused_mut, reason = "a single argument takes nothing before the request")]
-            async fn extract(request: Request, context: &Context) -> Result<Self, Box<Response>> {
+            #[expect(non_snake_case, reason = "each value is named after its type parameter")]
+            fn extract(
+                request: Request,
+                context: &Context,
+            ) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+                // Taken apart out here, the request is held once in the future, and not twice.
                 let (mut parts, body) = request.into_parts();
-                $(let $head = or_refuse!($head::from_request_parts(&mut parts, context).await);)*
-                let request = Request::from_parts(parts, body);
-                let last = or_refuse!(Last::from_request(request, context).await);
-                Ok(($($head,)* last,))
+                async move {
+                    $(let $head = or_refuse!($head::from_request_parts(&mut parts, context).await);)*
+                    let request = Request::from_parts(parts, body);
+                    let last = or_refuse!(Last::from_request(request, context).await);
+                    Ok(($($head,)* last,))
+                }
             }
 
             fn declare(needs: &mut Needs) {
@@ -94,6 +101,22 @@ macro_rules! arguments {
     };
 }
 
+call!(Last);
+
+impl<M, Last: FromRequest<M>> Arguments<M> for (Last,) {
+    fn extract(
+        request: Request,
+        context: &Context,
+    ) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+        let last = Last::from_request(request, context);
+        async move { Ok((or_refuse!(last.await),)) }
+    }
+
+    fn declare(needs: &mut Needs) {
+        Last::declare(needs);
+    }
+}
+
 impl<F: Fn() -> R, R> Call<()> for F {
     type Output = R;
 
@@ -102,7 +125,6 @@ impl<F: Fn() -> R, R> Call<()> for F {
     }
 }
 
-arguments!();
 arguments!(A1);
 arguments!(A1 A2);
 arguments!(A1 A2 A3);

@@ -64,10 +64,13 @@ where
     A: Arguments<M>,
     R: Future<Output: IntoResponse> + Send + 'static,
 {
-    async fn call(self, request: Request, context: Context) -> Response {
-        match A::extract(request, &context).await {
-            Ok(arguments) => self.apply(arguments).await.into_response(),
-            Err(refusal) => *refusal,
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static {
+        async move {
+            match A::extract(request, &context).await {
+                Ok(arguments) => self.apply(arguments).await.into_response(),
+                Err(refusal) => *refusal,
+            }
         }
     }
 
@@ -82,12 +85,15 @@ where
     A: Arguments<M>,
     R: IntoResponse + 'static,
 {
-    async fn call(self, request: Request, context: Context) -> Response {
-        match A::extract(request, &context).await {
-            Ok(arguments) => {
-                respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static {
+        async move {
+            match A::extract(request, &context).await {
+                Ok(arguments) => {
+                    respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+                }
+                Err(refusal) => *refusal,
             }
-            Err(refusal) => *refusal,
         }
     }
 
@@ -118,10 +124,13 @@ where
     A: Arguments<M>,
     R: IntoResponse + 'static,
 {
-    async fn call(self, request: Request, context: Context) -> Response {
-        match A::extract(request, &context).await {
-            Ok(arguments) => self.0.apply(arguments).into_response(),
-            Err(refusal) => *refusal,
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static {
+        async move {
+            match A::extract(request, &context).await {
+                Ok(arguments) => self.0.apply(arguments).into_response(),
+                Err(refusal) => *refusal,
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! The arguments of a middleware: up to 4 extractors of the head, the request, and [`Next`].
 
+use std::future::ready;
+
 use super::Next;
 use crate::{FromRequestParts, IntoResponse, Request, Response, extract::Needs, handler::or_refuse};
 
@@ -13,8 +15,8 @@ pub trait LayerArguments: Sized + Send + 'static {
 }
 
 impl LayerArguments for (Request, Next) {
-    async fn extract(request: Request, next: Next) -> Result<Self, Box<Response>> {
-        Ok((request, next))
+    fn extract(request: Request, next: Next) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+        ready(Ok((request, next)))
     }
 
     fn declare(_: &mut Needs) {}
@@ -24,10 +26,15 @@ macro_rules! layer_arguments {
     ($($head:ident)*) => {
         impl<$($head: FromRequestParts),*> LayerArguments for ($($head,)* Request, Next) {
             #[expect(non_snake_case, reason = "each value is named after its type parameter")]
-            async fn extract(request: Request, next: Next) -> Result<Self, Box<Response>> {
+            fn extract(
+                request: Request,
+                next: Next,
+            ) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
                 let (mut parts, body) = request.into_parts();
-                $(let $head = or_refuse!($head::from_request_parts(&mut parts, &next.context).await);)*
-                Ok(($($head,)* Request::from_parts(parts, body), next))
+                async move {
+                    $(let $head = or_refuse!($head::from_request_parts(&mut parts, &next.context).await);)*
+                    Ok(($($head,)* Request::from_parts(parts, body), next))
+                }
             }
 
             fn declare(needs: &mut Needs) {

@@ -63,10 +63,13 @@ where
     A: LayerArguments,
     R: Future<Output: IntoResponse> + Send + 'static,
 {
-    async fn call(self, request: Request, next: Next) -> Response {
-        match A::extract(request, next).await {
-            Ok(arguments) => self.apply(arguments).await.into_response(),
-            Err(refusal) => *refusal,
+    fn call(self, request: Request, next: Next) -> impl Future<Output = Response> + Send + 'static {
+        let arguments = A::extract(request, next);
+        async move {
+            match arguments.await {
+                Ok(arguments) => self.apply(arguments).await.into_response(),
+                Err(refusal) => *refusal,
+            }
         }
     }
 
@@ -81,12 +84,15 @@ where
     A: LayerArguments,
     R: IntoResponse + 'static,
 {
-    async fn call(self, request: Request, next: Next) -> Response {
-        match A::extract(request, next).await {
-            Ok(arguments) => {
-                respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+    fn call(self, request: Request, next: Next) -> impl Future<Output = Response> + Send + 'static {
+        let arguments = A::extract(request, next);
+        async move {
+            match arguments.await {
+                Ok(arguments) => {
+                    respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+                }
+                Err(refusal) => *refusal,
             }
-            Err(refusal) => *refusal,
         }
     }
 
@@ -104,8 +110,8 @@ pub struct Next {
 
 impl Next {
     /// Answers `request` by what is inside this middleware.
-    pub async fn run(self, request: Request) -> Response {
-        self.context.enter(self.inner, request).await
+    pub fn run(self, request: Request) -> impl Future<Output = Response> + Send + 'static {
+        self.context.enter(self.inner, request)
     }
 
     /// As [`run`](Self::run), for a plain `fn`: waits on this thread, and runs on it all that is inside.

@@ -52,7 +52,7 @@ pub trait IntoResponse {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Panicked;
 
-/// The extension of a response that a failed conversion left: a tuple around it changes nothing.
+/// The extension of a response that a failed conversion left: a tuple around it does not change its status.
 #[derive(Clone, Copy, Debug)]
 struct Unsendable;
 
@@ -156,9 +156,9 @@ impl IntoResponse for Cow<'static, [u8]> {
     }
 }
 
-impl IntoResponse for Response {
+impl<B: Into<Body>> IntoResponse for Response<B> {
     fn into_response(self) -> Response {
-        self
+        self.map(Into::into)
     }
 }
 

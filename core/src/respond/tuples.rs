@@ -12,6 +12,7 @@ use crate::Response;
 ///
 /// `StatusCode` sets the status; `HeaderMap`, arrays and vectors of pairs set headers. Each name in
 /// them replaces what the last value or an earlier part has set; twice the same name in one part adds.
+/// Mind that a `StatusCode` before a `Result` is the status of its error too.
 ///
 /// ```
 /// use trijet_core::{IntoResponse, StatusCode};
@@ -46,7 +47,10 @@ impl std::error::Error for InvalidHeader {}
 
 impl IntoResponseParts for StatusCode {
     fn apply(self, response: &mut Response) -> Result<(), InvalidHeader> {
-        *response.status_mut() = self;
+        // A response that could not be made stays the 500 that it became.
+        if response.extensions().get::<Unsendable>().is_none() {
+            *response.status_mut() = self;
+        }
         Ok(())
     }
 }
@@ -104,9 +108,6 @@ macro_rules! tuples {
                 #[expect(non_snake_case, reason = "each value is named after its type parameter")]
                 let ($($part,)* last,) = self;
                 let mut response = last.into_response();
-                if response.extensions().get::<Unsendable>().is_some() {
-                    return response;
-                }
                 $(if let Err(error) = $part.apply(&mut response) {
                     return unsendable(format_args!("{error}"));
                 })*

@@ -97,10 +97,17 @@ pub(super) fn shape(prefix: &str) -> Vec<Option<&str>> {
     prefix.split('/').map(|segment| if capture(segment).is_some() { None } else { Some(segment) }).collect()
 }
 
-/// Sorts prefixes so that the first which covers a path is the closest: the deeper, then the more literal.
-/// Those of one shape come together.
+/// Sorts prefixes so that the first which covers a path is the closest: text wins over captures, from
+/// the left as in patterns, and a longer one over its own beginning. Those of one shape come together.
 pub(super) fn closeness(prefix: &str) -> impl Ord + use<> {
-    let shape: Vec<Option<String>> = shape(prefix).into_iter().map(|text| text.map(str::to_owned)).collect();
-    let dynamic: Vec<bool> = shape.iter().map(Option::is_none).collect();
-    (std::cmp::Reverse(shape.len()), dynamic, shape)
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    enum Segment {
+        Text,
+        Capture,
+        End,
+    }
+    let shape = shape(prefix);
+    let segments = shape.iter().map(|text| if text.is_some() { Segment::Text } else { Segment::Capture });
+    let segments: Vec<Segment> = segments.chain([Segment::End]).collect();
+    (segments, shape.into_iter().map(|text| text.map(str::to_owned)).collect::<Vec<_>>())
 }

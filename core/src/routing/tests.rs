@@ -1,3 +1,7 @@
+//! Tests of routing through a whole app.
+
+mod plain_reading;
+
 use crate::{
     Next, Path, Request, Response, Router, State, any,
     exercise::{app, faults, get as fetch, request, send},
@@ -251,6 +255,7 @@ fn the_innermost_state_wins_for_handlers_and_the_own_for_middleware() {
 #[test]
 fn every_fault_is_reported_before_serving() {
     async fn needs(_: State<u64>) {}
+    async fn needs_first(_: State<u64>, _: Request) {}
     async fn pair(_: Path<(u8, u8)>) {}
     async fn stateful(_: State<i8>, request: Request, next: Next) -> Response {
         next.run(request).await
@@ -262,6 +267,11 @@ fn every_fault_is_reported_before_serving() {
             "state",
             r().route("/a", post(needs)),
             &["POST /a takes State<u64>: give it to the router with `.state(…)`"],
+        ),
+        (
+            "state, not as the last argument",
+            r().route("/a", put(needs_first)),
+            &["PUT /a takes State<u64>: give it to the router with `.state(…)`"],
         ),
         (
             "state of a sibling",

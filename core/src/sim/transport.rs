@@ -15,6 +15,7 @@ use crate::{Transport, jobs::Job};
 pub struct SimTransport {
     world: Shared,
     wire: usize,
+    is_used: bool,
 }
 
 /// A transport is held back once in so many polls.
@@ -22,7 +23,7 @@ const HELD_BACK: usize = 4;
 
 impl SimTransport {
     pub(super) fn new(world: Shared, wire: usize) -> Self {
-        Self { world, wire }
+        Self { world, wire, is_used: false }
     }
 }
 
@@ -120,6 +121,14 @@ impl Transport for SimTransport {
 
     fn is_stopping(&self) -> bool {
         self.world.lock().is_stopping
+    }
+
+    fn mark_used(&mut self) {
+        self.is_used = true;
+    }
+
+    fn is_used(&self) -> bool {
+        self.is_used
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {

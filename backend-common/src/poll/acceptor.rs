@@ -1,27 +1,24 @@
-//! The one place that accepts. It belongs to one loop and deals the sockets out to all of them.
+//! The one place that accepts. It belongs to one poll and hands the sockets out.
 //!
 //! A listener that has said "readable" is taken to be so until the system says that nothing is
 //! queued: neither the turn's bound, the connection limit nor a pause may lose a connection.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 
 use mio::{
     Interest, Registry,
     net::{TcpListener, TcpStream},
 };
-use trijet_backend::{AcceptFailure, Acceptance, prepare_connection};
 
-use crate::{
-    ACCEPTING_LOOP,
-    mailbox::Accepted,
-    shared::{Permit, Shared},
-    token,
-};
+use super::token;
+use crate::{AcceptFailure, Acceptance};
 
 /// Accepts, failed ones included, before the connections get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-pub(crate) struct Acceptor {
+/// The listeners of a server, and what is known of them.
+#[derive(Debug)]
+pub struct Acceptor {
     listeners: Vec<Option<Listening>>,
     acceptance: Acceptance,
     paused_until: Option<Instant>,
@@ -29,6 +26,7 @@ pub(crate) struct Acceptor {
     closing: bool,
 }
 
+#[derive(Debug)]
 struct Listening {
     listener: TcpListener,
     /// Whether something may be queued.
@@ -36,7 +34,11 @@ struct Listening {
 }
 
 impl Acceptor {
-    pub(crate) fn new(listeners: Vec<std::net::TcpListener>, registry: &Registry) -> io::Result<Self> {
+    /// Registers `listeners`, which are non-blocking.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn new(listeners: Vec<std::net::TcpListener>, registry: &Registry) -> io::Result<Self> {
         let mut registered = Vec::with_capacity(listeners.len());
         for (index, listener) in listeners.into_iter().enumerate() {
             let mut listener = TcpListener::from_std(listener);
@@ -52,7 +54,8 @@ impl Acceptor {
         })
     }
 
-    pub(crate) fn on_event(&mut self, index: usize) {
+    /// Notes that the system has told of listener `index`.
+    pub fn on_event(&mut self, index: usize) {
         if let Some(Some(listening)) = self.listeners.get_mut(index) {
             listening.ready = true;
         }
@@ -60,7 +63,7 @@ impl Acceptor {
 
     /// From now on a listener is closed once nothing is queued at it. The connection limit no longer
     /// holds: what is queued is bounded by the backlog, and would be reset.
-    pub(crate) fn close_when_empty(&mut self) {
+    pub fn close_when_empty(&mut self) {
         self.closing = true;
         for listening in self.listeners.iter_mut().flatten() {
             listening.ready = true;
@@ -68,37 +71,34 @@ impl Acceptor {
     }
 
     /// When there is something to accept that no event will tell of.
-    pub(crate) fn next_turn(&self, now: Instant) -> Option<Instant> {
+    pub fn next_turn(&self, now: Instant) -> Option<Instant> {
         let waiting = !self.held && self.listeners.iter().flatten().any(|listening| listening.ready);
         waiting.then(|| self.paused_until.unwrap_or(now))
     }
 
-    /// Accepts what is queued, within the bounds, and gives the sockets that belong to this loop.
-    pub(crate) fn turn(&mut self, shared: &Arc<Shared>) -> Vec<Accepted> {
-        let mut own = Vec::new();
+    /// Accepts what is queued, within the bounds of a turn and while there is `room`, and hands each
+    /// connection to `take`.
+    pub fn turn(&mut self, mut room: impl FnMut() -> bool, mut take: impl FnMut(TcpStream, SocketAddr)) {
         self.held = false;
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
-            return own;
+            return;
         }
         self.paused_until = None;
         for index in 0..self.listeners.len() {
             let mut accepts = 0;
-            while accepts < ACCEPTS_PER_TURN
-                && self.paused_until.is_none()
-                && let Some(Listening { listener, ready: true }) = &self.listeners[index]
-            {
-                self.held = !self.closing && !shared.has_room();
+            while accepts < ACCEPTS_PER_TURN && self.paused_until.is_none() {
+                let Some(Listening { listener, ready: true }) = &self.listeners[index] else { break };
+                self.held = !self.closing && !room();
                 if self.held {
-                    return own;
+                    return;
                 }
                 accepts += 1;
                 match listener.accept() {
-                    Ok((stream, peer)) => own.extend(deal_out(stream, peer, shared)),
+                    Ok((stream, peer)) => take(stream, peer),
                     Err(error) => self.failed(index, &error),
                 }
             }
         }
-        own
     }
 
     fn failed(&mut self, index: usize, error: &io::Error) {
@@ -115,24 +115,8 @@ impl Acceptor {
         }
     }
 
-    /// Whether every listener is closed, and every socket dealt out.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Whether every listener is closed, and every socket handed out.
+    pub fn is_over(&self) -> bool {
         self.listeners.iter().all(Option::is_none)
     }
-}
-
-/// Hands the connection to the loop with the fewest, or gives it back if that is the accepting one.
-fn deal_out(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> Option<Accepted> {
-    if let Err(error) = prepare_connection(&stream, shared.sockets) {
-        log::debug!("a connection from {peer} could not be set up: {error}");
-        return None;
-    }
-    let permit = Permit::on_the_least_loaded(shared);
-    let index = permit.loop_index;
-    let accepted = Accepted { stream, peer, permit };
-    if index == ACCEPTING_LOOP {
-        return Some(accepted);
-    }
-    shared.loops[index].mailbox.hand_over(accepted);
-    None
 }

@@ -1,4 +1,4 @@
-//! What an event's token stands for: the loop's waker, a listener, or a connection.
+//! What an event's token stands for: the poll's waker, a listener, or a connection.
 //!
 //! A connection's token carries its slot and the slot's generation, so that an event, a timer or a
 //! waker that has outlived its connection never reaches the next one in that slot.
@@ -12,18 +12,22 @@ const INDEX_BITS: u32 = usize::BITS / 8 * 5;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK: usize = (OTHER >> INDEX_BITS) - 1;
 
-pub(crate) const WAKER: Token = Token(usize::MAX);
+/// The token of the poll's waker.
+pub const WAKER: Token = Token(usize::MAX);
 
 /// The token of listener `index`.
-pub(crate) fn listener(index: usize) -> Token {
+pub fn listener(index: usize) -> Token {
     Token(OTHER | index)
 }
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
+    /// The poll's waker.
     Waker,
+    /// A listener, by index.
     Listener(usize),
+    /// A connection.
     Connection(Key),
 }
 
@@ -37,22 +41,24 @@ impl From<Token> for Source {
     }
 }
 
-/// One connection of one loop, never mistaken for a later one in the same slot.
+/// One connection of one poll, never mistaken for a later one in the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key(usize);
+pub struct Key(usize);
 
 impl Key {
     /// Slot `index` in its `generation`, of which the low bits count.
-    pub(crate) fn new(index: usize, generation: usize) -> Self {
+    pub fn new(index: usize, generation: usize) -> Self {
         debug_assert!(index <= INDEX_MASK);
         Self((generation & GENERATION_MASK) << INDEX_BITS | index)
     }
 
-    pub(crate) fn index(self) -> usize {
+    /// Its slot.
+    pub fn index(self) -> usize {
         self.0 & INDEX_MASK
     }
 
-    pub(crate) fn token(self) -> Token {
+    /// Its token.
+    pub fn token(self) -> Token {
         Token(self.0)
     }
 }

@@ -1,4 +1,4 @@
-//! When to look at which connection again: one heap per loop.
+//! When to look at which connection again: one heap per poll.
 //!
 //! Entries are never moved or removed when a deadline changes. A connection arms an entry only for
 //! an earlier time than it has armed, and looks at its real deadline when the entry comes due: a
@@ -6,25 +6,27 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
-use crate::token::Key;
+use super::Key;
 
+/// Times at which to look at connections again.
 #[derive(Debug, Default)]
-pub(crate) struct Timers {
+pub struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Key)>>,
 }
 
 impl Timers {
-    pub(crate) fn arm(&mut self, at: Instant, key: Key) {
+    /// Looks at `key` again at `at`.
+    pub fn arm(&mut self, at: Instant, key: Key) {
         self.heap.push(Reverse((at, key)));
     }
 
     /// The earliest entry, which may be superseded.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Takes the earliest entry if it is due.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Instant, Key)> {
+    pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, Key)> {
         if self.next()? > now {
             return None;
         }
@@ -33,7 +35,7 @@ impl Timers {
 
     /// Drops superseded entries once they outnumber the `live` ones: short connections would
     /// otherwise leave theirs behind for the whole idle timeout.
-    pub(crate) fn tidy(&mut self, live: usize, mut is_live: impl FnMut(Instant, Key) -> bool) {
+    pub fn tidy(&mut self, live: usize, mut is_live: impl FnMut(Instant, Key) -> bool) {
         const SLACK: usize = 64;
         if self.heap.len() > 2 * live + SLACK {
             self.heap.retain(|Reverse((at, key))| is_live(*at, *key));

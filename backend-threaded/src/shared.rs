@@ -1,0 +1,146 @@
+//! What the poller and the threads share: the run queue, the parked connections, and the count of all.
+
+use std::{
+    net::{Shutdown, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use slab::Slab;
+use trijet_backend::{Life, Pool};
+use trijet_core::{App, Limits, SocketSettings};
+
+use crate::{parking::Parking, task::Runnable, waker::TaskWaker};
+
+pub(crate) struct Shared {
+    pub(crate) app: Arc<App>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) sockets: SocketSettings,
+    pub(crate) connections_max: usize,
+    pub(crate) life: Arc<Life>,
+    pub(crate) pool: Pool<Runnable>,
+    threads_max: usize,
+    /// How many `connections` there are, to be read without their lock.
+    count: AtomicUsize,
+    pub(crate) parking: Parking,
+    /// Wakes the poller.
+    pub(crate) poller: Arc<mio::Waker>,
+    connections: Mutex<Slab<Weak<TcpStream>>>,
+    /// Handlers that wait for something other than their peer, each on its thread.
+    waiting: Mutex<Slab<Weak<TaskWaker>>>,
+    /// Whether accepting waits for a connection to end.
+    held: AtomicBool,
+    cut: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(service: &trijet_backend::Service, parking: Parking, poller: Arc<mio::Waker>) -> Self {
+        let threads_max = service.workers.unwrap_or(service.limits.blocking_threads_max);
+        Self {
+            app: service.app.clone(),
+            limits: service.limits.clone(),
+            sockets: service.sockets,
+            connections_max: service.connections_max,
+            life: service.life.clone(),
+            threads_max,
+            count: AtomicUsize::new(0),
+            pool: Pool::new("trijet-threaded", threads_max, Runnable::run),
+            parking,
+            poller,
+            connections: Mutex::default(),
+            waiting: Mutex::default(),
+            held: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn wake_poller(&self) {
+        if let Err(error) = self.poller.wake() {
+            log::error!("the poller could not be woken: {error}");
+        }
+    }
+
+    /// Whether another connection may be accepted. If not, the poller is woken once one ends.
+    pub(crate) fn has_room(&self) -> bool {
+        // Both under the lock that an ending connection takes: it either frees room before, or sees `held`.
+        let connections = lock(&self.connections);
+        let room = connections.len() < self.connections_max;
+        self.held.store(!room, Ordering::Relaxed);
+        room
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        lock(&self.connections).len()
+    }
+
+    /// Whether there are more connections than threads for them, so that a connection whose turn is over
+    /// has to let go of its thread. Those that wait are no better sign: they are not counted before
+    /// the poller has had its own turn.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > self.threads_max
+    }
+
+    /// Whether the server has cut its connections: nothing more is read or written.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// Cuts every connection, wherever it is.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+        self.pool.close();
+        drop(self.parking.take_all());
+        let streams: Vec<_> =
+            lock(&self.connections).iter().filter_map(|(_, stream)| stream.upgrade()).collect();
+        for stream in streams {
+            // One that is closed already is what is wanted.
+            _ = stream.shutdown(Shutdown::Both);
+        }
+        let wakers: Vec<_> = lock(&self.waiting).iter().filter_map(|(_, waker)| waker.upgrade()).collect();
+        wakers.iter().for_each(TaskWaker::notify);
+    }
+
+    /// Notes a handler that is about to wait on its thread, so that a cut can end the wait.
+    pub(crate) fn begin_wait(&self, waker: &Arc<TaskWaker>) -> usize {
+        lock(&self.waiting).insert(Arc::downgrade(waker))
+    }
+
+    pub(crate) fn end_wait(&self, key: usize) {
+        lock(&self.waiting).remove(key);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Pushes and removals are all that happens under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One counted connection; dropping it lets another one in.
+pub(crate) struct Permit {
+    pub(crate) shared: Arc<Shared>,
+    key: usize,
+}
+
+impl Permit {
+    pub(crate) fn new(shared: &Arc<Shared>, stream: &Arc<TcpStream>) -> Self {
+        let key = lock(&shared.connections).insert(Arc::downgrade(stream));
+        shared.count.fetch_add(1, Ordering::Relaxed);
+        Self { shared: shared.clone(), key }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.shared.count.fetch_sub(1, Ordering::Relaxed);
+        let (is_last, held) = {
+            let mut connections = lock(&self.shared.connections);
+            connections.remove(self.key);
+            (connections.is_empty(), self.shared.held.swap(false, Ordering::Relaxed))
+        };
+        if held || (is_last && self.shared.life.is_stopping()) {
+            self.shared.wake_poller();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A job that waits for its own connection, on the thread that drives it: the wait drives it on.
+
+use std::{
+    cell::RefCell,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use trijet_core::{Outcome, jobs::Blocker};
+
+use super::{Drive, Polled, poll};
+use crate::{current, transport::ThreadedTransport, waker::TaskWaker};
+
+/// The driver's future while one of its jobs runs.
+pub(super) struct Nested {
+    state: RefCell<State>,
+    waker: Arc<TaskWaker>,
+}
+
+enum State {
+    Driven(Drive),
+    /// It ended, or failed, under the job.
+    Over(Option<Outcome<ThreadedTransport>>),
+}
+
+impl Nested {
+    pub(super) fn new(drive: Drive, waker: Arc<TaskWaker>) -> Self {
+        Self { state: RefCell::new(State::Driven(drive)), waker }
+    }
+
+    /// Gives the future back once the job is done.
+    pub(super) fn take(&self) -> Result<Drive, Option<Outcome<ThreadedTransport>>> {
+        match self.state.replace(State::Over(None)) {
+            State::Driven(drive) => Ok(drive),
+            State::Over(outcome) => Err(outcome),
+        }
+    }
+
+    /// One poll of the connection; whether it may be polled again at once.
+    fn drive(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        let State::Driven(drive) = &mut *state else { return false };
+        match poll(drive, &self.waker) {
+            Polled::Over(outcome) => *state = State::Over(Some(outcome)),
+            Polled::Panicked => *state = State::Over(None),
+            Polled::Pending => {}
+        }
+        true
+    }
+}
+
+impl Blocker for Nested {
+    fn block_on(&self, wait: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
+        let waker = Waker::from(self.waker.clone());
+        let mut cx = Context::from_waker(&waker);
+        let former = current::with(|current| std::mem::replace(&mut current.holding, true));
+        loop {
+            self.waker.begin_poll();
+            if wait(&mut cx).is_ready() {
+                break;
+            }
+            let was_woken = self.waker.was_woken();
+            let is_driven = self.drive();
+            if was_woken || self.waker.was_woken() || current::with(|current| current.yielded) {
+                continue;
+            }
+            let (peer, deadline) = current::with(|current| (current.peer, current.deadline));
+            // Where the connection waits for its peer, its read has blocked for a tick already.
+            if !is_driven || peer.is_none() {
+                self.waker.wait(deadline);
+            }
+        }
+        current::with(|current| current.holding = former);
+    }
+}

@@ -1,0 +1,72 @@
+//! A connection that no thread had time for: a fixed 503, without parsing anything, then a close that
+//! lets the client read it. Nothing here blocks: it runs on the poller.
+
+use std::{
+    io::{IoSlice, Read},
+    net::Shutdown,
+    os::fd::AsRawFd,
+    time::{Instant, SystemTime},
+};
+
+use mio::Interest;
+use trijet_backend::send_vectored;
+use trijet_core::{
+    after,
+    h1::{OVERLOADED, refusal_bytes},
+};
+
+use crate::{parking::Parked, transport::ThreadedTransport};
+
+/// A refused connection, until its peer closes.
+pub(crate) struct Refused {
+    transport: ThreadedTransport,
+    rest: u64,
+    deadline: Instant,
+}
+
+pub(crate) fn refuse(transport: ThreadedTransport) {
+    let limits = &transport.shared().limits;
+    let refused = Refused {
+        rest: limits.linger_bytes_max,
+        deadline: after(Instant::now(), limits.linger_timeout),
+        transport,
+    };
+    let stream = refused.transport.stream();
+    let bytes = refusal_bytes(&OVERLOADED, SystemTime::now());
+    let sent = stream
+        .set_nonblocking(true)
+        .and_then(|()| send_vectored(stream, &[IoSlice::new(&bytes)]))
+        .and_then(|_| stream.shutdown(Shutdown::Write));
+    match sent {
+        Ok(()) => refused.read(),
+        Err(error) => log::debug!("a connection could not be told that the server is overloaded: {error}"),
+    }
+}
+
+impl Refused {
+    /// Discards what the client sends, to its end or within bounds.
+    pub(crate) fn read(mut self) {
+        let mut discarded = [0; 16 << 10];
+        loop {
+            match self.transport.stream().read(&mut discarded) {
+                Ok(count) if count > 0 && self.rest > count as u64 => self.rest -= count as u64,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::WouldBlock && Instant::now() < self.deadline =>
+                {
+                    let shared = self.transport.shared().clone();
+                    let (socket, deadline) = (self.transport.stream().as_raw_fd(), self.deadline);
+                    drop(shared.parking.park(
+                        Parked::Refused(self),
+                        socket,
+                        Interest::READABLE,
+                        Some(deadline),
+                    ));
+                    return;
+                }
+                // The end, an error, or too much: the connection is closed.
+                _ => return,
+            }
+        }
+    }
+}
