@@ -232,6 +232,12 @@ impl Client {
         assert_eq!(rest, 0, "more than expected: {:?}", String::from_utf8_lossy(&self.buffer));
     }
 
+    /// Reads at most `count` bytes, and forgets them.
+    pub(crate) fn read_some(&mut self, count: usize) {
+        self.buffer.clear();
+        _ = self.stream.read(&mut vec![0; count]);
+    }
+
     /// Everything up to the end, whether that is a close or a reset.
     pub(crate) fn everything(&mut self) -> (Vec<u8>, Result<(), io::ErrorKind>) {
         let mut all = std::mem::take(&mut self.buffer);

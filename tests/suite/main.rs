@@ -23,4 +23,13 @@ macro_rules! on_every_backend {
 }
 
 mod basics;
+mod deadlines;
+mod ends;
+mod expectation;
+#[cfg(all(feature = "json", feature = "query", feature = "form"))]
+mod extractors;
+mod limits;
+mod middleware;
+mod panics;
 mod streaming;
+mod unread;
