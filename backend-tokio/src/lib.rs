@@ -11,12 +11,9 @@ mod connection;
 mod server;
 mod transport;
 
-use std::{io, net::ToSocketAddrs, panic, thread, time::Duration};
+use std::{io, net::ToSocketAddrs, thread, time::Duration};
 
-use tokio::{
-    runtime::{Builder, Runtime},
-    task::JoinError,
-};
+use tokio::runtime::{Builder, Runtime};
 use trijet_backend::{Backend, Run, Service};
 use trijet_core::Router;
 
@@ -54,9 +51,7 @@ impl Backend for Tokio {
             let served = runtime.block_on(runtime.spawn(acceptor));
             // A running plain `fn` cannot be stopped, and is not waited for.
             runtime.shutdown_background();
-            if let Some(Ok(panic)) = served.err().map(JoinError::try_into_panic) {
-                panic::resume_unwind(panic);
-            }
+            served.map_err(io::Error::other)
         }))
     }
 }

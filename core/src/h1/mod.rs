@@ -33,6 +33,7 @@ mod refusal;
 mod target;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::{io::IoSlice, sync::Arc, time::SystemTime};
 
@@ -152,6 +153,11 @@ impl Connection {
     /// If that is more than there was room for.
     pub fn receive(&mut self, count: usize) {
         self.input.receive(count);
+    }
+
+    /// Bytes that were received and are not used yet.
+    pub fn input_len(&self) -> usize {
+        self.input.len()
     }
 
     /// Notes that the peer has ended its direction.

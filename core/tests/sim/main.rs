@@ -1,0 +1,11 @@
+//! The engine and the driver, tested through the simulated backend.
+
+#![cfg(feature = "testing")]
+
+mod app;
+mod deadlines;
+mod exchanges;
+mod faults;
+mod golden;
+mod life;
+mod streams;
