@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::stream;
+use futures_util::stream;
 use trijet::{Backend, Body, BodyError, Bytes, Limits, Router, get, post};
 
 use crate::common::{
