@@ -14,7 +14,7 @@ use std::{
 /// Longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running example.
+/// A running example. Dropping it is `kill -9`.
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
@@ -65,13 +65,6 @@ impl Process {
         Some(kilobytes << 10)
     }
 
-    /// Ends it at once, as `kill -9` does.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("it runs");
-        let status = self.child.wait().expect("it ends");
-        assert!(!status.success());
-    }
-
     /// Sends SIGINT and waits for the end, which must be a success.
     pub(crate) fn interrupt(mut self) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -INT {}", self.child.id())).status();
@@ -88,9 +81,10 @@ impl Process {
     }
 }
 
+/// Ends it at once, as `kill -9` does: a test that fails leaves no process behind either. One that has ended
+/// is not signalled again.
 impl Drop for Process {
     fn drop(&mut self) {
-        // A test that failed leaves no process behind. One that has ended is not signalled again.
         _ = self.child.kill();
         _ = self.child.wait();
     }
