@@ -48,7 +48,8 @@ impl<T: Transport> Driver<T> {
                     }
                     Ok(_) | Err(_) => return Poll::Ready(()),
                 }
-                if rest == 0 {
+                // Rule 7: a client that sends without a pause is never waited for below.
+                if rest == 0 || self.io.now() >= deadline {
                     return Poll::Ready(());
                 }
                 if self.turn.is_over() {

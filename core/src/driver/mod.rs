@@ -147,8 +147,17 @@ impl<T: Transport> Driver<T> {
         if self.connection.is_idle() && !is_new {
             return self.read_first();
         }
+        const OVERDUE: Refusal =
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time");
+        let overdue =
+            || Filled::End(if is_new { End::Finish(CloseReason::Stopping) } else { End::Refuse(OVERDUE) });
+        let now = self.io.now();
         let timeout = if is_new { self.limits.linger_timeout } else { self.limits.head_timeout };
-        let deadline = *self.head_deadline.get_or_insert_with(|| after(self.io.now(), timeout));
+        let deadline = *self.head_deadline.get_or_insert_with(|| after(now, timeout));
+        // Rule 7: where a read blocks, a peer that drips is never waited for below.
+        if now >= deadline {
+            return overdue();
+        }
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.io.poll_read(cx, self.connection.input_space()) {
                 match read {
@@ -158,15 +167,7 @@ impl<T: Transport> Driver<T> {
                 }
                 return Poll::Ready(Filled::More);
             }
-            self.io.poll_deadline(cx, deadline).map(|()| {
-                if is_new {
-                    return Filled::End(End::Finish(CloseReason::Stopping));
-                }
-                Filled::End(End::Refuse(Refusal::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "the request head did not arrive in time",
-                )))
-            })
+            self.io.poll_deadline(cx, deadline).map(|()| overdue())
         })
         .await
     }

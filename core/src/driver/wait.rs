@@ -71,6 +71,13 @@ impl<T: Transport> Driver<T> {
                     self.connection.output_written(count);
                     self.turn.count_bytes(count);
                     self.writing.moved(count, || self.io.now());
+                    if self.connection.output_len() > 0 {
+                        // From here on the peer is waited for, also within writes that block.
+                        let now = self.io.now();
+                        if self.writing.wait(now) <= now {
+                            self.broken = Some(CloseReason::Timeout);
+                        }
+                    }
                 }
                 Poll::Ready(Ok(_) | Err(_)) => self.broken = Some(CloseReason::PeerLeft),
                 Poll::Pending => {
@@ -116,6 +123,16 @@ impl<T: Transport> Driver<T> {
 
     /// Reads once for the request's body.
     pub(super) fn poll_fill_body(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // The wait begins before the read, which may block for a while itself. Rule 7: a peer that drips
+        // is not waited for anew with each byte.
+        if !self.reading.is_waiting() {
+            let now = self.io.now();
+            if self.reading.wait(now) <= now {
+                self.connection.fail_body(BodyFault::Timeout);
+                self.reading.pause(|| now);
+                return Poll::Ready(());
+            }
+        }
         match self.io.poll_read(cx, self.connection.input_space()) {
             // A reset ends the body just as an early end does: it is never complete.
             Poll::Ready(Ok(0) | Err(_)) => self.connection.receive_end(),
@@ -124,11 +141,7 @@ impl<T: Transport> Driver<T> {
                 self.turn.count_bytes(count);
                 self.reading.moved(count, || self.io.now());
             }
-            Poll::Pending => {
-                let now = self.io.now();
-                self.reading.wait(now);
-                return Poll::Pending;
-            }
+            Poll::Pending => return Poll::Pending,
         }
         Poll::Ready(())
     }

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, time::Duration, time::Instant};
 
 use super::{
     response,
+    rng::Rng,
     world::{End, Shared, Wire, World},
 };
 
@@ -217,62 +218,70 @@ pub(super) fn act(world: &mut World, wire: usize) {
     let wire = &mut wires[wire];
     let (reads, steps) = (can_read(wire), can_step(wire, *now, *buffer_bytes));
     if reads && !(steps && rng.is_once_in(2)) {
-        let most = match wire.script.reading {
-            Reading::Bytes(count) => count,
-            Reading::On | Reading::Over => usize::MAX,
-        };
-        let count = rng.portion(wire.to_peer.bytes.len().min(most));
-        wire.script.received.extend(wire.to_peer.bytes.drain(..count));
-        if let Reading::Bytes(rest) = &mut wire.script.reading {
-            *rest -= count;
-        }
-        wire.to_peer.wake();
+        read(wire, rng);
     } else if steps {
-        let Some(step) = wire.script.steps.pop_front() else { return };
-        let script = &mut wire.script;
-        match step {
-            Step::Send(mut bytes) => {
-                if wire.is_dropped || wire.to_server.end == End::Reset {
-                    // What arrives at a closed socket is answered with a reset.
-                    wire.to_peer.reset();
-                    return;
-                }
-                if bytes.is_empty() || wire.to_server.end == End::Ended {
-                    return;
-                }
-                let count = rng.portion(bytes.len().min(*buffer_bytes - wire.to_server.bytes.len()));
-                wire.to_server.bytes.extend(bytes.drain(..count));
-                wire.to_server.wake();
-                if !bytes.is_empty() {
-                    script.steps.push_front(Step::Send(bytes));
-                }
-            }
-            Step::AwaitText(text) => {
-                let found = response::find(&script.received[script.awaited..], &text).unwrap_or(0);
-                script.awaited += found + text.len();
-            }
-            Step::AwaitResponse => {
-                let rest = &script.received[script.awaited..];
-                if let Ok(Some(response)) = response::parse(rest, response::Asked::Other, true) {
-                    script.awaited += response.len;
-                }
-            }
-            Step::AwaitBytes(_) | Step::AwaitClose | Step::WaitUntil(_) => {}
-            Step::Wait(duration) => script.steps.push_front(Step::WaitUntil(*now + duration)),
-            Step::StopReading => script.reading = Reading::Bytes(0),
-            Step::Read(count) => script.reading = Reading::Bytes(count),
-            Step::ReadOn => script.reading = Reading::On,
-            Step::HalfClose => wire.to_server.finish(),
-            Step::Close => {
-                script.reading = Reading::Over;
-                wire.to_server.finish();
+        step(wire, rng, *now, *buffer_bytes);
+    }
+}
+
+fn read(wire: &mut Wire, rng: &mut Rng) {
+    let most = match wire.script.reading {
+        Reading::Bytes(count) => count,
+        Reading::On | Reading::Over => usize::MAX,
+    };
+    let count = rng.portion(wire.to_peer.bytes.len().min(most));
+    wire.script.received.extend(wire.to_peer.bytes.drain(..count));
+    if let Reading::Bytes(rest) = &mut wire.script.reading {
+        *rest -= count;
+    }
+    wire.to_peer.wake();
+}
+
+fn step(wire: &mut Wire, rng: &mut Rng, now: Instant, buffer_bytes: usize) {
+    let script = &mut wire.script;
+    let Some(step) = script.steps.pop_front() else { return };
+    match step {
+        Step::Send(mut bytes) => {
+            if wire.is_dropped || wire.to_server.end == End::Reset {
+                // What arrives at a closed socket is answered with a reset.
                 wire.to_peer.reset();
+                return;
             }
-            Step::Reset => {
-                script.reading = Reading::Over;
-                wire.to_server.reset();
-                wire.to_peer.reset();
+            if bytes.is_empty() || wire.to_server.end == End::Ended {
+                return;
             }
+            let count = rng.portion(bytes.len().min(buffer_bytes - wire.to_server.bytes.len()));
+            wire.to_server.bytes.extend(bytes.drain(..count));
+            wire.to_server.wake();
+            if !bytes.is_empty() {
+                script.steps.push_front(Step::Send(bytes));
+            }
+        }
+        Step::AwaitText(text) => {
+            let found = response::find(&script.received[script.awaited..], &text).unwrap_or(0);
+            script.awaited += found + text.len();
+        }
+        Step::AwaitResponse => {
+            let rest = &script.received[script.awaited..];
+            if let Ok(Some(response)) = response::parse(rest, response::Asked::Other, true) {
+                script.awaited += response.len;
+            }
+        }
+        Step::AwaitBytes(_) | Step::AwaitClose | Step::WaitUntil(_) => {}
+        Step::Wait(duration) => script.steps.push_front(Step::WaitUntil(now + duration)),
+        Step::StopReading => script.reading = Reading::Bytes(0),
+        Step::Read(count) => script.reading = Reading::Bytes(count),
+        Step::ReadOn => script.reading = Reading::On,
+        Step::HalfClose => wire.to_server.finish(),
+        Step::Close => {
+            script.reading = Reading::Over;
+            wire.to_server.finish();
+            wire.to_peer.reset();
+        }
+        Step::Reset => {
+            script.reading = Reading::Over;
+            wire.to_server.reset();
+            wire.to_peer.reset();
         }
     }
 }

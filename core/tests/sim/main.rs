@@ -3,6 +3,7 @@
 #![cfg(feature = "testing")]
 
 mod app;
+mod client;
 mod deadlines;
 mod exchanges;
 mod faults;

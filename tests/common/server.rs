@@ -1,0 +1,95 @@
+//! Servers whose backend is pinned in code, stopped when they go out of scope.
+
+use std::{net::SocketAddr, thread, time::Duration};
+
+use trijet::{Backend, Limits, Router, ServerHandle, backend};
+
+use super::{client::Client, patiently};
+
+/// A server on a port of its own; dropping it cuts it, and fails where it does not end.
+pub(crate) struct Running {
+    handle: ServerHandle,
+}
+
+/// Starts `app` on the backend.
+pub(crate) fn start(on: Backend, app: Router) -> Running {
+    start_with(on, app, Limits::default())
+}
+
+/// As [`start`], with other limits.
+pub(crate) fn start_with(on: Backend, app: Router, limits: Limits) -> Running {
+    launch(on, app, limits, None)
+}
+
+/// As [`start_with`], with a count of workers.
+pub(crate) fn start_workers(on: Backend, app: Router, limits: Limits, workers: usize) -> Running {
+    launch(on, app, limits, Some(workers))
+}
+
+macro_rules! pinned {
+    ($module:ident, $app:ident, $limits:ident, $workers:ident) => {{
+        let server = backend::$module::Server::new($app).limits($limits);
+        match $workers {
+            Some(workers) => server.workers(workers),
+            None => server,
+        }
+        .start("127.0.0.1:0")
+    }};
+}
+
+fn launch(on: Backend, app: Router, limits: Limits, workers: Option<usize>) -> Running {
+    let started = match on {
+        #[cfg(feature = "threaded")]
+        Backend::Threaded => pinned!(threaded, app, limits, workers),
+        #[cfg(feature = "mio")]
+        Backend::Mio => pinned!(mio, app, limits, workers),
+        #[cfg(feature = "tokio")]
+        Backend::Tokio => pinned!(tokio, app, limits, workers),
+        other => panic!("the suite does not know the backend {other}"),
+    };
+    let handle = started.expect("the server starts");
+    assert_eq!(handle.backend(), on.name());
+    Running { handle }
+}
+
+impl Running {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.handle.local_addr()
+    }
+
+    pub(crate) fn handle(&self) -> &ServerHandle {
+        &self.handle
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// Waits for the end of a server that was told to stop.
+    pub(crate) fn ended(&self) {
+        let handle = self.handle.clone();
+        patiently("the server", move || handle.wait()).expect("the backend did not fail");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.shutdown_now();
+        if !thread::panicking() {
+            self.ended();
+        }
+    }
+}
+
+/// Limits under which nothing ends by time.
+pub(crate) fn unhurried() -> Limits {
+    let long = Duration::from_secs(600);
+    Limits {
+        head_timeout: long,
+        idle_timeout: long,
+        progress_grace: long,
+        stall_timeout: long,
+        linger_timeout: long,
+        ..Limits::default()
+    }
+}
