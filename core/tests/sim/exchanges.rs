@@ -1,5 +1,12 @@
 //! Each golden exchange: as it is, cut anywhere, and under any schedule. The bytes are always the same.
 
+use std::time::Duration;
+
+use trijet_core::{
+    Limits,
+    sim::{Settings, Sim},
+};
+
 use crate::{app, golden::Golden};
 
 #[test]
@@ -41,6 +48,27 @@ fn no_schedule_changes_anything() {
             let sim = app::seeded(&app::built(), seed, golden.sent.len());
             assert_eq!(golden.play(&sim, []), golden.expected, "{} with the seed {seed}", golden.name);
         }
+    }
+}
+
+#[test]
+fn the_shortest_turns_change_nothing() {
+    let limits = Limits { turn_bytes_max: 1, turn_requests_max: 1, ..Limits::default() };
+    let sim = Sim::with_app(app::built(), Settings { limits, ..Settings::default() });
+    for golden in Golden::all() {
+        let middle = golden.sent.len() / 2;
+        assert_eq!(golden.play(&sim, [middle]), golden.expected, "{}", golden.name);
+    }
+}
+
+#[test]
+fn calls_that_block_change_nothing() {
+    let settings = Settings { tick: Duration::from_millis(20), ..Settings::default() };
+    let sim = Sim::with_app(app::built(), settings);
+    for golden in Golden::all() {
+        // Time passes within a read: what takes its time here would take too long.
+        let cuts = golden.sent.len().min(400);
+        assert_eq!(golden.play(&sim, 1..cuts), golden.expected, "{}", golden.name);
     }
 }
 
