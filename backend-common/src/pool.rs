@@ -27,6 +27,8 @@ struct Shared<T> {
 
 struct State<T> {
     queue: VecDeque<(Instant, T)>,
+    /// Items that are about to be queued, once a thread is started for them.
+    coming: usize,
     threads: usize,
     busy: usize,
     closed: bool,
@@ -55,7 +57,13 @@ impl<T: Send + 'static> Pool<T> {
             run: Box::new(run),
             threads_max,
             waiting: AtomicUsize::new(0),
-            state: Mutex::new(State { queue: VecDeque::new(), threads: 0, busy: 0, closed: false }),
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                coming: 0,
+                threads: 0,
+                busy: 0,
+                closed: false,
+            }),
             changed: Condvar::new(),
         }))
     }
@@ -71,17 +79,20 @@ impl<T: Send + 'static> Pool<T> {
     /// Gives the item back where the queue is full, the pool is closed, or no thread can be started.
     pub fn push(&self, item: T, queue_max: usize) -> Result<(), T> {
         let mut state = self.0.lock();
-        let taken = state.queue.len() + state.busy;
+        let taken = state.queue.len() + state.coming + state.busy;
         if state.closed || taken >= queue_max.saturating_add(self.0.threads_max) {
             return Err(item);
         }
         // A thread that is not busy waits for work, or is about to look for it.
         if state.threads <= taken && state.threads < self.0.threads_max {
-            // Counted before it runs, so that two pushes do not start one thread twice over.
+            // Both are counted meanwhile: another push must neither start this thread again, nor take it
+            // for one that is free.
             state.threads += 1;
+            state.coming += 1;
             drop(state);
             let started = self.start();
             state = self.0.lock();
+            state.coming -= 1;
             if let Err(error) = started {
                 state.threads -= 1;
                 log::warn!("cannot start another thread for {}: {error}; {} run", self.0.name, state.threads);
@@ -212,6 +223,30 @@ mod tests {
         assert_eq!(pool.waiting(), 0);
         gate.wait();
         pool.close();
+    }
+
+    #[test]
+    fn pushes_at_the_same_time_get_a_thread_each() {
+        for _ in 0..200 {
+            let (met, meetings) = mpsc::channel();
+            let both = Barrier::new(2);
+            let pool = Pool::new("test", 2, move |()| {
+                both.wait();
+                met.send(()).unwrap();
+            });
+            let start = Arc::new(Barrier::new(2));
+            for _ in 0..2 {
+                let (pool, start) = (pool.clone(), start.clone());
+                thread::spawn(move || {
+                    start.wait();
+                    pool.push((), 10).unwrap();
+                });
+            }
+            for _ in 0..2 {
+                meetings.recv_timeout(Duration::from_secs(20)).expect("each item has a thread");
+            }
+            pool.close();
+        }
     }
 
     #[test]

@@ -189,9 +189,10 @@ impl Connection {
                 }
                 Ok(None) if !self.input.ended() => Event::NeedData,
                 Ok(None) => {
-                    let at_start = scan.is_at_start() && self.input.len() == 0;
-                    self.state = State::Closed { is_head: false };
-                    if at_start { Event::Closed } else { Event::Truncated }
+                    // Empty lines alone are no request: RFC 9112 §2.2.
+                    let is_nothing = self.input.len() == 0;
+                    self.state = State::Closed { is_head: scan.is_head() };
+                    if is_nothing { Event::Closed } else { Event::Truncated }
                 }
                 Err(refusal) => {
                     self.state = State::Closed { is_head: scan.is_head() };
@@ -354,8 +355,8 @@ impl Connection {
             }
             // Once a response's head is out there is no room for another.
             State::Exchange(_) => return,
-            State::Closed { is_head: true } => Asked { method: Method::HEAD, version: Version::HTTP_11 },
-            State::Head(_) | State::Closed { .. } => Asked { method: Method::GET, version: Version::HTTP_11 },
+            State::Head(scan) => refused(scan.is_head()),
+            State::Closed { is_head } => refused(*is_head),
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -457,6 +458,11 @@ impl Exchange {
             Framing::Empty | Framing::Length(_) | Framing::Chunked => AfterExchange::Close,
         }
     }
+}
+
+/// A request that was refused before it was parsed.
+fn refused(is_head: bool) -> Asked {
+    Asked { method: if is_head { Method::HEAD } else { Method::GET }, version: Version::HTTP_11 }
 }
 
 /// Whether the handler asked for a close in its response.

@@ -93,10 +93,19 @@ impl Sim {
     /// If it must not be served, or the limits cannot be honoured.
     pub fn new(router: Router, settings: Settings) -> Self {
         let app = router.build().unwrap_or_else(|error| panic!("the router cannot be served: {error}"));
+        Self::with_app(app.with_body_bytes_max(settings.limits.body_bytes_max).into(), settings)
+    }
+
+    /// Serves an app that is built already, and may be served more than once. The limit of its bodies is
+    /// its own.
+    ///
+    /// # Panics
+    /// If the limits cannot be honoured.
+    pub fn with_app(app: Arc<App>, settings: Settings) -> Self {
         settings.limits.validate().unwrap_or_else(|fault| panic!("{fault}"));
         let world = Shared::new(&settings);
         Self(Rc::new(Inner {
-            app: Arc::new(app.with_body_bytes_max(settings.limits.body_bytes_max)),
+            app,
             limits: Arc::new(settings.limits),
             world,
             patience: settings.patience,

@@ -7,12 +7,12 @@ use std::{
     future::poll_fn,
     io::Read,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     task::{Context, Poll, Waker},
 };
 
 use trijet_core::{
-    Body, Bytes, IntoResponse, Response, Router, StatusCode, any, get, post,
+    App, Body, Bytes, IntoResponse, Response, Router, StatusCode, any, get, post,
     sim::{Peer, Schedule, Settings, Sim},
 };
 
@@ -89,16 +89,29 @@ impl<T: Unpin> futures_core::Stream for Items<T> {
     }
 }
 
+/// The app above, built once.
+pub(crate) fn built() -> Arc<App> {
+    static APP: LazyLock<Arc<App>> = LazyLock::new(|| build(router()));
+    APP.clone()
+}
+
+pub(crate) fn build(router: Router) -> Arc<App> {
+    Arc::new(router.build().expect("a router without faults"))
+}
+
 /// A simulation of the app above, in order.
 pub(crate) fn sim() -> Sim {
-    Sim::new(router(), Settings::default())
+    Sim::with_app(built(), Settings::default())
 }
 
 /// A simulation under the schedule of `seed`, in which about `bytes` are sent: small buffers for few.
-pub(crate) fn seeded(router: Router, seed: u64, bytes: usize) -> Sim {
+pub(crate) fn seeded(app: &Arc<App>, seed: u64, bytes: usize) -> Sim {
     let buffers: &[usize] = if bytes < 2000 { &[11, 100, 4096, 64 << 10] } else { &[4096, 64 << 10] };
     let buffer_bytes = buffers[usize::try_from(seed).unwrap() % buffers.len()];
-    Sim::new(router, Settings { schedule: Schedule::Seeded(seed), buffer_bytes, ..Settings::default() })
+    Sim::with_app(
+        app.clone(),
+        Settings { schedule: Schedule::Seeded(seed), buffer_bytes, ..Settings::default() },
+    )
 }
 
 /// A request without a body.

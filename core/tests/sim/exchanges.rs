@@ -38,7 +38,7 @@ fn bytes_that_come_one_by_one_change_nothing() {
 fn no_schedule_changes_anything() {
     for golden in Golden::all() {
         for seed in 0..200 {
-            let sim = app::seeded(app::router(), seed, golden.sent.len());
+            let sim = app::seeded(&app::built(), seed, golden.sent.len());
             assert_eq!(golden.play(&sim, []), golden.expected, "{} with the seed {seed}", golden.name);
         }
     }
@@ -47,7 +47,7 @@ fn no_schedule_changes_anything() {
 #[test]
 fn exchanges_at_the_same_time_change_nothing_of_each_other() {
     for seed in 0..20 {
-        let sim = app::seeded(app::router(), seed, 1 << 20);
+        let sim = app::seeded(&app::built(), seed, 1 << 20);
         let played: Vec<_> = Golden::all()
             .into_iter()
             .filter(|golden| golden.waits.is_zero())

@@ -85,7 +85,7 @@ fn a_handler_runs_to_its_end_though_its_client_leaves() {
 fn a_stop_serves_what_is_there_and_closes() {
     for seed in 0..50 {
         let (gate, done) = (Gate::default(), Gate::default());
-        let sim = app::seeded(waiting(&gate, &done), seed, 2000);
+        let sim = app::seeded(&app::build(waiting(&gate, &done)), seed, 2000);
         let [fresh, asking, idle, half, body, busy] = std::array::from_fn(|_| sim.connect());
         idle.send(request("GET", "/"));
         half.send("GET / HTTP/1.1\r\n");
@@ -191,7 +191,7 @@ fn a_call_that_waits_too_long_for_a_thread_is_answered_with_503() {
 fn clients_that_leave_anywhere_leave_nothing_behind() {
     let all: Vec<Golden> = Golden::all().into_iter().filter(|golden| golden.sent.len() < 2000).collect();
     for seed in 0..300_u64 {
-        let sim = app::seeded(app::router(), seed, 2000);
+        let sim = app::seeded(&app::built(), seed, 2000);
         let mut number = seed;
         let mut any = |below: usize| {
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

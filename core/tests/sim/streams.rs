@@ -111,7 +111,7 @@ fn pipelined_responses_wait_for_a_slow_reader() {
 fn a_client_that_waits_for_100_gets_it() {
     for target in ["/echo", "/echo/fn", "/length"] {
         for seed in 0..50 {
-            let sim = app::seeded(app::router(), seed, 100);
+            let sim = app::seeded(&app::built(), seed, 100);
             let peer = sim.connect();
             peer.send(format!(
                 "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
@@ -134,9 +134,10 @@ fn mirror() -> Router {
 
 #[test]
 fn an_echo_answers_while_the_client_still_sends() {
+    let app = app::build(mirror());
     for target in ["/", "/stream", "/iter"] {
         for seed in 0..50 {
-            let sim = app::seeded(mirror(), seed, 100);
+            let sim = app::seeded(&app, seed, 100);
             let peer = sim.connect();
             peer.send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
             for letter in ["a", "b", "c"] {
@@ -241,9 +242,9 @@ fn a_reader_in_an_async_fn_fails_at_once() {
 
 #[test]
 fn a_response_larger_than_every_buffer_arrives_whole() {
+    let app = app::build(Router::new().route("/full", get(async || "0123456789".repeat(50_000))));
     for seed in 0..10 {
-        let router = Router::new().route("/full", get(async || "0123456789".repeat(50_000)));
-        let sim = app::seeded(router, seed, 1 << 20);
+        let sim = app::seeded(&app, seed, 1 << 20);
         let peer = sim.connect();
         peer.send(request("GET", "/full").repeat(2)).await_response().await_response();
         sim.settle();

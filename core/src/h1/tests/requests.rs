@@ -8,6 +8,7 @@ fn heads_that_are_served() {
         ("the least of 1.1", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /, closed"),
         ("an empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET /, closed"),
         ("two empty lines before", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /, closed"),
+        ("an empty line behind", "GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n", "GET /, closed"),
         ("absolute form", "GET http://b/c HTTP/1.1\r\nHost: a\r\n\r\n", "GET http://b/c, closed"),
         ("asterisk form", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS *, closed"),
         ("authority form", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "CONNECT a:1, closed"),

@@ -212,6 +212,31 @@ fn refusals_are_whole_responses() {
 }
 
 #[test]
+fn no_refusal_of_head_has_a_body() {
+    let receive = |text: &str| {
+        let mut connection = Connection::new(Limits::default().into());
+        connection.input_space()[..text.len()].copy_from_slice(text.as_bytes());
+        connection.receive(text.len());
+        connection
+    };
+    let mut late = receive("HEAD / HTTP/1.1\r\n");
+    assert!(matches!(late.next_event(), Event::NeedData));
+    let mut cut = receive("HEAD / HTTP/1.1\r\n");
+    cut.receive_end();
+    assert!(matches!(cut.next_event(), Event::Truncated));
+    let mut bad = receive("HEAD / HTTP/1.1\n");
+    assert!(matches!(bad.next_event(), Event::Refused(_)));
+    let mut ready = asked(HEAD);
+    for (name, connection) in
+        [("late", &mut late), ("cut", &mut cut), ("bad", &mut bad), ("ready", &mut ready)]
+    {
+        connection.send_refusal(&Refusal::new(StatusCode::REQUEST_TIMEOUT, "late"), wall_clock());
+        let text = written(connection);
+        assert!(text.contains("content-length: 5\r\n") && text.ends_with("\r\n\r\n"), "{name}: {text}");
+    }
+}
+
+#[test]
 fn a_date_that_cannot_be_told_is_left_out() {
     let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     let second = Duration::from_secs(1);
