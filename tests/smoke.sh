@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `hello` on each backend in turn under real clients: curl, wrk, Python's http.client, Node's fetch; then a
-# graceful stop under load. SMOKE=short takes 8 MiB in place of 50, a debug build, and leaves wrk out. A client that is not there
-# is skipped, with a word; wrk is installed first where that can be done.
+# graceful stop under load. SMOKE=short takes 8 MiB in place of 50, a debug build, and leaves wrk out. A client
+# that is not there is skipped, with a word; wrk is installed first where that can be done.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
