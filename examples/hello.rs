@@ -1,7 +1,7 @@
 //! A few routes, on whichever backend is compiled in: `cargo run --example hello --features mio`.
-//! `PORT` sets the port, 8080 if unset.
+//! `PORT` sets the port: 8080 if unset, any free one if 0.
 
-use std::{env, error::Error, io, thread, time::Duration};
+use std::{env, error::Error, process::ExitCode, thread, time::Duration};
 
 use serde::Serialize;
 use trijet::{Body, Json, Path, Router, get, post};
@@ -44,12 +44,24 @@ fn app() -> Router {
         .route("/slow", get(slow))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let port = match env::var("PORT") {
-        Ok(port) => port.parse()?,
+        Ok(port) => port.parse().map_err(|_| format!("PORT is {port:?}: it must be a number up to 65535"))?,
         Err(env::VarError::NotPresent) => 8080,
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(format!("PORT: {error}").into()),
     };
-    trijet::serve(("127.0.0.1", port), app()).map_err(|error: io::Error| error.into())
+    trijet::serve(("127.0.0.1", port), app())?;
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that could not start")]
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hello: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -14,6 +14,8 @@ pub use trijet_core::Form;
 pub use trijet_core::Json;
 #[cfg(feature = "query")]
 pub use trijet_core::Query;
+#[cfg(feature = "testing")]
+pub use trijet_core::sim as testing;
 pub use trijet_core::{
     Body, BodyError, BoxError, FromRequest, FromRequestParts, Handler, Html, IntoResponse, Limits,
     MethodRouter, Next, Path, Redirect, Request, Response, Router, SocketSettings, State, any, body,

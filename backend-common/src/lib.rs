@@ -19,8 +19,8 @@ pub use sockets::{bind, open_files_max, prepare_connection, prepare_listener, se
 
 use std::any::Any;
 
-/// The work of a started server; it returns once the server has stopped.
-pub type Run = Box<dyn FnOnce() + Send>;
+/// The work of a started server; it returns once the server has stopped, or has failed.
+pub type Run = Box<dyn FnOnce() -> std::io::Result<()> + Send>;
 
 /// What a panic said, for the log alone: it must never reach the network.
 pub fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -78,7 +78,7 @@ impl Life {
 
     /// Begins a graceful stop.
     pub fn shutdown(&self) {
-        let deadline = Instant::now() + self.shutdown_timeout;
+        let deadline = trijet_core::after(Instant::now(), self.shutdown_timeout);
         self.advance(Phase::Stopping(deadline));
     }
 

@@ -71,8 +71,7 @@ impl Settings {
         handle.announce(why);
         thread::Builder::new().name(format!("trijet-{}", B::NAME)).spawn(move || {
             let end = EndOnDrop(life);
-            run();
-            end.finished();
+            end.finished(run());
         })?;
         Ok(handle)
     }
@@ -134,8 +133,8 @@ fn connections_max(limits: &Limits, open_files: Option<usize>) -> usize {
 struct EndOnDrop(Arc<Life>);
 
 impl EndOnDrop {
-    fn finished(self) {
-        self.0.end(Ok(()));
+    fn finished(self, result: io::Result<()>) {
+        self.0.end(result.map_err(|error| error.to_string()));
     }
 }
 

@@ -40,9 +40,10 @@ pub(crate) fn stop_on_signal(life: &Arc<Life>) -> io::Result<()> {
 fn listen(mut signals: Signals) {
     for signal in signals.forever() {
         let name = signal_name(signal).unwrap_or("signal");
-        if !stop_all(name)
-            && let Err(error) = emulate_default_handler(signal)
-        {
+        if stop_all(name) {
+            continue;
+        }
+        if let Err(error) = emulate_default_handler(signal) {
             log::error!("{name} could not be handled: {error}");
         }
     }

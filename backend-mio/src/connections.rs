@@ -16,12 +16,11 @@ use std::{
 
 use mio::event::Event;
 use slab::Slab;
+use trijet_backend::poll::{Key, Timers};
 use trijet_core::Outcome;
 
 use crate::{
     mailbox::{ConnectionWaker, Mailbox},
-    timers::Timers,
-    token::Key,
     transport::MioTransport,
 };
 
@@ -36,8 +35,8 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = Outcome<MioTransport>>>>;
 pub(crate) enum Work {
     /// Nothing goes on: no future, no buffer.
     Idle(MioTransport),
-    /// A request, or part of one, is there. `last` if the drive began when the server was stopping.
-    Active { driver: Driver, last: bool },
+    /// A request, or part of one, is there.
+    Active(Driver),
 }
 
 /// One of the two directions of a connection.
@@ -169,27 +168,15 @@ impl Connections {
 
     /// Lets the connection have a turn.
     pub(crate) fn queue(&mut self, key: Key) {
-        if let Some(slot) = self.slot(key)
-            && !mem::replace(&mut slot.queued, true)
-        {
+        let was_queued = self.slot(key).is_none_or(|slot| mem::replace(&mut slot.queued, true));
+        if !was_queued {
             self.ready.push_back(key);
         }
     }
 
-    /// Lets the connection have a turn, in which it looks whether the peer has sent something that no
-    /// event has told of yet.
-    pub(crate) fn queue_to_read(&mut self, key: Key) {
-        if let Some(slot) = self.slot(key) {
-            slot.read.ready = true;
-        }
-        self.queue(key);
-    }
-
-    /// Lets every connection have a turn, in which it looks whether the peer has sent something that no
-    /// event has told of yet.
+    /// Lets every connection have a turn.
     pub(crate) fn queue_all(&mut self) {
         for (_, slot) in &mut self.slots {
-            slot.read.ready = true;
             if !mem::replace(&mut slot.queued, true) {
                 self.ready.push_back(slot.key);
             }
@@ -277,6 +264,13 @@ impl Connections {
         Some((side.ready, replaced))
     }
 
+    /// Something may have arrived that no event has told of yet.
+    pub(crate) fn suppose_readable(&mut self, key: Key) {
+        if let Some(slot) = self.slot(key) {
+            slot.read.ready = true;
+        }
+    }
+
     /// The system has taken or given less than it was asked for: wait for an event, if one can still come.
     pub(crate) fn came_short(&mut self, key: Key, direction: Direction) {
         if let Some(side) = self.slot(key).map(|slot| slot.readiness(direction)) {
@@ -331,10 +325,8 @@ impl Connections {
                     if let Some(waker) = slot.deadline_waker.take() {
                         return Some(Due::Wake(waker));
                     }
-                    // Data that is there already was in time.
-                    if let Some(Work::Idle(_)) = slot.work
-                        && !slot.queued
-                    {
+                    // Data that is there already was in time. (A wake alone is none: late ones come at any time.)
+                    if matches!(slot.work, Some(Work::Idle(_))) && !slot.read.ready {
                         let slot = self.slots.remove(key.index());
                         if let Some(Work::Idle(transport)) = slot.work {
                             return Some(Due::Drop(transport));

@@ -3,21 +3,25 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use mio::{Events, event::Event};
-use trijet_backend::Phase;
+use mio::{Events, event::Event, net::TcpStream};
+use trijet_backend::{
+    Phase,
+    poll::{Acceptor, Key, Source},
+    prepare_connection,
+};
 use trijet_core::Outcome;
 
 use crate::{
-    acceptor::Acceptor,
+    ACCEPTING_LOOP,
     connections::{self, Due, Work},
     mailbox::{Accepted, Mail, Mailbox},
-    shared::Shared,
-    token::{Key, Source},
+    shared::{Permit, Shared},
     transport::MioTransport,
 };
 
@@ -93,7 +97,8 @@ impl EventLoop {
         mail
     }
 
-    /// Notices that the server is stopping: every connection looks once more what it has received.
+    /// Notices that the server is stopping: every connection has a turn, in which the idle ones look once
+    /// more what has arrived.
     fn next_stage(&mut self, stage: Stage) -> Stage {
         if !self.shared.life.is_stopping() {
             return stage;
@@ -113,7 +118,10 @@ impl EventLoop {
 
     fn accept(&mut self, stage: Stage) {
         let Some(acceptor) = &mut self.acceptor else { return };
-        for accepted in acceptor.turn(&self.shared) {
+        let shared = &self.shared;
+        let mut own = Vec::new();
+        acceptor.turn(|| shared.has_room(), |stream, peer| own.extend(deal_out(stream, peer, shared)));
+        for accepted in own {
             self.insert(accepted, stage);
         }
         if self.acceptor.as_ref().is_some_and(Acceptor::is_over) {
@@ -129,10 +137,10 @@ impl EventLoop {
         let peer = accepted.peer;
         match MioTransport::register(accepted, key, self.poll.registry()) {
             Ok(transport) => {
-                let deadline = Instant::now() + self.shared.limits.idle_timeout;
+                let deadline = after(self.shared.limits.idle_timeout);
                 connections::with(|own| own.keep_idle(key, transport, deadline));
                 if stage != Stage::Running {
-                    connections::with(|own| own.queue_to_read(key));
+                    connections::with(|own| own.queue(key));
                 }
             }
             Err(error) => {
@@ -149,30 +157,28 @@ impl EventLoop {
         else {
             return;
         };
-        let (mut driver, last) = match work {
+        let mut driver = match work {
+            Some(Work::Active(driver)) => driver,
+            Some(Work::Idle(transport)) if readable || self.shared.life.is_stopping() => {
+                (self.shared.drive)(transport)
+            }
             // Woken by what an earlier request has left behind.
-            Some(idle @ Work::Idle(_)) if !readable => {
+            Some(idle) => {
                 connections::with(|own| own.keep(key, idle));
                 return;
             }
-            Some(Work::Idle(transport)) => {
-                let last = self.shared.life.is_stopping();
-                ((self.shared.drive)(transport), last)
-            }
-            Some(Work::Active { driver, last }) => (driver, last),
             None => return,
         };
-        let polled = crate::contained("serving a connection", || {
-            driver.as_mut().poll(&mut Context::from_waker(&waker))
-        });
-        match polled {
+        let mut cx = Context::from_waker(&waker);
+        match crate::contained("serving a connection", || driver.as_mut().poll(&mut cx)) {
             Some(Poll::Pending) => {
-                connections::with(|own| own.keep(key, Work::Active { driver, last }));
+                connections::with(|own| own.keep(key, Work::Active(driver)));
             }
-            Some(Poll::Ready(Outcome::Idle { transport, deadline })) if !last => {
+            Some(Poll::Ready(Outcome::Idle { transport, deadline })) => {
                 drop(connections::with(|own| own.keep_idle(key, transport, deadline)));
+                // The stop may have begun just after the driver has looked.
                 if self.shared.life.is_stopping() {
-                    connections::with(|own| own.queue_to_read(key));
+                    connections::with(|own| own.queue(key));
                 }
             }
             over => {
@@ -213,6 +219,29 @@ impl EventLoop {
         let next = [ready, timer, accept, stop].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
+}
+
+/// When `timeout` is over from now on. One beyond what an `Instant` can hold is over in a year.
+fn after(timeout: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + YEAR)
+}
+
+/// Hands the connection to the loop with the fewest, or gives it back if that is the accepting one.
+fn deal_out(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> Option<Accepted> {
+    if let Err(error) = prepare_connection(&stream, shared.sockets) {
+        log::debug!("a connection from {peer} could not be set up: {error}");
+        return None;
+    }
+    let permit = Permit::on_the_least_loaded(shared);
+    let index = permit.loop_index;
+    let accepted = Accepted { stream, peer, permit };
+    if index == ACCEPTING_LOOP {
+        return Some(accepted);
+    }
+    shared.loops[index].mailbox.hand_over(accepted);
+    None
 }
 
 fn on_event(key: Key, event: &Event) {

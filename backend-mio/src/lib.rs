@@ -7,32 +7,27 @@
 //! Applications use it through the facade, `trijet`, with feature `mio`. It knows no HTTP, has no
 //! Tokio in its tree, and must never lock or share anything on the path of a request.
 
-mod acceptor;
 mod connections;
 mod event_loop;
 mod mailbox;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod timers;
-mod token;
 mod transport;
 
 use std::{
-    any::Any,
     io,
     net::ToSocketAddrs,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     thread,
 };
 
 pub use trijet_backend::ServerHandle;
-use trijet_backend::{Backend, Run, Service, panic_text};
+use trijet_backend::{Backend, Run, Service, panic_text, poll::Acceptor};
 use trijet_core::{Router, driver::drive};
 
 use crate::{
-    acceptor::Acceptor,
     event_loop::EventLoop,
     mailbox::Mailbox,
     shared::{Drive, Shared},
@@ -99,11 +94,7 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
         let (start, started) = mpsc::channel::<()>();
         let thread = thread::Builder::new()
             .name(format!("trijet-mio-{index}"))
-            .spawn(move || {
-                if started.recv().is_ok() {
-                    run(event_loop);
-                }
-            })
+            .spawn(move || if started.recv().is_ok() { run(event_loop) } else { Ok(()) })
             .map_err(because("the thread of an event loop cannot be started"))?;
         threads.push((start, thread));
     }
@@ -116,24 +107,23 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
         }
         let ends: Vec<_> = threads.into_iter().map(thread::JoinHandle::join).collect();
         shared.pool.close();
-        for end in ends {
-            // Unwinding is how the work of a server says that it has failed.
-            end.unwrap_or_else(|panic| resume_unwind(panic));
-        }
+        ends.into_iter().try_for_each(|end| {
+            end.unwrap_or_else(|panic| Err(io::Error::other(panic_text(&*panic).to_owned())))
+        })
     }))
 }
 
 /// Runs one loop. Without it the server is not whole: if it fails, the others are stopped too.
-fn run(event_loop: EventLoop) {
+fn run(event_loop: EventLoop) -> io::Result<()> {
     let life = event_loop.shared.life.clone();
-    let failure: Box<dyn Any + Send> = match catch_unwind(AssertUnwindSafe(|| event_loop.run())) {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => Box::new(format!("its poll failed: {error}")),
-        Err(panic) => panic,
-    };
-    log::error!("an event loop has failed, and the server stops: {}", panic_text(&*failure));
-    life.shutdown_now();
-    resume_unwind(failure);
+    let result = catch_unwind(AssertUnwindSafe(|| event_loop.run()))
+        .unwrap_or_else(|panic| Err(io::Error::other(format!("it panicked: {}", panic_text(&*panic)))))
+        .map_err(because("an event loop has failed"));
+    if let Err(error) = &result {
+        log::error!("{error}; the server stops");
+        life.shutdown_now();
+    }
+    result
 }
 
 /// Says what was being done when the system refused.

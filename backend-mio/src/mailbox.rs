@@ -15,11 +15,9 @@ use std::{
 
 use mio::{Registry, net::TcpStream};
 
-use crate::{
-    connections,
-    shared::Permit,
-    token::{self, Key},
-};
+use trijet_backend::poll::{Key, token};
+
+use crate::{connections, shared::Permit};
 
 /// A connection that was accepted and belongs to a loop, but is in no slot yet.
 #[derive(Debug)]
@@ -77,7 +75,10 @@ impl Mailbox {
             }
             None => false,
         };
-        if first && let Err(error) = self.waker.wake() {
+        if !first {
+            return;
+        }
+        if let Err(error) = self.waker.wake() {
             log::error!("an event loop cannot be woken: {error}");
         }
     }

@@ -11,14 +11,13 @@ use std::{
 };
 
 use mio::{Interest, Registry, net::TcpStream};
-use trijet_backend::send_vectored;
+use trijet_backend::{poll::Key, send_vectored};
 use trijet_core::{Transport, jobs::Job};
 
 use crate::{
     connections::{self, Direction},
     mailbox::Accepted,
     shared::Permit,
-    token::Key,
 };
 
 /// A connection of one event loop.
@@ -29,6 +28,7 @@ pub(crate) struct MioTransport {
     peer: SocketAddr,
     key: Key,
     permit: Permit,
+    is_used: bool,
 }
 
 impl MioTransport {
@@ -36,7 +36,7 @@ impl MioTransport {
     pub(crate) fn register(accepted: Accepted, key: Key, registry: &Registry) -> io::Result<Self> {
         let Accepted { mut stream, peer, permit } = accepted;
         registry.register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, peer, key, permit })
+        Ok(Self { stream, peer, key, permit, is_used: false })
     }
 
     /// Ready when a system call may have something to do. Not for ever: only until the system says no.
@@ -79,6 +79,9 @@ impl MioTransport {
 
 impl Transport for MioTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.is_stopping() {
+            connections::with(|own| own.suppose_readable(self.key));
+        }
         self.poll_io(Direction::Read, cx, into.len(), || (&self.stream).read(into))
     }
 
@@ -116,6 +119,14 @@ impl Transport for MioTransport {
 
     fn is_stopping(&self) -> bool {
         self.permit.shared.life.is_stopping()
+    }
+
+    fn mark_used(&mut self) {
+        self.is_used = true;
+    }
+
+    fn is_used(&self) -> bool {
+        self.is_used
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {

@@ -16,6 +16,8 @@ pub(crate) struct Current {
     pub(crate) jobs: VecDeque<Job>,
     /// Whether a read has waited a whole tick in vain.
     pub(crate) ticked: bool,
+    /// Whether the connection lets others go first.
+    pub(crate) yielded: bool,
     /// Whether a job waits for the connection: then every read may take the thread's time.
     pub(crate) holding: bool,
     /// Whether the connection has just been given to this thread, for a reason.
@@ -43,6 +45,7 @@ impl Current {
         self.peer = None;
         self.deadline = None;
         self.ticked = false;
+        self.yielded = false;
     }
 
     pub(crate) fn wait_for_peer(&mut self, socket: RawFd, interest: Interest) {

@@ -14,6 +14,8 @@ use trijet_backend::{
     poll::{Acceptor, Source, token},
 };
 
+use trijet_core::after;
+
 use crate::{
     parking::{Parked, Parking},
     shared::Shared,
@@ -52,17 +54,22 @@ impl Poller {
     }
 
     /// Serves until the server stops.
-    pub(crate) fn run(mut self) {
+    ///
+    /// # Errors
+    /// Where the system's poll fails, which is a bug.
+    pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut is_stopping = false;
         loop {
             let until = self.shared.parking.sleep_until(self.next_turn());
             let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if let Err(error) = self.poll.poll(&mut events, timeout)
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                log::error!("the poller failed, and the server stops: {error}");
-                break;
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    log::error!("the poller has failed, and the server stops: {error}");
+                    self.shared.cut();
+                    return Err(because("the poller has failed")(error));
+                }
+                Ok(()) | Err(_) => {}
             }
             for event in &events {
                 self.on_event(event.token());
@@ -90,6 +97,7 @@ impl Poller {
             }
         }
         self.shared.cut();
+        Ok(())
     }
 
     fn on_event(&mut self, token: Token) {
@@ -146,7 +154,7 @@ const QUEUE_LOOK: Duration = Duration::from_millis(100);
 fn welcome(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     match ThreadedTransport::new(stream.into(), peer, shared) {
         Ok(transport) if shared.pool.waiting() == 0 => Runnable::start(transport),
-        Ok(transport) => park_idle(transport, Instant::now() + shared.limits.idle_timeout),
+        Ok(transport) => park_idle(transport, after(Instant::now(), shared.limits.idle_timeout)),
         Err(error) => log::debug!("a connection from {peer} could not be set up: {error}"),
     }
 }

@@ -4,7 +4,7 @@ use std::{
     net::{Shutdown, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -21,6 +21,9 @@ pub(crate) struct Shared {
     pub(crate) connections_max: usize,
     pub(crate) life: Arc<Life>,
     pub(crate) pool: Pool<Runnable>,
+    threads_max: usize,
+    /// How many `connections` there are, to be read without their lock.
+    count: AtomicUsize,
     pub(crate) parking: Parking,
     /// Wakes the poller.
     pub(crate) poller: Arc<mio::Waker>,
@@ -41,6 +44,8 @@ impl Shared {
             sockets: service.sockets,
             connections_max: service.connections_max,
             life: service.life.clone(),
+            threads_max,
+            count: AtomicUsize::new(0),
             pool: Pool::new("trijet-threaded", threads_max, Runnable::run),
             parking,
             poller,
@@ -68,6 +73,13 @@ impl Shared {
 
     pub(crate) fn connections(&self) -> usize {
         lock(&self.connections).len()
+    }
+
+    /// Whether there are more connections than threads for them, so that a connection whose turn is over
+    /// has to let go of its thread. Those that wait are no better sign: they are not counted before
+    /// the poller has had its own turn.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > self.threads_max
     }
 
     /// Whether the server has cut its connections: nothing more is read or written.
@@ -114,12 +126,14 @@ pub(crate) struct Permit {
 impl Permit {
     pub(crate) fn new(shared: &Arc<Shared>, stream: &Arc<TcpStream>) -> Self {
         let key = lock(&shared.connections).insert(Arc::downgrade(stream));
+        shared.count.fetch_add(1, Ordering::Relaxed);
         Self { shared: shared.clone(), key }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.shared.count.fetch_sub(1, Ordering::Relaxed);
         let (is_last, held) = {
             let mut connections = lock(&self.shared.connections);
             connections.remove(self.key);

@@ -29,6 +29,7 @@ pub(crate) struct ThreadedTransport {
     permit: Permit,
     /// Whether calls never block: from the beginning of a stop on.
     is_nonblocking: bool,
+    is_used: bool,
 }
 
 impl ThreadedTransport {
@@ -43,7 +44,7 @@ impl ThreadedTransport {
         prepare_connection(&stream, shared.sockets)?;
         let stream = Arc::new(stream);
         let permit = Permit::new(shared, &stream);
-        Ok(Self { stream, peer, permit, is_nonblocking: false })
+        Ok(Self { stream, peer, permit, is_nonblocking: false, is_used: false })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -138,8 +139,20 @@ impl Transport for ThreadedTransport {
         current::with(|current| current.jobs.push_back(job));
     }
 
+    fn yield_turn(&mut self, _: &mut Context<'_>) {
+        current::with(|current| current.yielded = true);
+    }
+
     fn is_stopping(&self) -> bool {
         self.shared().life.is_stopping()
+    }
+
+    fn mark_used(&mut self) {
+        self.is_used = true;
+    }
+
+    fn is_used(&self) -> bool {
+        self.is_used
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {

@@ -13,7 +13,7 @@ use std::{
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::{JoinSet, coop},
+    task::{JoinError, JoinSet, coop},
     time::{Sleep, sleep, sleep_until},
 };
 use trijet_backend::{AcceptFailure, Acceptance, Phase, Service, panic_text, prepare_connection};
@@ -103,9 +103,7 @@ impl Acceptor {
     fn reap(&mut self, cx: &mut Context<'_>) {
         // Until it is pending or empty: only then will the end of the next one wake this task.
         while let Poll::Ready(Some(ended)) = self.connections.poll_join_next(cx) {
-            if let Err(error) = ended
-                && let Ok(panic) = error.try_into_panic()
-            {
+            if let Some(Ok(panic)) = ended.err().map(JoinError::try_into_panic) {
                 log::error!("a connection was lost to a panic: {}", panic_text(&*panic));
             }
         }

@@ -11,7 +11,7 @@ mod connection;
 mod server;
 mod transport;
 
-use std::{io, net::ToSocketAddrs, panic, thread, time::Duration};
+use std::{io, net::ToSocketAddrs, thread, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 use trijet_backend::{Backend, Run, Service};
@@ -51,11 +51,7 @@ impl Backend for Tokio {
             let served = runtime.block_on(runtime.spawn(acceptor));
             // A running plain `fn` cannot be stopped, and is not waited for.
             runtime.shutdown_background();
-            if let Err(failed) = served
-                && let Ok(panic) = failed.try_into_panic()
-            {
-                panic::resume_unwind(panic);
-            }
+            served.map_err(io::Error::other)
         }))
     }
 }

@@ -28,11 +28,12 @@ pub(crate) struct TokioTransport {
     shared: Arc<Shared>,
     /// Apart, since it is large; armed at the first wait, and never later than it must be.
     timer: Option<Pin<Box<Sleep>>>,
+    is_used: bool,
 }
 
 impl TokioTransport {
     pub(crate) fn new(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
-        Self { stream, peer, shared, timer: None }
+        Self { stream, peer, shared, timer: None, is_used: false }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -112,6 +113,14 @@ impl Transport for TokioTransport {
 
     fn is_stopping(&self) -> bool {
         self.shared.life.is_stopping()
+    }
+
+    fn mark_used(&mut self) {
+        self.is_used = true;
+    }
+
+    fn is_used(&self) -> bool {
+        self.is_used
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {

@@ -18,6 +18,8 @@ mod limits;
 pub mod middleware;
 pub mod respond;
 pub mod routing;
+#[cfg(feature = "testing")]
+pub mod sim;
 pub mod transport;
 
 pub use app::{App, Dispatch};
@@ -32,7 +34,7 @@ pub use extract::Query;
 pub use extract::{FromRequest, FromRequestParts, Path, State};
 pub use handler::{Handler, check_async, check_fn, inline};
 pub use http::{HeaderMap, Method, StatusCode, Uri};
-pub use limits::{Limits, SocketSettings};
+pub use limits::{Limits, SocketSettings, after};
 pub use middleware::Next;
 pub use respond::{Html, IntoResponse, Redirect};
 pub use routing::{BuildError, MethodRouter, Router, any, delete, get, head, options, patch, post, put};

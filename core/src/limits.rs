@@ -1,7 +1,7 @@
 //! Every limit and timeout of the server, in one struct, with the reason beside each default.
 //! They mean the same on every backend. This file must never hold behaviour.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The limits and timeouts of a server. All are on by default.
 ///
@@ -137,6 +137,21 @@ impl Limits {
         }
         Ok(())
     }
+}
+
+/// The moment `timeout` after `now`. A timeout beyond what an [`Instant`] can hold means never.
+///
+/// ```
+/// # #![allow(clippy::disallowed_methods)]
+/// use std::time::{Duration, Instant};
+/// let now = Instant::now();
+/// assert_eq!(trijet_core::after(now, Duration::from_secs(1)), now + Duration::from_secs(1));
+/// assert!(trijet_core::after(now, Duration::MAX) > now + Duration::from_secs(1 << 30));
+/// ```
+pub fn after(now: Instant, timeout: Duration) -> Instant {
+    /// A hundred years: longer than any connection lives.
+    const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    now.checked_add(timeout.min(FAR)).unwrap_or(now)
 }
 
 /// The most header fields that can be allowed.

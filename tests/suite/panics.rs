@@ -1,7 +1,7 @@
 //! Panics anywhere in the app: 500 and a close, or a cut where the head is out already. Nobody else
 //! notices, and no text of it is sent.
 
-use futures::stream;
+use futures_util::stream;
 use trijet::{Backend, Body, IntoResponse, Next, Request, Response, Router, get};
 
 use crate::common::{

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use trijet::{Backend, Body, Bytes, Limits, Router, ServerHandle, get, post};
 
 use crate::common::{

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use futures::stream;
+use futures_util::stream;
 use trijet::{Backend, Body, BodyError, Limits, Router, get, post};
 
 use crate::common::{

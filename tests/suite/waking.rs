@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use futures::future::{self, Either};
+use futures_util::future::{self, Either};
 use trijet::{Backend, Limits, Router, get};
 
 use crate::common::{

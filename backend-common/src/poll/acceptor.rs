@@ -86,10 +86,8 @@ impl Acceptor {
         self.paused_until = None;
         for index in 0..self.listeners.len() {
             let mut accepts = 0;
-            while accepts < ACCEPTS_PER_TURN
-                && self.paused_until.is_none()
-                && let Some(Listening { listener, ready: true }) = &self.listeners[index]
-            {
+            while accepts < ACCEPTS_PER_TURN && self.paused_until.is_none() {
+                let Some(Listening { listener, ready: true }) = &self.listeners[index] else { break };
                 self.held = !self.closing && !room();
                 if self.held {
                     return;

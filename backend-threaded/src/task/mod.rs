@@ -127,12 +127,14 @@ impl Task {
                 }
                 continue;
             }
-            if self.waker.was_woken() {
-                // Rule 6: it yields, where there is somebody to yield to.
-                if self.shared.pool.waiting() > 0 {
+            if current::with(|current| current.yielded) {
+                if self.shared.is_crowded() {
                     Runnable::Resume(self).queue();
                     return None;
                 }
+                continue;
+            }
+            if self.waker.was_woken() {
                 continue;
             }
             let (peer, deadline) = current::with(|current| (current.peer, current.deadline));
@@ -159,12 +161,11 @@ fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
     match outcome {
         Outcome::Idle { transport, deadline } => {
             let has_waited = current::with(|current| current.ticked);
-            let others_wait = transport.shared().pool.waiting() > 0;
-            if has_waited || others_wait {
+            if has_waited || transport.shared().is_crowded() {
                 park_idle(transport, deadline);
                 return None;
             }
-            // Its turn is over, but nobody waits for the thread.
+            // Its turn is over, but there is a thread for everybody.
             current::with(current::Current::begin);
             Some(Task::new(transport))
         }

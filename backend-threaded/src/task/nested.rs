@@ -61,7 +61,7 @@ impl Blocker for Nested {
             }
             let was_woken = self.waker.was_woken();
             let is_driven = self.drive();
-            if was_woken || self.waker.was_woken() {
+            if was_woken || self.waker.was_woken() || current::with(|current| current.yielded) {
                 continue;
             }
             let (peer, deadline) = current::with(|current| (current.peer, current.deadline));

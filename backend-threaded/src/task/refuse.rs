@@ -10,7 +10,10 @@ use std::{
 
 use mio::Interest;
 use trijet_backend::send_vectored;
-use trijet_core::h1::{OVERLOADED, refusal_bytes};
+use trijet_core::{
+    after,
+    h1::{OVERLOADED, refusal_bytes},
+};
 
 use crate::{parking::Parked, transport::ThreadedTransport};
 
@@ -25,7 +28,7 @@ pub(crate) fn refuse(transport: ThreadedTransport) {
     let limits = &transport.shared().limits;
     let refused = Refused {
         rest: limits.linger_bytes_max,
-        deadline: Instant::now() + limits.linger_timeout,
+        deadline: after(Instant::now(), limits.linger_timeout),
         transport,
     };
     let stream = refused.transport.stream();

@@ -114,9 +114,8 @@ impl Source {
     /// Answers the reader. Returns whether its waker is another than `driver`'s, and was woken.
     pub(crate) fn deliver(&self, frame: Result<Frame<Bytes>, BodyError>) {
         let mut slot = lock(&self.0);
-        if let Ok(frame) = &frame
-            && let (Some(length), Some(data)) = (&mut slot.length, frame.data_ref())
-        {
+        let data = frame.as_ref().ok().and_then(Frame::data_ref);
+        if let (Some(length), Some(data)) = (&mut slot.length, data) {
             *length = length.saturating_sub(data.len() as u64);
         }
         self.answer(slot, Demand::Answered(frame));

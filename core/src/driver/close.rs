@@ -4,7 +4,7 @@
 use std::{future::poll_fn, task::Poll};
 
 use super::{Driver, End};
-use crate::{CloseReason, Transport};
+use crate::{CloseReason, Transport, after};
 
 impl<T: Transport> Driver<T> {
     pub(super) async fn close(mut self, end: End) -> CloseReason {
@@ -22,8 +22,8 @@ impl<T: Transport> Driver<T> {
             }
         };
         self.writing.renew();
-        if self.flush().await.is_err() {
-            return CloseReason::PeerLeft;
+        if let Err(End::Drop(reason)) = self.flush().await {
+            return reason;
         }
         let ended = poll_fn(|cx| self.io.poll_close_write(cx)).await;
         if ended.is_ok() && !self.connection.has_ended() && reason != CloseReason::Stopping {
@@ -34,7 +34,7 @@ impl<T: Transport> Driver<T> {
 
     /// RFC 9112 §9.6: reads on to the client's end, within bounds, then closes.
     async fn linger(&mut self) {
-        let deadline = self.io.now() + self.limits.linger_timeout;
+        let deadline = after(self.io.now(), self.limits.linger_timeout);
         let mut rest = self.limits.linger_bytes_max;
         self.connection.discard_input();
         poll_fn(|cx| {
@@ -54,7 +54,7 @@ impl<T: Transport> Driver<T> {
                 }
                 if self.turn.is_over() {
                     self.turn.renew();
-                    cx.waker().wake_by_ref();
+                    self.io.yield_turn(cx);
                     return Poll::Pending;
                 }
             }

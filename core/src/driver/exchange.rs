@@ -30,6 +30,8 @@ impl<T: Transport> Driver<T> {
     pub(super) async fn exchange(&mut self, head: RequestHead) -> Result<(), End> {
         self.head_deadline = None;
         self.reading.renew();
+        // What came with the head is to the peer's credit too.
+        self.reading.moved(self.connection.input_len(), || self.io.now());
         // 2. The router finds the route; nothing of the app runs yet.
         let (source, body) = match head.framing {
             Framing::Empty => (None, Body::empty()),
@@ -199,8 +201,8 @@ impl<T: Transport> Driver<T> {
                     Poll::Pending => {
                         self.hand_over_jobs(None);
                         let again = self.is_to_poll_again(cx, source);
-                        if self.is_broken {
-                            return Poll::Ready(Err(End::Drop(CloseReason::PeerLeft)));
+                        if let Some(reason) = self.broken {
+                            return Poll::Ready(Err(End::Drop(reason)));
                         }
                         let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
                         if !(again || is_throttled && has_room) {

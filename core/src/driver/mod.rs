@@ -21,7 +21,7 @@ use std::{future::poll_fn, sync::Arc, task::Poll, time::Instant};
 use http::StatusCode;
 
 use crate::{
-    App, CloseReason, Limits, Outcome, Transport,
+    App, CloseReason, Limits, Outcome, Transport, after,
     h1::{Connection, Event, Refusal},
     jobs::{Job, JobWatch},
 };
@@ -42,7 +42,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
         limits,
         jobs: Vec::new(),
         queued: Vec::new(),
-        is_broken: false,
+        broken: None,
         head_deadline: None,
     };
     // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
@@ -52,7 +52,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
             Event::NeedData => match driver.fill_head().await {
                 Filled::More => {}
                 Filled::Idle => {
-                    let deadline = driver.io.now() + driver.limits.idle_timeout;
+                    let deadline = after(driver.io.now(), driver.limits.idle_timeout);
                     return Outcome::Idle { transport: driver.io, deadline };
                 }
                 Filled::End(end) => break end,
@@ -60,7 +60,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
             // 2. – 5. in exchange.rs.
             Event::Request(head) => match driver.exchange(*head).await {
                 Ok(()) => {
-                    if let Err(end) = driver.end_request().await {
+                    if let Err(end) = driver.make_way().await {
                         break end;
                     }
                 }
@@ -94,8 +94,8 @@ struct Driver<T> {
     jobs: Vec<Job>,
     /// Jobs that wait for a thread, and until when they may.
     queued: Vec<(JobWatch, Instant)>,
-    /// Writing failed: what is written from now on is discarded, while a handler runs to its end.
-    is_broken: bool,
+    /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
+    broken: Option<CloseReason>,
     head_deadline: Option<Instant>,
 }
 
@@ -116,14 +116,18 @@ enum Filled {
 }
 
 impl<T: Transport> Driver<T> {
-    /// Counts a request, and lets others go first where many were pipelined (rule 6).
-    async fn end_request(&mut self) -> Result<(), End> {
+    /// After a request, before one that is here already: neither may the responses pile up (rule 2), nor
+    /// the others wait for all of a pipeline (rule 6).
+    async fn make_way(&mut self) -> Result<(), End> {
         self.turn.count_request();
-        // Without bytes of a next request, it is `fill_head` that ends the turn.
-        if self.turn.is_over() && !self.connection.is_idle() {
-            // Rule 2: this parks.
+        if self.connection.input_len() == 0 {
+            return Ok(());
+        }
+        if self.turn.is_over() || self.connection.output_len() >= self.limits.output_high_bytes {
             self.flush().await?;
-            self.turn.yield_now().await;
+        }
+        if self.turn.is_over() {
+            self.yield_turn().await;
         }
         Ok(())
     }
@@ -137,35 +141,59 @@ impl<T: Transport> Driver<T> {
             if self.connection.is_idle() && !self.io.is_stopping() {
                 return Filled::Idle;
             }
-            self.turn.yield_now().await;
+            self.yield_turn().await;
         }
-        if self.connection.is_idle() {
+        let is_new = self.connection.is_idle() && self.io.is_stopping() && !self.io.is_used();
+        if self.connection.is_idle() && !is_new {
             return self.read_first();
         }
         const OVERDUE: Refusal =
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time");
+        let overdue =
+            || Filled::End(if is_new { End::Finish(CloseReason::Stopping) } else { End::Refuse(OVERDUE) });
         let now = self.io.now();
-        let timeout = self.limits.head_timeout;
-        let deadline = *self.head_deadline.get_or_insert_with(|| now + timeout);
+        let timeout = if is_new { self.limits.linger_timeout } else { self.limits.head_timeout };
+        let deadline = *self.head_deadline.get_or_insert_with(|| after(now, timeout));
         // Rule 7: where a read blocks, a peer that drips is never waited for below.
         if now >= deadline {
-            return Filled::End(End::Refuse(OVERDUE));
+            return overdue();
         }
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.io.poll_read(cx, self.connection.input_space()) {
                 match read {
                     Ok(0) => self.connection.receive_end(),
-                    Ok(count) => {
-                        self.connection.receive(count);
-                        self.turn.count_bytes(count);
-                    }
+                    Ok(count) => self.receive_head(count),
                     Err(_) => return Poll::Ready(Filled::End(End::Drop(CloseReason::PeerLeft))),
                 }
                 return Poll::Ready(Filled::More);
             }
-            self.io.poll_deadline(cx, deadline).map(|()| Filled::End(End::Refuse(OVERDUE)))
+            self.io.poll_deadline(cx, deadline).map(|()| overdue())
         })
         .await
+    }
+
+    fn receive_head(&mut self, count: usize) {
+        if !self.io.is_used() {
+            self.io.mark_used();
+            // The time for a first request is over; the time for its head begins.
+            self.head_deadline = None;
+        }
+        self.connection.receive(count);
+        self.turn.count_bytes(count);
+    }
+
+    /// Lets others go first: rule 6.
+    async fn yield_turn(&mut self) {
+        self.turn.renew();
+        let mut has_yielded = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut has_yielded, true) {
+                return Poll::Ready(());
+            }
+            self.io.yield_turn(cx);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The first read of a request. Without data the connection is idle, and the driver goes away.
@@ -174,10 +202,7 @@ impl<T: Transport> Driver<T> {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         match self.io.poll_read(&mut cx, self.connection.input_space()) {
             Poll::Ready(Ok(0)) => self.connection.receive_end(),
-            Poll::Ready(Ok(count)) => {
-                self.connection.receive(count);
-                self.turn.count_bytes(count);
-            }
+            Poll::Ready(Ok(count)) => self.receive_head(count),
             Poll::Ready(Err(_)) => return Filled::End(End::Drop(CloseReason::PeerClosed)),
             Poll::Pending if self.io.is_stopping() => return Filled::End(End::Finish(CloseReason::Stopping)),
             Poll::Pending => return Filled::Idle,

@@ -1,13 +1,9 @@
 //! How fast things go: the bounds of one turn, and whether a peer keeps up. Plain arithmetic on times
 //! that the backend supplies.
 
-use std::{
-    future::poll_fn,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use crate::Limits;
+use crate::{Limits, after};
 
 /// The work that a connection may still do before others get a turn.
 pub(super) struct Turn {
@@ -43,20 +39,6 @@ impl Turn {
     pub(super) fn renew(&mut self) {
         self.requests = 0;
         self.bytes = 0;
-    }
-
-    /// Lets others go first.
-    pub(super) async fn yield_now(&mut self) {
-        self.renew();
-        let mut yielded = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut yielded, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
     }
 }
 
@@ -112,8 +94,7 @@ impl Progress {
             }
         };
         let rest = earned.saturating_sub(self.waited).min(self.stall.saturating_sub(self.stalled));
-        // A setting beyond what an Instant can hold means never.
-        since.checked_add(rest).unwrap_or_else(|| since + FAR)
+        after(since, rest)
     }
 
     /// The peer moved `bytes`. `now` matters only while it was waited for.
@@ -134,9 +115,6 @@ impl Progress {
         }
     }
 }
-
-/// Longer than any connection lives.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]

@@ -11,7 +11,7 @@ use http_body::Frame;
 
 use super::{Driver, End};
 use crate::{
-    CloseReason, Transport,
+    CloseReason, Transport, after,
     body::Source,
     h1::{BodyFault, Event},
 };
@@ -41,7 +41,7 @@ impl<T: Transport> Driver<T> {
     /// Writes everything that is queued, waiting for the peer.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
         if self.connection.output_len() == 0 {
-            return if self.is_broken { Err(End::Drop(CloseReason::PeerLeft)) } else { Ok(()) };
+            return self.broken.map_or(Ok(()), |reason| Err(End::Drop(reason)));
         }
         std::future::poll_fn(|cx| {
             loop {
@@ -54,13 +54,13 @@ impl<T: Transport> Driver<T> {
             }
         })
         .await;
-        if self.is_broken { Err(End::Drop(CloseReason::PeerLeft)) } else { Ok(()) }
+        self.broken.map_or(Ok(()), |reason| Err(End::Drop(reason)))
     }
 
     /// Writes what can be written. Ready once nothing is queued, be it because writing failed.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.connection.output_len() > 0 {
-            if self.is_broken {
+            if self.broken.is_some() {
                 self.connection.discard_output();
                 break;
             }
@@ -74,10 +74,12 @@ impl<T: Transport> Driver<T> {
                     if self.connection.output_len() > 0 {
                         // From here on the peer is waited for, also within writes that block.
                         let now = self.io.now();
-                        self.is_broken = self.writing.wait(now) <= now;
+                        if self.writing.wait(now) <= now {
+                            self.broken = Some(CloseReason::Timeout);
+                        }
                     }
                 }
-                Poll::Ready(Ok(_) | Err(_)) => self.is_broken = true,
+                Poll::Ready(Ok(_) | Err(_)) => self.broken = Some(CloseReason::PeerLeft),
                 Poll::Pending => {
                     let now = self.io.now();
                     self.writing.wait(now);
@@ -149,10 +151,11 @@ impl<T: Transport> Driver<T> {
         for job in self.jobs.drain(..) {
             let watch = job.watch();
             self.io.run_job(job);
-            if let Some(wait_max) = wait_max
-                && watch.is_waiting()
-            {
-                self.queued.push((watch, self.io.now() + wait_max));
+            match wait_max {
+                Some(wait_max) if watch.is_waiting() => {
+                    self.queued.push((watch, after(self.io.now(), wait_max)));
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -182,7 +185,7 @@ impl<T: Transport> Driver<T> {
             self.reading.pause(|| now);
         }
         if self.writing.is_waiting() && self.writing.wait(now) <= now {
-            self.is_broken = true;
+            self.broken = Some(CloseReason::Timeout);
             self.writing.pause(|| now);
         }
         self.queued.retain(|(watch, until)| {

@@ -8,6 +8,7 @@ use super::{
     Framing,
     head::{is_token_byte, parse_fields},
     input::{Expecting, Input},
+    work,
 };
 use crate::Limits;
 
@@ -195,6 +196,7 @@ impl Chunked {
         let within = input.len().min(limits.trailer_bytes_max.saturating_add(2));
         let bytes = &input.bytes()[..within];
         while let Some(offset) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
+            work::count(offset + 1);
             let line_feed = self.scanned + offset;
             if line_feed == 0 || bytes[line_feed - 1] != b'\r' {
                 return Err(BARE_LF);
@@ -216,8 +218,10 @@ impl Chunked {
             }
             self.line_start = self.scanned;
         }
+        work::count(within - self.scanned);
         self.scanned = within;
-        if within > limits.trailer_bytes_max {
+        // Only then is the empty line too far away, however the bytes came.
+        if within == limits.trailer_bytes_max.saturating_add(2) {
             return Err(BodyFault::Malformed("the trailer section is too large"));
         }
         Ok(None)

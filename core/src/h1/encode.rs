@@ -57,7 +57,8 @@ pub(super) fn encoding(
 }
 
 pub(super) fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+    status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// A `Content-Length` that the handler set, for a stream whose size it knows.
@@ -120,6 +121,8 @@ fn put_framing(
         // RFC 9110 §8.6: none in 1xx and 204; in 304 and for HEAD that of the body left out.
         Encoding::None if status.is_informational() || status == StatusCode::NO_CONTENT => None,
         Encoding::None if status == StatusCode::NOT_MODIFIED => declared_length(headers),
+        // RFC 9110 §15.3.6: no content, and the length that says so.
+        Encoding::None if status == StatusCode::RESET_CONTENT => Some(0),
         Encoding::None => match length {
             BodyLength::Known(0) => declared_length(headers).or(Some(0)),
             BodyLength::Known(length) => Some(length),
@@ -168,13 +171,20 @@ thread_local! {
 
 /// RFC 9110 §6.6.1. Formatted once a second and thread.
 fn put_date(output: &mut Output, wall_clock: SystemTime) {
-    let seconds = wall_clock.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    /// 9999-12-31T23:59:59Z, the last second that the format can tell.
+    const LAST: u64 = 253_402_300_799;
+    // RFC 9110 §6.6.1 lets a server without a sane clock leave it out.
+    let Some(seconds) = wall_clock.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()) else {
+        return;
+    };
+    if seconds > LAST {
+        return;
+    }
     let (cached, mut line) = DATE.get();
     if cached != seconds {
         let mut rest = &mut line[..];
         let date = httpdate::HttpDate::from(wall_clock);
         if write!(rest, "date: {date}\r\n").is_err() || !rest.is_empty() {
-            // A year of five digits: RFC 9110 §6.6.1 lets a server without a sane clock leave it out.
             return;
         }
         DATE.set((seconds, line));

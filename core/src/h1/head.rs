@@ -11,6 +11,7 @@ use super::{
     Expect, Framing, KeepAlive, Refusal, framing,
     input::Input,
     target::{self, Form},
+    work,
 };
 use crate::Limits;
 
@@ -114,6 +115,7 @@ impl Scan {
 
     fn scan_request_line(&mut self, bytes: &[u8], limits: &Limits) -> Result<Line, Refusal> {
         while let Some(&byte) = bytes.get(self.position) {
+            work::count(1);
             let position = self.position;
             match self.part {
                 Part::Method => match byte {
@@ -169,6 +171,7 @@ impl Scan {
     /// Gives the end of the head, once its empty line is found.
     fn scan_fields(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
         while let Some(offset) = memchr::memchr(b'\n', &bytes[self.position..]) {
+            work::count(offset + 1);
             let line_feed = self.position + offset;
             if bytes[line_feed - 1] != b'\r' {
                 return Err(BARE_LF);
@@ -190,11 +193,13 @@ impl Scan {
             }
             self.line_start = self.position;
         }
+        work::count(bytes.len() - self.position);
         self.position = bytes.len();
         Ok(None)
     }
 
     fn parse(&self, head: &Bytes) -> Result<RequestHead, Refusal> {
+        work::count(head.len());
         let version = parse_version(&head[self.target_end + 1..self.fields_start - 2])?;
         let method = Method::from_bytes(&head[..self.method_end]).map_err(|_| REQUEST_LINE)?;
         let target = head.slice(self.method_end + 1..self.target_end);
@@ -203,9 +208,7 @@ impl Scan {
             .map_err(|_| Refusal::bad_request("the request target is malformed"))?;
         let mut headers = parse_fields(head, self.fields_start, self.fields)?;
         check_host(version, &headers)?;
-        if form == Form::Absolute
-            && let Some(authority) = uri.authority()
-        {
+        if let (Form::Absolute, Some(authority)) = (form, uri.authority()) {
             // RFC 9112 §3.2.2: the target's authority replaces what the Host field says.
             let host = HeaderValue::from_str(authority.as_str()).map_err(|_| REQUEST_LINE)?;
             headers.insert(header::HOST, host);

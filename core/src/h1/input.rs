@@ -3,6 +3,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::work;
+
 /// Received bytes, and room for more.
 #[derive(Default)]
 pub(super) struct Input {
@@ -75,6 +77,7 @@ impl Input {
                 return;
             }
         }
+        work::count(self.filled);
         let mut larger = BytesMut::zeroed(size);
         larger[..self.filled].copy_from_slice(self.bytes());
         self.buffer = larger;

@@ -33,6 +33,7 @@ mod refusal;
 mod target;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::{io::IoSlice, sync::Arc, time::SystemTime};
 
@@ -154,6 +155,11 @@ impl Connection {
         self.input.receive(count);
     }
 
+    /// Bytes that were received and are not used yet.
+    pub fn input_len(&self) -> usize {
+        self.input.len()
+    }
+
     /// Notes that the peer has ended its direction.
     pub fn receive_end(&mut self) {
         self.input.end();
@@ -183,9 +189,10 @@ impl Connection {
                 }
                 Ok(None) if !self.input.ended() => Event::NeedData,
                 Ok(None) => {
-                    let at_start = scan.is_at_start() && self.input.len() == 0;
-                    self.state = State::Closed { is_head: false };
-                    if at_start { Event::Closed } else { Event::Truncated }
+                    // Empty lines alone are no request: RFC 9112 §2.2.
+                    let is_nothing = self.input.len() == 0;
+                    self.state = State::Closed { is_head: scan.is_head() };
+                    if is_nothing { Event::Closed } else { Event::Truncated }
                 }
                 Err(refusal) => {
                     self.state = State::Closed { is_head: scan.is_head() };
@@ -213,11 +220,8 @@ impl Connection {
     /// Notes that the body is asked for, which a client may be waiting for: RFC 9110 §10.1.1. A 100 goes
     /// out at the first ask, and never after the response's head.
     pub fn ask_body(&mut self) {
-        if let State::Exchange(exchange) = &mut self.state
-            && exchange.expect == Expect::Continue
-            && exchange.encoding.is_none()
-            && exchange.fault.is_none()
-        {
+        let State::Exchange(exchange) = &mut self.state else { return };
+        if exchange.expect == Expect::Continue && exchange.encoding.is_none() && exchange.fault.is_none() {
             exchange.expect = Expect::Nothing;
             self.output.put(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -234,9 +238,8 @@ impl Connection {
     /// connection can be kept. Called before the response's body is first polled, since that may read
     /// the request's, and how much of it would depend on what has arrived.
     pub fn settle(&mut self) {
-        if let State::Exchange(exchange) = &mut self.state
-            && exchange.rest(self.limits.drain_bytes_max) == AfterExchange::Close
-        {
+        let State::Exchange(exchange) = &mut self.state else { return };
+        if exchange.rest(self.limits.drain_bytes_max) == AfterExchange::Close {
             exchange.keep_alive = KeepAlive::No;
         }
     }
@@ -352,8 +355,8 @@ impl Connection {
             }
             // Once a response's head is out there is no room for another.
             State::Exchange(_) => return,
-            State::Closed { is_head: true } => Asked { method: Method::HEAD, version: Version::HTTP_11 },
-            State::Head(_) | State::Closed { .. } => Asked { method: Method::GET, version: Version::HTTP_11 },
+            State::Head(scan) => refused(scan.is_head()),
+            State::Closed { is_head } => refused(*is_head),
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -455,6 +458,11 @@ impl Exchange {
             Framing::Empty | Framing::Length(_) | Framing::Chunked => AfterExchange::Close,
         }
     }
+}
+
+/// A request that was refused before it was parsed.
+fn refused(is_head: bool) -> Asked {
+    Asked { method: if is_head { Method::HEAD } else { Method::GET }, version: Version::HTTP_11 }
 }
 
 /// Whether the handler asked for a close in its response.

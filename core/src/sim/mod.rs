@@ -1,0 +1,78 @@
+//! The simulated backend: a backend like any other, in memory, with a virtual clock and a seeded
+//! schedule; and the test client on it. No socket, no thread, and no time passes here.
+//!
+//! - [`TestClient`] runs an app without sockets: for the tests of an app.
+//! - [`Sim`] and [`Peer`] let a test decide what happens on each connection, byte by byte and second by
+//!   second, under a schedule that is the same for the same seed.
+//!
+//! ```text
+//!   Peer ──script──▶ Wire { to_server, to_peer } ◀── SimTransport ◀── drive
+//!                       └──────── World: clock, jobs, choices ────────┘
+//!                                        ▲ one step at a time
+//!                                       Sim
+//! ```
+
+mod alarm;
+mod client;
+mod peer;
+mod request;
+mod response;
+mod rng;
+mod run;
+mod transport;
+mod world;
+
+use std::time::{Duration, SystemTime};
+
+pub use client::{Raw, TestClient, TestResponse};
+pub use peer::Peer;
+pub use request::TestRequest;
+pub use run::Sim;
+pub use transport::SimTransport;
+
+use crate::Limits;
+
+/// How a simulation is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The server's limits.
+    pub limits: Limits,
+    /// In which order things happen, and how much at a time.
+    pub schedule: Schedule,
+    /// What fits into the sockets' buffers, in each direction.
+    pub buffer_bytes: usize,
+    /// How long a read or a write that has to wait blocks before it is pending, as it does on threads.
+    /// Zero: not at all, as on an event loop.
+    pub tick: Duration,
+    /// What `Date` says; it stands still.
+    pub wall_clock: SystemTime,
+    /// How long, in real time, to wait for a wake from another thread before a simulation in which
+    /// nothing can happen any more is taken to be over.
+    pub patience: Duration,
+}
+
+impl Default for Settings {
+    /// The default limits, everything in order, buffers of 64 KiB, calls that never block, Sun, 06 Nov 1994 08:49:37 GMT, and no
+    /// other threads.
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            schedule: Schedule::InOrder,
+            buffer_bytes: 64 << 10,
+            tick: Duration::ZERO,
+            // The example of RFC 9110 §5.6.7.
+            wall_clock: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
+            patience: Duration::ZERO,
+        }
+    }
+}
+
+/// What decides where a real network and scheduler would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Bytes arrive whole and at once; what was begun first goes first.
+    InOrder,
+    /// By this seed: short reads and writes, readiness that comes late, wakes without a cause, tasks in
+    /// any order. The same seed gives the same run.
+    Seeded(u64),
+}

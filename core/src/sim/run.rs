@@ -1,0 +1,392 @@
+//! The schedule: whoever can do something does one step, until nobody can; only then time passes.
+//! Jobs run on this thread, one at a time, and the simulation goes on below them while they wait.
+
+use std::{
+    cell::{Cell, RefCell},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Peer, Settings, SimTransport,
+    alarm::{Alarm, Bell},
+    peer,
+    world::Shared,
+};
+use crate::{App, CloseReason, Limits, Outcome, Router, driver, jobs::Blocker};
+
+/// A server and its clients, in memory.
+///
+/// Nothing happens until it is told to go on: [`settle`](Self::settle) without time passing,
+/// [`advance`](Self::advance) for some time, [`run`](Self::run) until nothing can happen any more.
+/// Clones are the same simulation.
+///
+/// ```
+/// use std::time::Duration;
+/// use trijet_core::{CloseReason, Router, get, sim::{Settings, Sim}};
+///
+/// let sim = Sim::new(Router::new().route("/", get(|| "hello")), Settings::default());
+/// let peer = sim.connect();
+/// peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+/// sim.settle();
+/// assert!(peer.received_text().ends_with("\r\n\r\nhello"));
+///
+/// sim.advance(Duration::from_secs(74));
+/// assert!(!peer.is_closed());
+/// sim.advance(Duration::from_secs(1));
+/// assert_eq!(sim.close_reason(&peer), Some(CloseReason::IdleTimeout));
+/// ```
+#[derive(Clone)]
+pub struct Sim(Rc<Inner>);
+
+struct Inner {
+    app: Arc<App>,
+    limits: Arc<Limits>,
+    world: Shared,
+    patience: Duration,
+    bell: Arc<Bell>,
+    slots: RefCell<Vec<Slot>>,
+    is_in_job: Cell<bool>,
+    /// When what still runs after a stop is cut.
+    cut_at: Cell<Option<Instant>>,
+    /// Why the simulation cannot go on, from within a job, where a panic would be the handler's.
+    fault: RefCell<Option<String>>,
+}
+
+/// One connection of the server.
+struct Slot {
+    task: Task,
+    alarm: Arc<Alarm>,
+    /// It was resumed because the server stops.
+    was_told: bool,
+}
+
+type Drive = Pin<Box<dyn Future<Output = Outcome<SimTransport>>>>;
+
+enum Task {
+    Driven(Drive),
+    /// It is being polled.
+    Away,
+    Idle(SimTransport, Instant),
+    Closed(CloseReason),
+}
+
+enum Action {
+    Act(usize),
+    Wake,
+    Poll(usize),
+    Resume(usize),
+    Expire(usize),
+    RunJob,
+}
+
+/// A task is polled without a cause once in so many steps.
+const SPURIOUS: usize = 16;
+
+impl Sim {
+    /// Serves `router`.
+    ///
+    /// # Panics
+    /// If it must not be served, or the limits cannot be honoured.
+    pub fn new(router: Router, settings: Settings) -> Self {
+        let app = router.build().unwrap_or_else(|error| panic!("the router cannot be served: {error}"));
+        Self::with_app(app.with_body_bytes_max(settings.limits.body_bytes_max).into(), settings)
+    }
+
+    /// Serves an app that is built already, and may be served more than once. The limit of its bodies is
+    /// its own.
+    ///
+    /// # Panics
+    /// If the limits cannot be honoured.
+    pub fn with_app(app: Arc<App>, settings: Settings) -> Self {
+        settings.limits.validate().unwrap_or_else(|fault| panic!("{fault}"));
+        let world = Shared::new(&settings);
+        Self(Rc::new(Inner {
+            app,
+            limits: Arc::new(settings.limits),
+            world,
+            patience: settings.patience,
+            bell: Arc::default(),
+            slots: RefCell::default(),
+            is_in_job: Cell::new(false),
+            cut_at: Cell::new(None),
+            fault: RefCell::default(),
+        }))
+    }
+
+    /// A client connects. Once the server stops, it is reset.
+    pub fn connect(&self) -> Peer {
+        let inner = &*self.0;
+        let mut world = inner.world.lock();
+        let wire = world.add_wire();
+        let is_stopping = world.is_stopping;
+        drop(world);
+        let transport = SimTransport::new(inner.world.clone(), wire);
+        let task = if is_stopping {
+            drop(transport);
+            inner.world.lock().wires[wire].to_peer.reset();
+            Task::Closed(CloseReason::Stopping)
+        } else {
+            inner.drive(transport)
+        };
+        let alarm = Alarm::set(inner.bell.clone());
+        inner.slots.borrow_mut().push(Slot { task, alarm, was_told: false });
+        Peer { world: inner.world.clone(), wire }
+    }
+
+    /// Goes on until nothing can happen without time passing. Time passes even so while a plain handler
+    /// waits for its body, since it waits on this thread: let the peer's script [`wait`](Peer::wait) then.
+    ///
+    /// # Panics
+    /// If the simulation cannot go on: a plain handler waits for something that never comes.
+    pub fn settle(&self) {
+        while self.step() {}
+    }
+
+    /// Goes on for `duration` of virtual time.
+    ///
+    /// # Panics
+    /// As [`settle`](Self::settle).
+    pub fn advance(&self, duration: Duration) {
+        let until = self.0.world.lock().now + duration;
+        self.settle();
+        while self.0.pass_time(Some(until)) {
+            self.settle();
+        }
+        self.0.reach(until);
+        self.settle();
+    }
+
+    /// Goes on until nothing can happen any more: without open scripts, until every connection was
+    /// closed for being idle.
+    ///
+    /// # Panics
+    /// As [`settle`](Self::settle).
+    pub fn run(&self) {
+        self.settle();
+        while self.pass_time() {
+            self.settle();
+        }
+    }
+
+    /// Does one thing, and tells whether there was one.
+    fn step(&self) -> bool {
+        let inner = &*self.0;
+        let mut actions = inner.actions();
+        if actions.is_empty() {
+            return false;
+        }
+        let (choice, spurious) = {
+            let rng = &mut inner.world.lock().rng;
+            (rng.pick(actions.len()), rng.is_once_in(SPURIOUS).then(|| rng.pick(inner.slots.borrow().len())))
+        };
+        if let Some(task) = spurious {
+            inner.slots.borrow()[task].alarm.wake_by_ref();
+        }
+        match actions.swap_remove(choice) {
+            Action::Act(wire) => peer::act(&mut inner.world.lock(), wire),
+            Action::Wake => {
+                let mut world = inner.world.lock();
+                let late = world.late.len();
+                let late = world.rng.pick(late);
+                world.late.swap_remove(late).wake();
+            }
+            Action::Poll(slot) => inner.poll(slot),
+            Action::Resume(slot) => {
+                let is_stopping = inner.world.lock().is_stopping;
+                let slot = &mut inner.slots.borrow_mut()[slot];
+                if let Task::Idle(transport, _) = std::mem::replace(&mut slot.task, Task::Away) {
+                    slot.task = inner.drive(transport);
+                    slot.was_told = is_stopping;
+                    slot.alarm.wake_by_ref();
+                }
+            }
+            Action::Expire(slot) => {
+                inner.slots.borrow_mut()[slot].task = Task::Closed(CloseReason::IdleTimeout);
+            }
+            Action::RunJob => {
+                // The lock is free while the job runs.
+                let job = inner.world.lock().jobs.pop_front();
+                inner.is_in_job.set(true);
+                if let Some(job) = job {
+                    job.run(Some(Rc::new(self.clone())));
+                }
+                inner.is_in_job.set(false);
+                if let Some(fault) = inner.fault.borrow_mut().take() {
+                    panic!("{fault}");
+                }
+            }
+        }
+        true
+    }
+
+    /// Lets time pass until the next thing that waits for it; false where nothing does.
+    pub(super) fn pass_time(&self) -> bool {
+        self.0.pass_time(None) || self.0.is_woken_from_outside()
+    }
+
+    /// Begins a graceful stop, as a server's handle does.
+    pub fn stop(&self) {
+        let mut world = self.0.world.lock();
+        if !world.is_stopping {
+            world.is_stopping = true;
+            self.0.cut_at.set(Some(world.now + self.0.limits.shutdown_timeout));
+        }
+    }
+
+    /// Why the server closed the connection of `peer`; `None` while it is open.
+    pub fn close_reason(&self, peer: &Peer) -> Option<CloseReason> {
+        match self.0.slots.borrow()[peer.wire].task {
+            Task::Closed(reason) => Some(reason),
+            Task::Driven(_) | Task::Away | Task::Idle(..) => None,
+        }
+    }
+
+    /// Whether the connection of `peer` is idle: the server keeps nothing of it but its transport.
+    pub fn is_idle(&self, peer: &Peer) -> bool {
+        matches!(self.0.slots.borrow()[peer.wire].task, Task::Idle(..))
+    }
+
+    /// The virtual time that has passed.
+    pub fn elapsed(&self) -> Duration {
+        let world = self.0.world.lock();
+        world.since_start(world.now)
+    }
+
+    /// Sets what `Date` says.
+    pub fn set_wall_clock(&self, time: std::time::SystemTime) {
+        self.0.world.lock().wall_clock = time;
+    }
+}
+
+impl Inner {
+    fn drive(&self, transport: SimTransport) -> Task {
+        Task::Driven(Box::pin(driver::drive(transport, self.app.clone(), self.limits.clone())))
+    }
+
+    /// What could be done now. The first is done where everything goes in order.
+    fn actions(&self) -> Vec<Action> {
+        let world = self.world.lock();
+        let peers = world.wires.iter().enumerate();
+        let acting = peers.filter(|(_, wire)| peer::can_act(wire, world.now, world.buffer_bytes));
+        let mut actions: Vec<Action> = acting.map(|(wire, _)| Action::Act(wire)).collect();
+        if !world.late.is_empty() {
+            actions.push(Action::Wake);
+        }
+        let mut woken = Vec::new();
+        for (index, slot) in self.slots.borrow().iter().enumerate() {
+            match &slot.task {
+                Task::Driven(_) => woken.extend(slot.alarm.turn().map(|turn| (turn, index))),
+                Task::Idle(_, deadline) => {
+                    let is_to_be_told = world.is_stopping && !slot.was_told;
+                    if world.wires[index].to_server.is_readable() || is_to_be_told {
+                        actions.push(Action::Resume(index));
+                    } else if world.now >= *deadline {
+                        actions.push(Action::Expire(index));
+                    }
+                }
+                Task::Away | Task::Closed(_) => {}
+            }
+        }
+        woken.sort_unstable();
+        actions.extend(woken.into_iter().map(|(_, index)| Action::Poll(index)));
+        if !world.jobs.is_empty() && !self.is_in_job.get() {
+            actions.push(Action::RunJob);
+        }
+        actions
+    }
+
+    fn poll(&self, index: usize) {
+        let (task, alarm) = {
+            let slot = &mut self.slots.borrow_mut()[index];
+            slot.alarm.take();
+            (std::mem::replace(&mut slot.task, Task::Away), slot.alarm.clone())
+        };
+        let Task::Driven(mut drive) = task else { unreachable!("only a driven task is polled") };
+        // A panic that leaves the driver must not be taken for the handler's by a job above.
+        let fault = Fault(self);
+        let polled = drive.as_mut().poll(&mut Context::from_waker(&Waker::from(alarm)));
+        std::mem::forget(fault);
+        let task = match polled {
+            Poll::Pending => Task::Driven(drive),
+            Poll::Ready(Outcome::Idle { transport, deadline }) => Task::Idle(transport, deadline),
+            Poll::Ready(Outcome::Closed(reason)) => Task::Closed(reason),
+            Poll::Ready(Outcome::Upgrade(..)) => panic!("the simulated backend has no upgrades yet"),
+        };
+        self.slots.borrow_mut()[index].task = task;
+    }
+
+    fn reach(&self, at: Instant) {
+        self.world.lock().reach(at);
+        if self.cut_at.get().is_some_and(|cut_at| cut_at <= at) {
+            self.cut_at.set(None);
+            let slots = self.slots.take();
+            let cut = slots.into_iter().map(|slot| match slot.task {
+                Task::Closed(_) | Task::Away => slot,
+                Task::Driven(_) | Task::Idle(..) => {
+                    Slot { task: Task::Closed(CloseReason::Stopping), ..slot }
+                }
+            });
+            self.slots.replace(cut.collect());
+        }
+    }
+
+    /// Lets time pass until the next thing that waits for it, but not beyond `until`.
+    fn pass_time(&self, until: Option<Instant>) -> bool {
+        let world_next = self.world.lock().next_time();
+        let idle_next = self
+            .slots
+            .borrow()
+            .iter()
+            .filter_map(|slot| match slot.task {
+                Task::Idle(_, deadline) => Some(deadline),
+                Task::Driven(_) | Task::Away | Task::Closed(_) => None,
+            })
+            .min();
+        let is_serving = self.slots.borrow().iter().any(|slot| !matches!(slot.task, Task::Closed(_)));
+        let cut_next = self.cut_at.get().filter(|_| is_serving);
+        match world_next.into_iter().chain(idle_next).chain(cut_next).min() {
+            Some(next) if until.is_none_or(|until| next <= until) => {
+                self.reach(next);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Waits, where that is allowed, for a wake from another thread.
+    fn is_woken_from_outside(&self) -> bool {
+        self.bell.silence();
+        !self.patience.is_zero() && (!self.actions().is_empty() || self.bell.wait(self.patience))
+    }
+}
+
+/// Dropped while the driver unwinds.
+struct Fault<'a>(&'a Inner);
+
+impl Drop for Fault<'_> {
+    fn drop(&mut self) {
+        *self.0.fault.borrow_mut() = Some("the driver panicked".to_owned());
+    }
+}
+
+impl Blocker for Sim {
+    fn block_on(&self, wait: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
+        let inner = &*self.0;
+        let alarm = Alarm::set(inner.bell.clone());
+        let waker = Waker::from(alarm.clone());
+        loop {
+            if alarm.take() && wait(&mut Context::from_waker(&waker)).is_ready() {
+                return;
+            }
+            if alarm.turn().is_none() && !self.step() && !self.pass_time() {
+                let fault = "a plain handler waits for something that never comes";
+                *inner.fault.borrow_mut() = Some(fault.to_owned());
+                panic!("{fault}");
+            }
+        }
+    }
+}

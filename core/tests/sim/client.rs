@@ -1,0 +1,130 @@
+//! The test client: what it sends, what it understands, and how it fails.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use trijet_core::{
+    Body, HeaderMap, Method, Path, Router, State, any, get, post,
+    sim::{Schedule, Settings, TestClient},
+};
+
+use crate::app::{self, Gate, Items};
+
+/// What `call` panics with.
+fn panic_of(call: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("it has to panic");
+    panic.downcast_ref::<String>().expect("a text").clone()
+}
+
+#[test]
+fn it_sends_what_it_is_told() {
+    let tell = async |method: Method, Path(name): Path<String>, headers: HeaderMap, body: String| {
+        let field = |name| headers.get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();
+        format!("{method} {name} {} {} {body}", field("host"), field("x-one"))
+    };
+    let client = TestClient::new(Router::new().route("/{name}", any(tell)));
+    assert_eq!(client.get("/a%20b").send().text(), "GET a b localhost - ");
+    assert_eq!(client.put("/c").header("x-one", "1").body("d").send().text(), "PUT c localhost 1 d");
+    assert_eq!(client.post("/c").header("host", "e").chunks(["f", "", "g"]).send().text(), "POST c e - fg");
+    for (request, method) in [
+        (client.patch("/"), "PATCH"),
+        (client.delete("/"), "DELETE"),
+        (client.request(Method::TRACE, "/"), "TRACE"),
+    ] {
+        assert!(format!("{request:?}").contains(method));
+    }
+}
+
+#[test]
+fn it_understands_what_it_is_answered() {
+    let client = TestClient::new(app::router());
+    let stream = client.get("/stream").send();
+    assert_eq!((stream.text(), stream.chunks().len()), ("abc", 2));
+    let head = client.head("/").send();
+    assert_eq!((head.header("content-length"), head.text()), (Some("13"), ""));
+    assert_eq!(client.get("/empty").send().status, 204);
+    assert_eq!(client.options("/echo").send().header("allow"), Some("POST, OPTIONS"));
+    let raw = client.raw("GET / HTTP/1.0\r\n\r\n");
+    assert!(raw.text().ends_with("Hello, World!") && raw.is_closed);
+    assert!(!client.raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_closed);
+}
+
+#[cfg(all(feature = "json", feature = "form"))]
+#[test]
+fn it_speaks_json_and_forms() {
+    use std::collections::BTreeMap;
+
+    use trijet_core::{Form, Json};
+
+    type Map = BTreeMap<String, String>;
+    let router = Router::new()
+        .route("/json", post(async |Json(map): Json<Map>| Json(map)))
+        .route("/form", post(async |Form(map): Form<Map>| Json(map)));
+    let client = TestClient::new(router);
+    let map = Map::from([("a".to_owned(), "b & c".to_owned())]);
+    assert_eq!(client.post("/json").json(&map).send().json::<Map>(), map);
+    assert_eq!(client.post("/form").form(&map).send().json::<Map>(), map);
+}
+
+#[test]
+fn a_handler_that_never_answers_is_named() {
+    let never = async |State(gate): State<Gate>| gate.passed().await;
+    let router = Router::new().route("/never", get(never)).state(Gate::default());
+    let client = TestClient::with_settings(router, Settings::default());
+    let panic = panic_of(|| drop(client.get("/never").send()));
+    assert!(panic.starts_with("GET /never: no answer after 0ns of virtual time"), "{panic}");
+}
+
+#[test]
+fn a_response_that_is_cut_is_named() {
+    let client = TestClient::new(app::router());
+    let panic = panic_of(|| drop(client.get("/stream/short").send()));
+    assert!(panic.starts_with("GET /stream/short: the server closed the connection within"), "{panic}");
+}
+
+#[test]
+fn a_router_that_must_not_be_served_is_named() {
+    let router = Router::new().route("/a", get(async |State(number): State<u32>| number.to_string()));
+    let panic = panic_of(|| drop(TestClient::new(router)));
+    assert!(panic.contains("/a") && panic.contains("u32"), "{panic}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "another thread is what is tested")]
+fn a_handler_may_wait_for_another_thread() {
+    let gate = Gate::default();
+    let waits = async |State(gate): State<Gate>| {
+        std::thread::spawn({
+            let gate = gate.clone();
+            move || gate.open()
+        });
+        gate.passed().await;
+        "woken"
+    };
+    let client = TestClient::new(Router::new().route("/", get(waits)).state(gate));
+    assert_eq!(client.get("/").send().text(), "woken");
+}
+
+/// The sizes of the pieces that a body of 1000 bytes comes in.
+fn pieces(schedule: Schedule) -> Vec<usize> {
+    let router = Router::new().route("/", post(async |body: Body| Body::from_stream(body.into_stream())));
+    let client = TestClient::with_settings(router, Settings { schedule, ..Settings::default() });
+    let response = client.post("/").body("x".repeat(1000)).send();
+    response.chunks().iter().map(trijet_core::Bytes::len).collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_does_not() {
+    assert_eq!(pieces(Schedule::InOrder), [1000]);
+    let one = pieces(Schedule::Seeded(1));
+    assert!(one.len() > 1, "the seed cuts nothing");
+    assert_eq!(pieces(Schedule::Seeded(1)), one);
+    assert_ne!(pieces(Schedule::Seeded(2)), one);
+}
+
+#[test]
+fn a_stream_of_nothing_is_an_empty_body() {
+    let client =
+        TestClient::new(Router::new().route("/", get(async || Body::from_stream(Items::new(["", ""])))));
+    let response = client.get("/").send();
+    assert_eq!((response.text(), response.header("transfer-encoding")), ("", Some("chunked")));
+}

@@ -1,0 +1,13 @@
+//! The engine and the driver, tested through the simulated backend.
+
+#![cfg(feature = "testing")]
+
+mod app;
+mod blocking;
+mod client;
+mod deadlines;
+mod exchanges;
+mod faults;
+mod golden;
+mod life;
+mod streams;

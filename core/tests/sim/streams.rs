@@ -1,0 +1,254 @@
+//! Bodies that come and go piece by piece: who waits for whom, and how much is held meanwhile.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use trijet_core::{
+    Body, Router, State, get, post,
+    sim::{Settings, Sim, TestClient},
+};
+
+use crate::app::{self, Gate, request, statuses};
+
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn one_more(&self) -> usize {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn so_far(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+const PIECE: usize = 1 << 10;
+const PIECES: usize = 1000;
+
+fn pieces(count: Count) -> impl Iterator<Item = Result<Vec<u8>, Infallible>> {
+    (0..PIECES).map(move |_| {
+        count.one_more();
+        Ok(vec![b'x'; PIECE])
+    })
+}
+
+/// The same pieces, as a stream.
+struct Stream<I>(I);
+
+impl<I: Iterator + Unpin> futures_core::Stream for Stream<I> {
+    type Item = I::Item;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<I::Item>> {
+        std::task::Poll::Ready(self.0.next())
+    }
+}
+
+fn producers(count: &Count) -> Router {
+    Router::new()
+        .route("/stream", get(async |State(count): State<Count>| Body::from_stream(Stream(pieces(count)))))
+        .route("/iter", get(|State(count): State<Count>| Body::from_iter(pieces(count))))
+        .state(count.clone())
+}
+
+#[test]
+fn a_producer_waits_for_a_slow_reader() {
+    for target in ["/stream", "/iter"] {
+        let count = Count::default();
+        let sim = Sim::new(producers(&count), Settings { buffer_bytes: 4096, ..Settings::default() });
+        let peer = sim.connect();
+        peer.stop_reading().send(request("GET", target));
+        sim.settle();
+        // What is queued, what is in the socket, and the piece that went over the mark.
+        let ahead = (64 << 10) / PIECE + 4096 / PIECE + 1;
+        assert!((60..=ahead).contains(&count.so_far()), "{target}: {}", count.so_far());
+        // Below the low mark it goes on.
+        let before = count.so_far();
+        peer.read(20 << 10);
+        sim.settle();
+        assert_eq!(count.so_far(), before, "{target}");
+        peer.read(20 << 10);
+        sim.settle();
+        assert!(
+            count.so_far() > before + 30 && count.so_far() <= before + 41,
+            "{target}: {}",
+            count.so_far()
+        );
+        peer.read_on();
+        sim.settle();
+        assert_eq!(count.so_far(), PIECES, "{target}");
+        assert!(peer.received().ends_with(b"\r\n0\r\n\r\n"), "{target}");
+    }
+}
+
+#[test]
+fn pipelined_responses_wait_for_a_slow_reader() {
+    let count = Count::default();
+    let large = async |State(count): State<Count>| {
+        count.one_more();
+        "x".repeat(60 << 10)
+    };
+    let router = Router::new().route("/", get(large)).state(count.clone());
+    let sim = Sim::new(router, Settings { buffer_bytes: 4096, ..Settings::default() });
+    let peer = sim.connect();
+    peer.stop_reading().send(request("GET", "/").repeat(100));
+    sim.settle();
+    assert!(count.so_far() <= 3, "{} responses are queued", count.so_far());
+    peer.read_on();
+    sim.settle();
+    assert_eq!((count.so_far(), statuses(&peer).len()), (100, 100));
+}
+
+#[test]
+fn a_client_that_waits_for_100_gets_it() {
+    for target in ["/echo", "/echo/fn", "/length"] {
+        for seed in 0..50 {
+            let sim = app::seeded(&app::built(), seed, 100);
+            let peer = sim.connect();
+            peer.send(format!(
+                "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+            ));
+            peer.await_text("HTTP/1.1 100 Continue\r\n\r\n").send("hello").await_response();
+            sim.advance(std::time::Duration::from_secs(1));
+            assert!(peer.is_done(), "{target}, seed {seed}: {peer:?}");
+            assert_eq!(statuses(&peer), [100, 200], "{target}, seed {seed}");
+        }
+    }
+}
+
+/// The request's body as the response's.
+fn mirror() -> Router {
+    Router::new()
+        .route("/", post(async |body: Body| body))
+        .route("/stream", post(async |body: Body| Body::from_stream(body.into_stream())))
+        .route("/iter", post(|body: Body| Body::from_reader(body.reader())))
+}
+
+#[test]
+fn an_echo_answers_while_the_client_still_sends() {
+    let app = app::build(mirror());
+    for target in ["/", "/stream", "/iter"] {
+        for seed in 0..50 {
+            let sim = app::seeded(&app, seed, 100);
+            let peer = sim.connect();
+            peer.send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+            for letter in ["a", "b", "c"] {
+                peer.send(format!("1\r\n{letter}\r\n")).await_text(format!("1\r\n{letter}\r\n"));
+            }
+            peer.send("0\r\n\r\n").await_text("0\r\n\r\n");
+            sim.advance(std::time::Duration::from_secs(1));
+            assert!(peer.is_done(), "{target}, seed {seed}: {peer:?}");
+        }
+    }
+}
+
+#[test]
+fn an_echo_gives_every_byte_under_any_schedule() {
+    let sent: String = (0..3000).map(|number| format!("{number} ")).collect();
+    for target in ["/", "/stream", "/iter"] {
+        for seed in 0..20 {
+            let schedule = trijet_core::sim::Schedule::Seeded(seed);
+            let client = TestClient::with_settings(mirror(), Settings { schedule, ..Settings::default() });
+            let by_length = client.post(target).body(&sent).send();
+            assert!(by_length.text() == sent, "{target}, seed {seed}");
+            let by_chunks = client.post(target).chunks(sent.as_bytes().chunks(700)).send();
+            assert!(by_chunks.text() == sent, "{target}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn an_echo_with_expect_asks_before_its_head() {
+    for target in ["/", "/stream"] {
+        let sim = Sim::new(mirror(), Settings::default());
+        let peer = sim.connect();
+        peer.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        ));
+        peer.await_text("100 Continue\r\n\r\n").send("hello").await_response();
+        sim.advance(std::time::Duration::from_secs(1));
+        assert!(peer.is_done(), "{target}: {}", peer.received_text());
+        assert_eq!(statuses(&peer), [100, 200], "{target}");
+    }
+}
+
+#[test]
+fn the_first_response_leaves_while_the_second_handler_waits_for_its_effect() {
+    let gate = Gate::default();
+    let waits = async |State(gate): State<Gate>| {
+        gate.passed().await;
+        "passed"
+    };
+    let opens = async |State(gate): State<Gate>| {
+        gate.open();
+        "opened"
+    };
+    let router = Router::new()
+        .route("/", get(async || "first"))
+        .route("/waits", get(waits))
+        .route("/opens", get(opens))
+        .state(gate);
+    let sim = Sim::new(router, Settings::default());
+    let peer = sim.connect();
+    peer.send(request("GET", "/")).send(request("GET", "/waits")).await_text("first");
+    sim.settle();
+    assert!(peer.is_done(), "the first response is held back");
+    sim.connect().send(request("GET", "/opens"));
+    sim.settle();
+    assert!(peer.received_text().ends_with("passed"));
+}
+
+#[test]
+fn a_body_that_outlives_its_exchange_says_so() {
+    let kept: Arc<std::sync::Mutex<Option<Body>>> = Arc::default();
+    let keep = async |State(kept): State<Arc<std::sync::Mutex<Option<Body>>>>, body: Body| {
+        *kept.lock().unwrap() = Some(body);
+        "kept"
+    };
+    let sim = Sim::new(Router::new().route("/", post(keep)).state(kept.clone()), Settings::default());
+    let peer = sim.connect();
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab").send(request("GET", "/nowhere"));
+    sim.settle();
+    assert_eq!(statuses(&peer), [200, 404]);
+    let mut body = kept.lock().unwrap().take().expect("the handler ran");
+    let mut next = std::pin::pin!(body.next());
+    let polled = next.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    let error = match polled {
+        std::task::Poll::Ready(Some(Err(error))) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(error, "the exchange that this body belongs to is over");
+}
+
+#[test]
+fn a_reader_in_an_async_fn_fails_at_once() {
+    let reads = async |body: Body| {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut body.reader(), &mut text)
+            .map_or_else(|error| error.to_string(), |_| text)
+    };
+    let client = TestClient::new(Router::new().route("/", post(reads)));
+    let response = client.post("/").body("hello").send();
+    assert!(response.text().contains("inside an async fn"), "{}", response.text());
+}
+
+#[test]
+fn a_response_larger_than_every_buffer_arrives_whole() {
+    let app = app::build(Router::new().route("/full", get(async || "0123456789".repeat(50_000))));
+    for seed in 0..10 {
+        let sim = app::seeded(&app, seed, 1 << 20);
+        let peer = sim.connect();
+        peer.send(request("GET", "/full").repeat(2)).await_response().await_response();
+        sim.settle();
+        assert!(peer.is_done(), "seed {seed}");
+        assert!(peer.received().ends_with("0123456789".repeat(50_000).as_bytes()), "seed {seed}");
+    }
+}

@@ -1,0 +1,172 @@
+//! Each example, as its users run it: a process on each backend that is compiled in, asked over a socket,
+//! stopped by SIGINT. `links` has its test in its own package.
+
+#![expect(clippy::print_stdout, reason = "figures of the run, shown with --nocapture")]
+
+mod process;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use process::{Client, Process};
+use trijet::Backend;
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Where cargo has put the example, beside this test.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
+    profile.join("examples").join(name)
+}
+
+/// Runs `test` with the example on each backend. `cargo test` builds the examples that the features allow;
+/// with `--test examples` alone, they are those of the last build.
+fn on_each_backend(name: &str, test: impl Fn(&Process)) {
+    let program = program(name);
+    assert!(program.exists(), "{} is not built: run `cargo build --examples`", program.display());
+    for backend in Backend::compiled() {
+        let process = Process::start(&program, backend.name(), &[]);
+        test(&process);
+        process.interrupt();
+    }
+}
+
+#[test]
+#[cfg(feature = "json")]
+fn hello() {
+    on_each_backend("hello", |process| {
+        let mut client = process.connect();
+        for (target, body) in [
+            ("/", "Hello, World!"),
+            ("/json", r#"{"hello":"World"}"#),
+            ("/hello/J%C3%BCrgen", "Hello, Jürgen!"),
+            ("/slow", "slept 50 ms on a thread\n"),
+        ] {
+            let answer = client.get(target);
+            assert_eq!((answer.status, answer.text()), (200, body), "{target}");
+        }
+        assert_eq!(client.ask("POST", "/echo", "text/plain", b"to and fro").text(), "to and fro");
+        assert_eq!(client.get("/nothing").status, 404);
+        let refused = client.ask("DELETE", "/json", "", b"");
+        assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+        assert_eq!(client.ask("HEAD", "/", "", b"").header("content-length"), Some("13"));
+    });
+}
+
+#[test]
+#[cfg(feature = "json")]
+fn a_failing_start_is_told_in_a_sentence() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let start = |variables: &[(&str, &str)]| {
+        let output = Command::new(program("hello"))
+            .env_remove("TRIJET_BACKEND")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .expect("it starts and fails");
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let error = start(&[("PORT", &port)]);
+    assert!(error.starts_with(&format!("hello: cannot listen on 127.0.0.1:{port}: ")), "{error}");
+    let error = start(&[("PORT", "many")]);
+    assert_eq!(error, "hello: PORT is \"many\": it must be a number up to 65535\n");
+    let error = start(&[("PORT", "0"), ("TRIJET_BACKEND", "rocket")]);
+    assert!(
+        error.starts_with("hello: TRIJET_BACKEND: there is no backend \"rocket\": compiled in: "),
+        "{error}"
+    );
+}
+
+#[test]
+#[cfg(all(feature = "json", feature = "query", feature = "form"))]
+fn routes() {
+    on_each_backend("routes", |process| {
+        let mut client = process.connect();
+        assert_eq!(client.get("/health").text(), "ok\n");
+        assert_eq!(client.get("/sum/40/2").text(), "42\n");
+        assert_eq!(client.get("/sum/40/two").status, 400);
+        assert_eq!(client.get("/below/a/b%20c").text(), "below: a/b c\n");
+        let moved = client.get("/home");
+        assert_eq!((moved.status, moved.header("location")), (308, Some("/")));
+
+        let added = client.ask("POST", "/notes", FORM, b"title=a+%3Cb%3E&text=first");
+        assert_eq!((added.status, added.header("location")), (303, Some("/notes/1")));
+        let page = client.get("/notes/1");
+        assert!(page.text().contains("<h1>a &lt;b&gt;</h1><p>first"), "{page:?}");
+        assert!(client.get("/").text().contains(r#"<li><a href="/notes/1">a &lt;b&gt;</a>"#));
+        assert_eq!(client.ask("POST", "/notes", FORM, b"title=").status, 422);
+
+        let added = client.ask("POST", "/api/notes", JSON, br#"{"title":"second"}"#);
+        assert_eq!((added.status, added.header("location")), (201, Some("/api/notes/2")));
+        assert_eq!(added.text(), r#"{"id":2,"title":"second","text":""}"#);
+        assert!(added.header("server-timing").is_some_and(|value| value.starts_with("app;dur=")));
+        assert_eq!(client.get("/api/notes/2").text(), added.text());
+        assert_eq!(client.get("/api/notes?contains=sec&limit=5").text(), format!("[{}]", added.text()));
+        assert_eq!(client.ask("POST", "/api/notes", JSON, b"{").status, 400);
+        assert_eq!(client.ask("POST", "/api/notes", JSON, br#"{"text":"x"}"#).status, 422);
+        assert_eq!(client.ask("POST", "/api/notes", "text/plain", b"x").status, 415);
+        assert!(client.ask("POST", "/api/export", "", b"").text().contains(" bytes in "));
+        assert_eq!(client.ask("DELETE", "/api/notes/2", "", b"").status, 204);
+        let missing = client.get("/api/notes/2");
+        assert_eq!((missing.status, missing.text()), (404, "There is no note 2.\n"));
+        assert_eq!(client.get("/api/nothing").text(), r#""no such endpoint""#);
+    });
+}
+
+/// Large against all buffers, small enough for a debug build.
+const LARGE: u64 = 32 << 20;
+/// What the example may hold at its peak. It takes about 6 MiB.
+const MEMORY_MAX: u64 = LARGE / 2;
+const PIECE: usize = 64 << 10;
+
+#[test]
+fn streaming() {
+    on_each_backend("streaming", |process| {
+        let connect = || Client::connect(process.address());
+        for kind in ["async", "blocking"] {
+            let mut received = 0_u64;
+            let mut wrong = 0_u64;
+            let answer = connect()
+                .exchange("GET", &format!("/bytes/{kind}/{LARGE}"), std::iter::empty(), |piece| {
+                    for byte in piece {
+                        wrong += u64::from(*byte != received.to_le_bytes()[0]);
+                        received += 1;
+                    }
+                })
+                .expect("a whole answer");
+            assert_eq!((answer.status, received, wrong), (200, LARGE, 0), "{kind}");
+        }
+        let sums = ["async", "blocking"].map(|kind| {
+            let pieces = (0..LARGE / PIECE as u64).map(|index| vec![index.to_le_bytes()[0]; PIECE]);
+            let mut text = Vec::new();
+            let answer = connect()
+                .exchange("PUT", &format!("/sum/{kind}"), pieces, |piece| text.extend_from_slice(piece))
+                .expect("a whole answer");
+            assert_eq!(answer.status, 200, "{kind}");
+            String::from_utf8(text).expect("UTF-8")
+        });
+        assert!(sums[0].starts_with(&format!("{LARGE} bytes, sum ")), "{sums:?}");
+        assert_eq!(sums[0], sums[1]);
+
+        let mut received = 0;
+        let pieces = (0..LARGE / PIECE as u64).map(|_| b"abcdefgh".repeat(PIECE / 8));
+        connect()
+            .exchange("POST", "/shout", pieces, |piece| {
+                assert!(piece.iter().all(u8::is_ascii_uppercase));
+                received += piece.len() as u64;
+            })
+            .expect("a whole answer");
+        assert_eq!(received, LARGE);
+
+        if let Some(peak) = process.peak_memory() {
+            println!("{} KiB at the peak", peak >> 10);
+            assert!(peak <= MEMORY_MAX, "{} KiB at the peak", peak >> 10);
+        }
+    });
+}
