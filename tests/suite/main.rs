@@ -28,8 +28,12 @@ mod ends;
 mod expectation;
 #[cfg(all(feature = "json", feature = "query", feature = "form"))]
 mod extractors;
+mod growth;
 mod limits;
 mod middleware;
 mod panics;
+mod stopping;
 mod streaming;
+mod threads;
 mod unread;
+mod waking;

@@ -41,6 +41,9 @@ pub struct Settings {
     pub schedule: Schedule,
     /// What fits into the sockets' buffers, in each direction.
     pub buffer_bytes: usize,
+    /// How long a read or a write that has to wait blocks before it is pending, as it does on threads.
+    /// Zero: not at all, as on an event loop.
+    pub tick: Duration,
     /// What `Date` says; it stands still.
     pub wall_clock: SystemTime,
     /// How long, in real time, to wait for a wake from another thread before a simulation in which
@@ -49,13 +52,14 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// The default limits, everything in order, buffers of 64 KiB, Sun, 06 Nov 1994 08:49:37 GMT, and no
+    /// The default limits, everything in order, buffers of 64 KiB, calls that never block, Sun, 06 Nov 1994 08:49:37 GMT, and no
     /// other threads.
     fn default() -> Self {
         Self {
             limits: Limits::default(),
             schedule: Schedule::InOrder,
             buffer_bytes: 64 << 10,
+            tick: Duration::ZERO,
             // The example of RFC 9110 §5.6.7.
             wall_clock: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
             patience: Duration::ZERO,

@@ -155,6 +155,12 @@ impl Peer {
         pipe.end != End::Open && pipe.bytes.is_empty()
     }
 
+    /// The virtual time at which the server ended its direction.
+    pub fn closed_at(&self) -> Option<Duration> {
+        let world = self.world.lock();
+        world.wires[self.wire].closed_at.map(|at| world.since_start(at))
+    }
+
     /// Whether the connection was reset, by either side: bytes may have been lost.
     pub fn is_reset(&self) -> bool {
         self.world.lock().wires[self.wire].to_peer.end == End::Reset

@@ -252,7 +252,8 @@ impl Sim {
 
     /// The virtual time that has passed.
     pub fn elapsed(&self) -> Duration {
-        self.0.world.lock().elapsed()
+        let world = self.0.world.lock();
+        world.since_start(world.now)
     }
 
     /// Sets what `Date` says.

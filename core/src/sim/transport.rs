@@ -31,6 +31,9 @@ impl Transport for SimTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         assert!(!into.is_empty(), "the driver reads into nothing");
         let world = &mut *self.world.lock();
+        if !world.is_stopping {
+            world.block(self.wire, |wire| wire.to_server.is_readable());
+        }
         let pipe = &mut world.wires[self.wire].to_server;
         if pipe.end == End::Reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -58,12 +61,16 @@ impl Transport for SimTransport {
         let offered: usize = from.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "the driver writes nothing");
         let world = &mut *self.world.lock();
+        let buffer_bytes = world.buffer_bytes;
+        world.block(self.wire, |wire| {
+            wire.to_peer.bytes.len() < buffer_bytes || wire.to_peer.end != End::Open
+        });
         let wire = &mut world.wires[self.wire];
         assert!(wire.to_peer.end != End::Ended, "the driver writes after it has ended its direction");
         if wire.to_peer.end == End::Reset {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let room = world.buffer_bytes.saturating_sub(wire.to_peer.bytes.len());
+        let room = buffer_bytes.saturating_sub(wire.to_peer.bytes.len());
         if room == 0 {
             wire.to_peer.waker = Some(cx.waker().clone());
             return Poll::Pending;
@@ -88,11 +95,12 @@ impl Transport for SimTransport {
             world.late.push(cx.waker().clone());
             return Poll::Pending;
         }
-        let pipe = &mut world.wires[self.wire].to_peer;
-        if pipe.end == End::Reset {
+        let wire = &mut world.wires[self.wire];
+        if wire.to_peer.end == End::Reset {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         }
-        pipe.finish();
+        wire.to_peer.finish();
+        wire.closed_at.get_or_insert(world.now);
         Poll::Ready(Ok(()))
     }
 
@@ -139,9 +147,10 @@ impl Transport for SimTransport {
 
 impl Drop for SimTransport {
     fn drop(&mut self) {
-        let mut world = self.world.lock();
+        let world = &mut *self.world.lock();
         let wire = &mut world.wires[self.wire];
         wire.is_dropped = true;
+        wire.closed_at.get_or_insert(world.now);
         wire.deadline = None;
         // RFC 9112 §9.6: a close with bytes unread resets the connection, and the reset may destroy what
         // the peer has not read yet. Here it always does.

@@ -8,7 +8,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Settings, peer::Script, rng::Rng};
+use super::{
+    Settings,
+    peer::{self, Script},
+    rng::Rng,
+};
 use crate::jobs::Job;
 
 /// The world, shared.
@@ -27,6 +31,7 @@ impl Shared {
             start: now,
             wall_clock: settings.wall_clock,
             buffer_bytes: settings.buffer_bytes.max(1),
+            tick: settings.tick,
             rng: Rng::new(settings.schedule),
             wires: Vec::new(),
             jobs: VecDeque::new(),
@@ -45,6 +50,7 @@ pub(super) struct World {
     pub(super) start: Instant,
     pub(super) wall_clock: SystemTime,
     pub(super) buffer_bytes: usize,
+    tick: Duration,
     pub(super) rng: Rng,
     pub(super) wires: Vec<Wire>,
     /// Jobs that wait for the one thread that there is.
@@ -71,6 +77,20 @@ impl World {
         }
     }
 
+    /// Blocks like a call on a thread, while the peers go on: for a tick, or until `is_ready`.
+    pub(super) fn block(&mut self, wire: usize, is_ready: impl Fn(&Wire) -> bool) {
+        let until = self.now + self.tick;
+        while self.now < until && !is_ready(&self.wires[wire]) {
+            let can_act = |wire| peer::can_act(wire, self.now, self.buffer_bytes);
+            if let Some(acting) = self.wires.iter().position(can_act) {
+                peer::act(self, acting);
+            } else {
+                let waits = self.wires.iter().filter_map(|wire| wire.script.waits_until()).min();
+                self.reach(waits.map_or(until, |at| at.min(until)));
+            }
+        }
+    }
+
     /// The next time for which a transport or a peer waits.
     pub(super) fn next_time(&self) -> Option<Instant> {
         let deadlines = self.wires.iter().filter_map(|wire| wire.deadline.as_ref().map(|(at, _)| *at));
@@ -78,9 +98,9 @@ impl World {
         deadlines.chain(waits).min()
     }
 
-    /// How long the world exists.
-    pub(super) fn elapsed(&self) -> Duration {
-        self.now - self.start
+    /// The virtual time of `at`.
+    pub(super) fn since_start(&self, at: Instant) -> Duration {
+        at - self.start
     }
 }
 
@@ -92,6 +112,8 @@ pub(super) struct Wire {
     pub(super) script: Script,
     /// The server's deadline.
     pub(super) deadline: Option<(Instant, Waker)>,
+    /// When the server ended its direction.
+    pub(super) closed_at: Option<Instant>,
     /// The server has closed its socket.
     pub(super) is_dropped: bool,
 }

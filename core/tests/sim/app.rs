@@ -128,6 +128,17 @@ pub(crate) fn statuses(peer: &Peer) -> Vec<u16> {
         .collect()
 }
 
+/// Numbers by a seed, for tests that choose.
+pub(crate) struct Choices(pub(crate) u64);
+
+impl Choices {
+    /// One of `0..count`.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % count
+    }
+}
+
 /// Something that a handler waits for and another handler, or the test, lets happen.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<Mutex<(bool, Vec<Waker>)>>);

@@ -20,15 +20,10 @@ fn drip(peer: &Peer, piece: &str, pause: Duration, times: usize) {
     }
 }
 
-/// Runs until `peer` sees the close, and gives the time of that.
+/// Runs until nothing can happen, and gives the second at which the server closed.
 fn closed_at(sim: &Sim, peer: &Peer) -> f64 {
-    for _ in 0..100_000 {
-        if peer.is_closed() {
-            return sim.elapsed().as_secs_f64();
-        }
-        sim.advance(Duration::from_millis(10));
-    }
-    panic!("the connection is never closed");
+    sim.run();
+    peer.closed_at().expect("the connection is closed").as_secs_f64()
 }
 
 #[test]
@@ -125,8 +120,9 @@ fn a_slow_body_has_the_time_that_its_bytes_earn() {
     let closed = closed_at(&sim, &slow);
     assert!((8.5..8.6).contains(&closed), "closed at {closed}");
     assert_eq!(statuses(&slow), [408]);
-    sim.advance(seconds(50.0));
-    assert!(fast.received().is_empty() && !fast.is_closed());
+    // In 60 s it earns as much as 18,000 bytes do.
+    let closed = closed_at(&sim, &fast);
+    assert!((80.0..80.1).contains(&closed), "closed at {closed}");
 }
 
 #[test]
@@ -197,6 +193,35 @@ fn a_handler_that_takes_its_time_is_not_the_peers_fault() {
     peer.send("bc");
     sim.settle();
     assert!(peer.received_text().ends_with("true 2"), "{}", peer.received_text());
+}
+
+#[test]
+fn a_body_that_nobody_waits_for_any_more_has_no_deadline() {
+    let (enough, finish) = (Gate::default(), Gate::default());
+    let gives_up = async |State(gates): State<[Gate; 2]>, mut body: Body| {
+        let mut enough = std::pin::pin!(gates[0].passed());
+        let mut next = Box::pin(async move { body.next().await.is_some() });
+        std::future::poll_fn(|cx| {
+            assert!(next.as_mut().poll(cx).is_pending(), "nothing was sent");
+            enough.as_mut().poll(cx)
+        })
+        .await;
+        drop(next);
+        gates[1].passed().await;
+        "answered"
+    };
+    let router =
+        Router::new().route("/", trijet_core::post(gives_up)).state([enough.clone(), finish.clone()]);
+    let sim = Sim::new(router, Settings::default());
+    let peer = sim.connect();
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+    sim.advance(seconds(1.0));
+    enough.open();
+    sim.advance(seconds(100.0));
+    finish.open();
+    sim.settle();
+    assert!(peer.received_text().ends_with("answered"));
+    assert!(!peer.received_text().contains("connection: close"), "it was taken for too slow");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::{fmt::Write, fs, path::PathBuf, time::Duration};
 
 use trijet_core::sim::{Peer, Sim};
 
+#[derive(Clone)]
 pub(crate) struct Golden {
     pub(crate) name: String,
     path: PathBuf,
@@ -40,6 +41,11 @@ impl Golden {
         let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
         paths.sort();
         paths.into_iter().map(Self::read).collect()
+    }
+
+    /// Those of few bytes.
+    pub(crate) fn short() -> Vec<Self> {
+        Self::all().into_iter().filter(|golden| golden.sent.len() < 2000 && golden.waits.is_zero()).collect()
     }
 
     fn read(path: PathBuf) -> Self {

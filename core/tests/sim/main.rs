@@ -3,6 +3,7 @@
 #![cfg(feature = "testing")]
 
 mod app;
+mod blocking;
 mod client;
 mod deadlines;
 mod exchanges;

@@ -119,8 +119,13 @@ fn chunks_and_trailers() {
     for data in ["a", "", "0123456789abcdef"] {
         connection.send_data(data.into()).unwrap();
     }
+    let large = "x".repeat(20_000);
+    connection.send_data(large.clone().into()).unwrap();
     connection.send_end(Some(&fields("a: b"))).unwrap();
-    assert_eq!(written(&mut connection), "1\r\na\r\n10\r\n0123456789abcdef\r\n0\r\na: b\r\n\r\n");
+    assert_eq!(
+        written(&mut connection),
+        format!("1\r\na\r\n10\r\n0123456789abcdef\r\n4e20\r\n{large}\r\n0\r\na: b\r\n\r\n")
+    );
     assert_eq!(connection.after_exchange(), AfterExchange::Next);
 }
 

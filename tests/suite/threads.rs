@@ -1,0 +1,263 @@
+//! Where handlers run: plain `fn` in parallel on threads, `async fn` never behind them on an event loop,
+//! a full pool that queues and then refuses, and nobody who starves.
+
+use std::{
+    io::{Read, Write},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use trijet::{Backend, Limits, Path, Router, State, get};
+
+use crate::common::{
+    PATIENCE,
+    client::{Client, get as request},
+    eventually,
+    gate::Gate,
+    response::Response,
+    server::{Running, start, start_with, start_workers},
+};
+
+on_every_backend!(
+    two_fns_run_at_once,
+    a_blocked_fn_blocks_nobody_else,
+    a_full_pool_queues_then_refuses,
+    waiting_for_the_pool_has_an_end,
+    idle_connections_and_slow_heads_hold_no_thread,
+    busy_connections_are_all_served,
+);
+
+/// A `fn` that tells when it runs, and waits for its gate.
+struct Held {
+    gate: Gate,
+    entries: Receiver<()>,
+    app: Router,
+}
+
+fn held() -> Held {
+    let gate = Gate::default();
+    let (entered, entries) = channel();
+    let wait = gate.clone();
+    let app = Router::new().route("/", get(async || "hello")).route("/fn", get(|| "hello")).route(
+        "/hold",
+        get(move || {
+            entered.send(()).unwrap();
+            wait.wait();
+            "held"
+        }),
+    );
+    Held { gate, entries, app }
+}
+
+fn entered(held: &Held) {
+    held.entries.recv_timeout(PATIENCE).expect("the handler runs");
+}
+
+fn two_fns_run_at_once(on: Backend) {
+    let (here, there) = (channel(), channel());
+    /// Each side tells the other that it runs, and waits to be told.
+    fn meet(tell: Sender<()>, told: Receiver<()>) -> impl Fn() -> &'static str + Clone + Send + Sync {
+        let told = Arc::new(Mutex::new(told));
+        move || {
+            tell.send(()).unwrap();
+            told.lock().unwrap().recv_timeout(PATIENCE).map_or("alone", |()| "met")
+        }
+    }
+    let app = Router::new().route("/a", get(meet(here.0, there.1))).route("/b", get(meet(there.0, here.1)));
+    let server = start(on, app);
+    let (mut a, mut b) = (server.connect(), server.connect());
+    a.send(request("/a"));
+    b.send(request("/b"));
+    a.response().says("met");
+    b.response().says("met");
+}
+
+/// One loop on mio and Tokio, where a call that blocked it would stop everything.
+fn start_one_loop(on: Backend, app: Router, limits: Limits) -> Running {
+    match on {
+        Backend::Threaded => start_with(on, app, limits),
+        _ => start_workers(on, app, limits, 1),
+    }
+}
+
+fn a_blocked_fn_blocks_nobody_else(on: Backend) {
+    let mut held = held();
+    let server = start_one_loop(on, std::mem::take(&mut held.app), Limits::default());
+    let mut holder = server.connect();
+    holder.send(request("/hold"));
+    entered(&held);
+    let mut other = server.connect();
+    for _ in 0..10 {
+        other.get("/").says("hello");
+        other.get("/fn").says("hello");
+    }
+    assert!(holder.is_silent());
+    held.gate.open();
+    holder.response().says("held");
+}
+
+#[track_caller]
+fn is_503(response: &Response) {
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("1")), "{response:?}");
+}
+
+/// One thread, which is taken, and room for one to wait.
+fn full(on: Backend, queue_timeout: Duration) -> (Held, Running, Client) {
+    let mut held = held();
+    let limits = Limits {
+        blocking_threads_max: 1,
+        blocking_queue_max: 1,
+        blocking_queue_timeout: queue_timeout,
+        ..Limits::default()
+    };
+    let server = start_one_loop(on, std::mem::take(&mut held.app), limits);
+    let mut holder = server.connect();
+    holder.send(request("/hold"));
+    entered(&held);
+    (held, server, holder)
+}
+
+fn a_full_pool_queues_then_refuses(on: Backend) {
+    let (held, server, mut holder) = full(on, Duration::from_secs(600));
+    let mut waiting: Vec<Client> = (0..4).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.send(request("/fn"));
+    }
+    // All but one are refused at once, whichever it is.
+    eventually("all but one are refused", || {
+        waiting.iter_mut().filter_map(|client| client.is_silent().then_some(())).count() <= 1
+    });
+    let mut queued = Vec::new();
+    for mut client in waiting {
+        if client.is_silent() {
+            queued.push(client);
+            continue;
+        }
+        let refused = client.response();
+        is_503(&refused);
+        // On threads the request was not even read; elsewhere it was only this route that is busy.
+        assert_eq!(refused.closes(), on == Backend::Threaded);
+        if on != Backend::Threaded {
+            client.get("/").says("hello");
+        }
+    }
+    assert_eq!(queued.len(), 1, "one waits");
+    held.gate.open();
+    holder.response().says("held");
+    queued[0].response().says("hello");
+    server.connect().get("/fn").says("hello");
+}
+
+fn waiting_for_the_pool_has_an_end(on: Backend) {
+    let (held, server, mut holder) = full(on, Duration::from_millis(300));
+    let mut waiting = server.connect();
+    is_503(&waiting.send(request("/fn")).response());
+    held.gate.open();
+    holder.response().says("held");
+    server.connect().get("/fn").says("hello");
+}
+
+fn idle_connections_and_slow_heads_hold_no_thread(on: Backend) {
+    let held = held();
+    let server = start_workers(on, held.app, Limits::default(), 8);
+    let mut idle: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    for client in &mut idle {
+        client.get("/").says("hello");
+    }
+    let mut slow: Vec<Client> = (0..50).map(|_| server.connect()).collect();
+    for client in &mut slow {
+        client.send("GET / HTTP/1.1\r\nho");
+    }
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.get("/").says("hello");
+        client.get("/fn").says("hello");
+    }
+    for client in &mut slow {
+        client.send("st: t\r\n\r\n").response().says("hello");
+    }
+    for client in idle.iter_mut().rev() {
+        client.get("/fn").says("hello");
+    }
+}
+
+const THREADS: usize = 4;
+const BUSY: usize = 4 * THREADS;
+
+/// Every connection has more sent than was answered, all the time, so that it is the server alone that
+/// decides who is next.
+fn busy_connections_are_all_served(on: Backend) {
+    for path in ["/async", "/fn"] {
+        let served: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let (note, also_note) = (served.clone(), served.clone());
+        let serve = move |Path(id): Path<usize>| note.lock().unwrap().push(id);
+        let serve_async = async |Path(id): Path<usize>, State(served): State<Served>| {
+            served.lock().unwrap().push(id);
+        };
+        let app = Router::new()
+            .route("/fn/{id}", get(serve))
+            .route("/async/{id}", get(serve_async))
+            .state::<Served>(also_note);
+        let limits = Limits { blocking_threads_max: THREADS, ..Limits::default() };
+        // Between loops it would be the system's scheduler that is measured.
+        let server = match on {
+            Backend::Threaded => start_workers(on, app, limits, THREADS),
+            _ => start_workers(on, app, limits, 1),
+        };
+        let mut clients: Vec<Pump> =
+            (0..BUSY).map(|id| Pump::new(&server, &format!("{path}/{id}"))).collect();
+        let mut shares = None;
+        eventually("enough is served", || {
+            clients.iter_mut().for_each(Pump::turn);
+            shares = shares_after_all_began(&served.lock().unwrap());
+            shares.is_some()
+        });
+        let shares = shares.unwrap_or_default();
+        let index = shares.iter().sum::<f64>().powi(2)
+            / (BUSY as f64 * shares.iter().map(|share| share * share).sum::<f64>());
+        assert!(index >= 0.9, "{path}: Jain index {index:.3} of {shares:?}");
+    }
+}
+
+type Served = Arc<Mutex<Vec<usize>>>;
+
+/// How often each was served since all have begun, once that is often enough to tell.
+fn shares_after_all_began(served: &[usize]) -> Option<Vec<f64>> {
+    const ENOUGH: usize = 200 * BUSY;
+    let begin = (0..BUSY).map(|id| served.iter().position(|&other| other == id)).max()??;
+    if (0..BUSY).any(|id| !served.contains(&id)) || served.len() < begin + ENOUGH {
+        return None;
+    }
+    let mut shares = vec![0.0; BUSY];
+    for &id in &served[begin..begin + ENOUGH] {
+        shares[id] += 1.0;
+    }
+    Some(shares)
+}
+
+/// A client that sends the same request without end, and forgets the answers.
+struct Pump {
+    client: Client,
+    requests: Vec<u8>,
+    position: usize,
+}
+
+impl Pump {
+    fn new(server: &Running, path: &str) -> Self {
+        let client = server.connect();
+        client.stream().set_nonblocking(true).unwrap();
+        Self { client, requests: request(path).repeat(200).into_bytes(), position: 0 }
+    }
+
+    fn turn(&mut self) {
+        let mut stream = self.client.stream();
+        let mut answers = [0; 64 << 10];
+        while stream.read(&mut answers).is_ok_and(|count| count == answers.len()) {}
+        if let Ok(count) = stream.write(&self.requests[self.position..]) {
+            self.position = (self.position + count) % self.requests.len();
+        }
+    }
+}
