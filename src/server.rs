@@ -91,7 +91,7 @@ impl Server {
             Backend::Tokio => self.settings.start::<trijet_tokio::Tokio>(self.app, listeners, &why),
             #[cfg(not(all(feature = "threaded", feature = "mio", feature = "tokio")))]
             other => {
-                drop((listeners, why));
+                drop((self.app, listeners, why));
                 Err(io::Error::new(
                     io::ErrorKind::Unsupported,
                     format!("backend {other} is not compiled in: enable the feature `{other}` of trijet"),
