@@ -140,6 +140,7 @@ fn a_first_request_may_still_come(on: Backend) {
         assert!(client.get("/fn").says("hello").closes());
         client.is_ended();
     }
+    drop(clients);
     server.ended();
 }
 
