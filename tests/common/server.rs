@@ -1,6 +1,10 @@
 //! Servers whose backend is pinned in code, stopped when they go out of scope.
 
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    thread,
+    time::Duration,
+};
 
 use trijet::{Backend, Limits, Router, ServerHandle, backend};
 
@@ -18,33 +22,41 @@ pub(crate) fn start(on: Backend, app: Router) -> Running {
 
 /// As [`start`], with other limits.
 pub(crate) fn start_with(on: Backend, app: Router, limits: Limits) -> Running {
-    launch(on, app, limits, None)
+    launch(on, app, limits, None, ANY)
 }
 
 /// As [`start_with`], with a count of workers.
 pub(crate) fn start_workers(on: Backend, app: Router, limits: Limits, workers: usize) -> Running {
-    launch(on, app, limits, Some(workers))
+    launch(on, app, limits, Some(workers), ANY)
 }
 
 macro_rules! pinned {
-    ($module:ident, $app:ident, $limits:ident, $workers:ident) => {{
+    ($module:ident, $app:ident, $limits:ident, $workers:ident, $address:ident) => {{
         let server = backend::$module::Server::new($app).limits($limits);
         match $workers {
             Some(workers) => server.workers(workers),
             None => server,
         }
-        .start("127.0.0.1:0")
+        .start($address)
     }};
 }
 
-fn launch(on: Backend, app: Router, limits: Limits, workers: Option<usize>) -> Running {
+/// As [`start`], at an address that is given.
+pub(crate) fn launch_at(on: Backend, app: Router, address: SocketAddr) -> Running {
+    launch(on, app, Limits::default(), None, address)
+}
+
+/// Any port that is free.
+const ANY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+
+fn launch(on: Backend, app: Router, limits: Limits, workers: Option<usize>, address: SocketAddr) -> Running {
     let started = match on {
         #[cfg(feature = "threaded")]
-        Backend::Threaded => pinned!(threaded, app, limits, workers),
+        Backend::Threaded => pinned!(threaded, app, limits, workers, address),
         #[cfg(feature = "mio")]
-        Backend::Mio => pinned!(mio, app, limits, workers),
+        Backend::Mio => pinned!(mio, app, limits, workers, address),
         #[cfg(feature = "tokio")]
-        Backend::Tokio => pinned!(tokio, app, limits, workers),
+        Backend::Tokio => pinned!(tokio, app, limits, workers, address),
         other => panic!("the suite does not know the backend {other}"),
     };
     let handle = started.expect("the server starts");

@@ -19,7 +19,7 @@ use crate::common::{
     client::{Client, get as request, post as upload},
     gate::Gate,
     patiently,
-    server::{Running, start, start_with, unhurried},
+    server::{Running, launch_at, start, start_with, unhurried},
 };
 
 on_every_backend!(
@@ -32,6 +32,7 @@ on_every_backend!(
     what_was_connected_before_is_answered,
     the_deadline_cuts,
     now_means_now,
+    an_address_in_use_is_named,
     from_a_handler,
     again_and_again_changes_nothing,
 );
@@ -260,6 +261,20 @@ fn now_means_now(on: Backend) {
     client.is_cut();
     is_refused(&server);
     held.gate.open();
+}
+
+fn an_address_in_use_is_named(on: Backend) {
+    let server = start(on, held().app);
+    let address = server.address();
+    let started = std::panic::catch_unwind(|| launch_at(on, held().app, address));
+    let panic = started.err().expect("it does not start");
+    let text = panic.downcast_ref::<String>().expect("a text");
+    assert!(text.contains(&address.to_string()) && text.contains("AddrInUse"), "{text}");
+    server.connect().get("/").says("hello");
+    drop(server);
+    // The port is free again, though connections of before may still linger.
+    let again = launch_at(on, held().app, address);
+    again.connect().get("/").says("hello");
 }
 
 fn from_a_handler(on: Backend) {

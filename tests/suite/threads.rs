@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use trijet::{Backend, Limits, Path, Router, State, get};
+use trijet::{Backend, Bytes, Limits, Path, Router, State, get, post};
 
 use crate::common::{
     PATIENCE,
-    client::{Client, get as request},
+    client::{Client, get as request, post as upload},
     eventually,
     gate::Gate,
     response::Response,
@@ -27,6 +27,7 @@ on_every_backend!(
     a_full_pool_queues_then_refuses,
     waiting_for_the_pool_has_an_end,
     idle_connections_and_slow_heads_hold_no_thread,
+    slow_bodies_that_are_collected_hold_no_thread,
     busy_connections_are_all_served,
 );
 
@@ -182,6 +183,27 @@ fn idle_connections_and_slow_heads_hold_no_thread(on: Backend) {
     }
     for client in idle.iter_mut().rev() {
         client.get("/fn").says("hello");
+    }
+}
+
+fn slow_bodies_that_are_collected_hold_no_thread(on: Backend) {
+    let mut held = held();
+    let app = std::mem::take(&mut held.app)
+        .route("/bytes", post(async |body: Bytes| body))
+        .route("/fn-bytes", post(|body: Bytes| body));
+    let server = start_workers(on, app, Limits { blocking_threads_max: 4, ..Limits::default() }, 4);
+    let mut slow: Vec<Client> = (0..50).map(|_| server.connect()).collect();
+    for (index, client) in slow.iter_mut().enumerate() {
+        let path = ["/bytes", "/fn-bytes"][index % 2];
+        client.send(upload(path, "some").trim_end_matches("me"));
+    }
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.get("/").says("hello");
+        client.get("/fn").says("hello");
+    }
+    for client in &mut slow {
+        client.send("me").response().says("some");
     }
 }
 
