@@ -4,6 +4,8 @@
 //! `TRIJET_SEED` sets the seed, `TRIJET_SCRIPTS` the number of scripts. A difference is printed with both
 //! answers, the seed, and the script made as small as it can be.
 
+#![cfg(all(feature = "threaded", feature = "mio", feature = "tokio"))]
+
 #[path = "../common/mod.rs"]
 mod common;
 

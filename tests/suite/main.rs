@@ -2,6 +2,8 @@
 //! the backend it runs on; `on_every_backend!` makes one test of it for each that is compiled in, so
 //! that the name of a failing one tells the backend: `basics::mio::hello`.
 
+#![cfg(any(feature = "threaded", feature = "mio", feature = "tokio"))]
+
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -28,6 +30,7 @@ mod ends;
 mod expectation;
 #[cfg(all(feature = "json", feature = "query", feature = "form"))]
 mod extractors;
+#[cfg(target_os = "linux")]
 mod growth;
 mod limits;
 mod middleware;

@@ -25,6 +25,8 @@ use crate::common::{
 on_every_backend!(
     over_the_limit_the_kernel_queues,
     idle_connections_are_closed,
+    a_first_request_may_still_come,
+    a_first_request_that_never_comes_is_not_waited_for,
     what_is_in_flight_is_finished,
     half_of_a_request_may_still_come,
     what_was_connected_before_is_answered,
@@ -115,7 +117,6 @@ fn is_refused(server: &Running) {
 
 fn idle_connections_are_closed(on: Backend) {
     let server = start_with(on, held().app, unhurried());
-    let mut fresh = server.connect();
     let mut used: Vec<Client> = (0..20).map(|_| server.connect()).collect();
     for client in &mut used {
         client.get("/").says("hello");
@@ -124,9 +125,32 @@ fn idle_connections_are_closed(on: Backend) {
     for client in &mut used {
         client.is_ended();
     }
-    fresh.is_ended();
     server.ended();
     is_refused(&server);
+}
+
+/// A connection that has not sent its first request yet may be about to: it is given a moment.
+fn a_first_request_may_still_come(on: Backend) {
+    let server = start_with(on, held().app, unhurried());
+    let mut clients = [server.connect(), server.connect()];
+    // Both are accepted by now: the listeners' queue is served in order.
+    server.connect().get("/").says("hello");
+    server.handle().shutdown();
+    for client in &mut clients {
+        assert!(client.get("/fn").says("hello").closes());
+        client.is_ended();
+    }
+    drop(clients);
+    server.ended();
+}
+
+fn a_first_request_that_never_comes_is_not_waited_for(on: Backend) {
+    let moment = Duration::from_millis(200);
+    let server = start_with(on, held().app, Limits { linger_timeout: moment, ..unhurried() });
+    let mut client = server.connect();
+    server.handle().shutdown();
+    client.is_ended();
+    server.ended();
 }
 
 fn what_is_in_flight_is_finished(on: Backend) {
