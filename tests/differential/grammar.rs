@@ -21,8 +21,8 @@ pub(crate) struct Generator(u64);
 
 impl Generator {
     pub(crate) fn new(seed: u64) -> Self {
-        let mut generator = Self(seed ^ 0x9e37_79b9_7f4a_7c15);
-        generator.0 |= 1;
+        // Never 0, which would stay 0; and another one for every seed.
+        let mut generator = Self((seed ^ 0x9e37_79b9_7f4a_7c15) << 1 | 1);
         for _ in 0..8 {
             generator.next();
         }

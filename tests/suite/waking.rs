@@ -5,18 +5,25 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     task::{Poll, Waker},
     thread,
 };
 
 use futures_util::future::{self, Either};
-use trijet::{Backend, Router, get};
+use trijet::{Backend, Limits, Router, get};
 
-use crate::common::{client::get as request, gate::Gate, server::start};
+use crate::common::{
+    PATIENCE,
+    client::get as request,
+    gate::Gate,
+    server::{start, start_with, start_workers},
+};
 
 on_every_backend!(
+    a_late_wake_reaches_nobody_else,
     from_another_thread,
     while_it_is_polled,
     twice_and_too_often,
@@ -147,6 +154,63 @@ fn too_late(on: Backend) {
     server.ended();
     // Nothing is left that they could reach.
     wake_all();
+}
+
+/// The next connection is likely to take the place of the one that has gone, but not its wakers.
+fn a_late_wake_reaches_nobody_else(on: Backend) {
+    let kept: Arc<Mutex<Vec<Waker>>> = Arc::default();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let (entered, entries) = mpsc::channel();
+    let gate = Gate::default();
+    let (keep, count, wait) = (kept.clone(), polls.clone(), gate.clone());
+    let leave_waker = move || {
+        let keep = keep.clone();
+        async move {
+            once(|waker| {
+                keep.lock().unwrap().push(waker.clone());
+                waker.wake();
+            })
+            .await;
+        }
+    };
+    let count_polls = move || {
+        let (count, entered) = (count.clone(), entered.clone());
+        let mut opened = Box::pin(wait.clone().opened());
+        poll_fn(move |cx| {
+            if count.fetch_add(1, Ordering::Relaxed) == 0 {
+                entered.send(()).unwrap();
+            }
+            opened.as_mut().poll(cx)
+        })
+    };
+    let app = Router::new()
+        .route("/", get(async || "hello"))
+        .route("/leave-waker", get(leave_waker))
+        .route("/count-polls", get(count_polls));
+    let limits = Limits { blocking_threads_max: 4, ..Limits::default() };
+    let server = match on {
+        Backend::Threaded => start_with(on, app, limits),
+        _ => start_workers(on, app, limits, 1),
+    };
+    let mut other = server.connect();
+    other.get("/").says("hello");
+    let mut gone = server.connect();
+    gone.get("/leave-waker").with_status(200);
+    // The server ends it first, so that its place is free.
+    gone.send("GET / HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").response().says("hello");
+    gone.is_ended();
+    drop(gone);
+    other.get("/").says("hello");
+    let mut counted = server.connect();
+    counted.send(request("/count-polls"));
+    entries.recv_timeout(PATIENCE).expect("the handler runs");
+    for _ in 0..10 {
+        kept.lock().unwrap().iter().for_each(Waker::wake_by_ref);
+        other.get("/").says("hello");
+    }
+    assert_eq!(polls.load(Ordering::Relaxed), 1, "nobody woke it");
+    gate.open();
+    counted.response().with_status(200);
 }
 
 /// One handler opens the gate that others wait at, also pipelined behind nothing of their own.
