@@ -86,8 +86,8 @@ enum Polled {
     Pending,
 }
 
+/// Polls once. The caller has said before, with [`TaskWaker::begin_poll`], from when on wakes count.
 fn poll(drive: &mut Drive, waker: &Arc<TaskWaker>) -> Polled {
-    waker.begin_poll();
     current::with(current::Current::begin_poll);
     let waker = Waker::from(waker.clone());
     match catch_unwind(AssertUnwindSafe(|| drive.as_mut().poll(&mut Context::from_waker(&waker)))) {
@@ -110,6 +110,7 @@ impl Task {
     /// Runs until the connection leaves this thread, or begins anew on it.
     fn run(mut self) -> Option<Self> {
         loop {
+            self.waker.begin_poll();
             match poll(&mut self.drive, &self.waker) {
                 Polled::Over(outcome) => return finish(outcome),
                 Polled::Panicked => return None,
