@@ -51,7 +51,8 @@ impl Runnable {
     /// Queues a connection that has something to say, or refuses it where too many wait already.
     pub(crate) fn start(transport: ThreadedTransport) {
         let shared = transport.shared().clone();
-        let queue_max = shared.limits.blocking_queue_max;
+        // A stop looks once more at all that are idle: that is no load to be refused.
+        let queue_max = if shared.life.is_stopping() { usize::MAX } else { shared.limits.blocking_queue_max };
         if let Err(Self::Start(transport)) = shared.pool.push(Self::Start(transport), queue_max) {
             refuse::refuse(transport);
         }
