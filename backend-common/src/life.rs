@@ -101,6 +101,7 @@ impl Life {
         }
     }
 
+    #[cfg(feature = "signals")]
     pub(crate) fn is_ended(&self) -> bool {
         self.lock().end.is_some()
     }
