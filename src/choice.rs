@@ -78,10 +78,10 @@ fn choose_by(pinned: Option<Backend>, variable: Option<&str>) -> io::Result<(Bac
         (None, None) => {
             let preferred = Backend::compiled().next().ok_or_else(|| invalid(list_compiled()))?;
             let others: Vec<_> = Backend::compiled().skip(1).map(Backend::name).collect();
-            let why = if others.is_empty() {
-                "the only one compiled in".to_owned()
-            } else {
-                format!("preferred over {}, which are compiled in too", others.join(" and "))
+            let why = match others.as_slice() {
+                [] => "the only one compiled in".to_owned(),
+                [other] => format!("preferred over {other}, which is compiled in too"),
+                others => format!("preferred over {}, which are compiled in too", others.join(" and ")),
             };
             (preferred, why)
         }

@@ -15,7 +15,9 @@ pub use accept::{AcceptFailure, Acceptance};
 pub use life::{Life, Phase};
 pub use pool::Pool;
 pub use server::{Backend, Server, ServerHandle, Service, Settings};
-pub use sockets::{bind, open_files_max, prepare_connection, prepare_listener, send_vectored};
+pub use sockets::{
+    bind, open_files_max, prepare_connection, prepare_listener, reset_on_close, send_vectored,
+};
 
 use std::any::Any;
 

@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     net::{SocketAddr, TcpListener, ToSocketAddrs},
+    time::Duration,
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -74,6 +75,16 @@ where
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
         }
+    }
+}
+
+/// Makes the close of `stream` a reset.
+pub fn reset_on_close<'s, S>(stream: &'s S)
+where
+    SockRef<'s>: From<&'s S>,
+{
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        log::debug!("a connection could not be set to be reset: {error}");
     }
 }
 

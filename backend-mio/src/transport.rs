@@ -11,7 +11,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, net::TcpStream};
-use trijet_backend::{poll::Key, send_vectored};
+use trijet_backend::{poll::Key, reset_on_close, send_vectored};
 use trijet_core::{Transport, jobs::Job};
 
 use crate::{
@@ -93,6 +93,10 @@ impl Transport for MioTransport {
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The kernel sends what it holds first; this does not block.
         Poll::Ready(self.stream.shutdown(Shutdown::Write))
+    }
+
+    fn reset(&mut self) {
+        reset_on_close(&self.stream);
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use mio::Interest;
-use trijet_backend::{prepare_connection, send_vectored};
+use trijet_backend::{prepare_connection, reset_on_close, send_vectored};
 use trijet_core::{Transport, jobs::Job};
 
 use crate::{
@@ -115,6 +115,10 @@ impl Transport for ThreadedTransport {
 
     fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.stream.shutdown(Shutdown::Write))
+    }
+
+    fn reset(&mut self) {
+        reset_on_close(&*self.stream);
     }
 
     fn poll_deadline(&mut self, _: &mut Context<'_>, at: Instant) -> Poll<()> {

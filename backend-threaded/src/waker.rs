@@ -33,6 +33,10 @@ impl TaskWaker {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// A poll begins: wakes from now on are for the next one.
     pub(crate) fn begin_poll(&self) {
         *self.lock() = Place::Running { woken: false };
@@ -60,6 +64,14 @@ impl TaskWaker {
         }
         drop(place);
         self.shared.end_wait(entry);
+    }
+
+    /// Waits on this thread for a wake, however long that takes and whether or not the server is cut.
+    pub(crate) fn wait_for_wake(&self) {
+        let mut place = self.lock();
+        while matches!(*place, Place::Running { woken: false }) {
+            place = self.changed.wait(place).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// Moves the future to the poller by `park`, unless it was woken meanwhile: then it comes back.

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
     time::{Sleep, sleep_until},
 };
-use trijet_backend::send_vectored;
+use trijet_backend::{reset_on_close, send_vectored};
 use trijet_core::{Transport, jobs::Job};
 
 use crate::connection::Shared;
@@ -80,6 +80,10 @@ impl Transport for TokioTransport {
 
     fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(SockRef::from(&self.stream).shutdown(Shutdown::Write))
+    }
+
+    fn reset(&mut self) {
+        reset_on_close(&self.stream);
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {

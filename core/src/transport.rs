@@ -28,6 +28,9 @@ pub trait Transport: Send + 'static {
     /// Ends the sending direction, once everything written before has been handed over.
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Makes the close that follows a reset: the peer must not take what it has received for all there is.
+    fn reset(&mut self);
+
     /// Ready once [`now`](Self::now) has reached `at`. There is one deadline at a time: a later call
     /// replaces the earlier one, and need not be exact to less than a tick of 20 ms.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;

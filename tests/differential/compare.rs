@@ -1,5 +1,7 @@
 //! Plays a script on every server and compares; what differs is made small and shown.
 
+use std::io::ErrorKind;
+
 use trijet::Backend;
 
 use crate::{
@@ -25,12 +27,21 @@ type Given = (Backend, Answer);
 fn difference(servers: &[(Backend, Running)], script: &Script) -> Option<(Given, Given)> {
     let mut answers = servers.iter().map(|(on, server)| (*on, script.play(server.address())));
     let first = answers.next()?;
-    let is_over = |answer: &Answer| answer.end.is_ok();
-    if !is_over(&first.1) {
+    if !matches!(first.1.end, Ok(()) | Err(ErrorKind::ConnectionReset)) {
         let other = answers.next().unwrap_or((first.0, Answer { bytes: Vec::new(), end: Ok(()) }));
         return Some((first, other));
     }
-    answers.find(|(_, answer)| *answer != first.1).map(|other| (first, other))
+    answers.find(|(_, answer)| !is_same(answer, &first.1)).map(|other| (first, other))
+}
+
+/// A reset destroys what its receiver has not read yet: how much was read by then is the only thing that
+/// may differ.
+fn is_same(one: &Answer, other: &Answer) -> bool {
+    let common = match one.end {
+        Ok(()) => one.bytes.len().max(other.bytes.len()),
+        Err(_) => one.bytes.len().min(other.bytes.len()),
+    };
+    one.end == other.end && one.bytes.get(..common) == other.bytes.get(..common)
 }
 
 /// Leaves out pieces, ever smaller ones, for as long as the difference stays.

@@ -191,6 +191,11 @@ fn a_body_that_fails_is_a_cut(on: Backend) {
     is_cut_after_head(&server, "/failing");
     is_cut_after_head(&server, "/failing-iter");
     is_500_and_close(&server, &request("/failing-first"));
+    for path in ["/failing", "/failing-iter"] {
+        // HTTP/1.0 has only the close to tell a body's end: one that is not whole must not end so.
+        let (_, end) = server.connect().send(format!("GET {path} HTTP/1.0\r\n\r\n")).everything();
+        assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset), "{path}");
+    }
     server.connect().get("/").says("hello");
 }
 

@@ -153,7 +153,7 @@ fn a_full_pool_queues_then_refuses(on: Backend) {
 }
 
 fn waiting_for_the_pool_has_an_end(on: Backend) {
-    let (held, server, mut holder) = full(on, Duration::from_millis(300));
+    let (held, server, mut holder) = full(on, Duration::from_secs(2));
     let mut waiting = server.connect();
     is_503(&waiting.send(request("/fn")).response());
     held.gate.open();

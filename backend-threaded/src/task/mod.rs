@@ -51,7 +51,8 @@ impl Runnable {
     /// Queues a connection that has something to say, or refuses it where too many wait already.
     pub(crate) fn start(transport: ThreadedTransport) {
         let shared = transport.shared().clone();
-        let queue_max = shared.limits.blocking_queue_max;
+        // A stop looks once more at all that are idle: that is no load to be refused.
+        let queue_max = if shared.life.is_stopping() { usize::MAX } else { shared.limits.blocking_queue_max };
         if let Err(Self::Start(transport)) = shared.pool.push(Self::Start(transport), queue_max) {
             refuse::refuse(transport);
         }
@@ -86,8 +87,8 @@ enum Polled {
     Pending,
 }
 
+/// Polls once. The caller has said before, with [`TaskWaker::begin_poll`], from when on wakes count.
 fn poll(drive: &mut Drive, waker: &Arc<TaskWaker>) -> Polled {
-    waker.begin_poll();
     current::with(current::Current::begin_poll);
     let waker = Waker::from(waker.clone());
     match catch_unwind(AssertUnwindSafe(|| drive.as_mut().poll(&mut Context::from_waker(&waker)))) {
@@ -110,6 +111,7 @@ impl Task {
     /// Runs until the connection leaves this thread, or begins anew on it.
     fn run(mut self) -> Option<Self> {
         loop {
+            self.waker.begin_poll();
             match poll(&mut self.drive, &self.waker) {
                 Polled::Over(outcome) => return finish(outcome),
                 Polled::Panicked => return None,

@@ -4,12 +4,17 @@ use std::{
     cell::RefCell,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use trijet_core::{Outcome, jobs::Blocker};
 
 use super::{Drive, Polled, poll};
-use crate::{current, transport::ThreadedTransport, waker::TaskWaker};
+use crate::{
+    current,
+    transport::{TICK, ThreadedTransport},
+    waker::TaskWaker,
+};
 
 /// The driver's future while one of its jobs runs.
 pub(super) struct Nested {
@@ -55,20 +60,30 @@ impl Blocker for Nested {
         let mut cx = Context::from_waker(&waker);
         let former = current::with(|current| std::mem::replace(&mut current.holding, true));
         loop {
+            // Once for both polls that follow: a wake between them, or from then on, is for the next round.
             self.waker.begin_poll();
             if wait(&mut cx).is_ready() {
                 break;
             }
-            let was_woken = self.waker.was_woken();
+            let shared = self.waker.shared();
+            if shared.is_cut() {
+                // The connection is gone, and its body ends with an error; the job itself cannot be stopped.
+                drop(self.state.replace(State::Over(None)));
+                self.waker.wait_for_wake();
+                continue;
+            }
             let is_driven = self.drive();
-            if was_woken || self.waker.was_woken() || current::with(|current| current.yielded) {
+            if self.waker.was_woken() || current::with(|current| current.yielded) {
                 continue;
             }
             let (peer, deadline) = current::with(|current| (current.peer, current.deadline));
-            // Where the connection waits for its peer, its read has blocked for a tick already.
             if !is_driven || peer.is_none() {
                 self.waker.wait(deadline);
+            } else if shared.life.is_stopping() {
+                // From a stop on no call blocks.
+                self.waker.wait(Some(Instant::now() + TICK));
             }
+            // Else the call that waits for the peer has blocked for a tick already.
         }
         current::with(|current| current.holding = former);
     }

@@ -2,8 +2,8 @@
 //! lets the client read it. Nothing here blocks: it runs on the poller.
 
 use std::{
-    io::{IoSlice, Read},
-    net::Shutdown,
+    io::{self, IoSlice, Read},
+    net::{Shutdown, TcpStream},
     os::fd::AsRawFd,
     time::{Instant, SystemTime},
 };
@@ -15,6 +15,7 @@ use trijet_core::{
     h1::{OVERLOADED, refusal_bytes},
 };
 
+use super::park_idle;
 use crate::{parking::Parked, transport::ThreadedTransport};
 
 /// A refused connection, until its peer closes.
@@ -24,7 +25,31 @@ pub(crate) struct Refused {
     deadline: Instant,
 }
 
+/// Refuses a connection that has asked for something. Another would take the refusal for the answer to its
+/// next request: it goes on being idle, or is closed where the server stops.
 pub(crate) fn refuse(transport: ThreadedTransport) {
+    let shared = transport.shared().clone();
+    match has_asked(transport.stream()) {
+        Ok(true) => answer(transport),
+        Ok(false) if shared.life.is_stopping() => {}
+        Ok(false) => park_idle(transport, after(Instant::now(), shared.limits.idle_timeout)),
+        Err(error) => log::debug!("a connection that was to be refused has failed: {error}"),
+    }
+}
+
+/// Whether anything has come, be it the end; then the stream no longer blocks.
+fn has_asked(stream: &TcpStream) -> io::Result<bool> {
+    stream.set_nonblocking(true)?;
+    match stream.peek(&mut [0]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            stream.set_nonblocking(false)?;
+            Ok(false)
+        }
+        peeked => peeked.map(|_| true),
+    }
+}
+
+fn answer(transport: ThreadedTransport) {
     let limits = &transport.shared().limits;
     let refused = Refused {
         rest: limits.linger_bytes_max,
@@ -33,10 +58,7 @@ pub(crate) fn refuse(transport: ThreadedTransport) {
     };
     let stream = refused.transport.stream();
     let bytes = refusal_bytes(&OVERLOADED, SystemTime::now());
-    let sent = stream
-        .set_nonblocking(true)
-        .and_then(|()| send_vectored(stream, &[IoSlice::new(&bytes)]))
-        .and_then(|_| stream.shutdown(Shutdown::Write));
+    let sent = send_vectored(stream, &[IoSlice::new(&bytes)]).and_then(|_| stream.shutdown(Shutdown::Write));
     match sent {
         Ok(()) => refused.read(),
         Err(error) => log::debug!("a connection could not be told that the server is overloaded: {error}"),
@@ -50,10 +72,8 @@ impl Refused {
         loop {
             match self.transport.stream().read(&mut discarded) {
                 Ok(count) if count > 0 && self.rest > count as u64 => self.rest -= count as u64,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error)
-                    if error.kind() == std::io::ErrorKind::WouldBlock && Instant::now() < self.deadline =>
-                {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < self.deadline => {
                     let shared = self.transport.shared().clone();
                     let (socket, deadline) = (self.transport.stream().as_raw_fd(), self.deadline);
                     drop(shared.parking.park(

@@ -25,6 +25,10 @@ impl<T: Transport> Driver<T> {
         if let Err(End::Drop(reason)) = self.flush().await {
             return reason;
         }
+        if reason == CloseReason::ResponseFailed && self.connection.ends_by_close() {
+            self.io.reset();
+            return reason;
+        }
         let ended = poll_fn(|cx| self.io.poll_close_write(cx)).await;
         if ended.is_ok() && !self.connection.has_ended() && reason != CloseReason::Stopping {
             self.linger().await;

@@ -149,8 +149,15 @@ impl<T: Transport> Driver<T> {
         }
         const OVERDUE: Refusal =
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time");
-        let overdue =
-            || Filled::End(if is_new { End::Finish(CloseReason::Stopping) } else { End::Refuse(OVERDUE) });
+        let has_begun = self.connection.has_begun_head();
+        let overdue = || {
+            Filled::End(match (is_new, has_begun) {
+                (true, _) => End::Finish(CloseReason::Stopping),
+                // Some clients send an empty line behind a request: that asks for nothing.
+                (false, false) => End::Finish(CloseReason::IdleTimeout),
+                (false, true) => End::Refuse(OVERDUE),
+            })
+        };
         let now = self.io.now();
         let timeout = if is_new { self.limits.linger_timeout } else { self.limits.head_timeout };
         let deadline = *self.head_deadline.get_or_insert_with(|| after(now, timeout));

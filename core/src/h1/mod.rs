@@ -172,6 +172,11 @@ impl Connection {
             && !self.input.ended()
     }
 
+    /// Whether something of a request has come: more than the empty lines of RFC 9112 §2.2.
+    pub fn has_begun_head(&self) -> bool {
+        !self.input.bytes().iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+    }
+
     /// Whether the peer has ended its direction.
     pub fn has_ended(&self) -> bool {
         self.input.ended()
@@ -393,6 +398,11 @@ impl Connection {
     /// Notes that `count` bytes were written.
     pub fn output_written(&mut self, count: usize) {
         self.output.advance(count);
+    }
+
+    /// Whether the end of the response that is being sent is told by closing alone.
+    pub fn ends_by_close(&self) -> bool {
+        matches!(&self.state, State::Exchange(Exchange { encoding: Some(Encoding::UntilClose), .. }))
     }
 
     /// Gives up what is to be written.

@@ -104,6 +104,10 @@ impl Transport for SimTransport {
         Poll::Ready(Ok(()))
     }
 
+    fn reset(&mut self) {
+        self.world.lock().wires[self.wire].to_peer.reset();
+    }
+
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let world = &mut *self.world.lock();
         let deadline = &mut world.wires[self.wire].deadline;
@@ -155,6 +159,7 @@ impl Drop for SimTransport {
         // RFC 9112 §9.6: a close with bytes unread resets the connection, and the reset may destroy what
         // the peer has not read yet. Here it always does.
         if wire.to_server.bytes.is_empty() {
+            // After a reset this changes nothing.
             wire.to_peer.finish();
         } else {
             wire.to_peer.reset();

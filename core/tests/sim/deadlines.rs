@@ -76,6 +76,17 @@ fn the_next_head_has_its_own_time() {
 }
 
 #[test]
+fn an_empty_line_behind_a_request_asks_for_nothing() {
+    for behind in ["\r\n", "\r\n\r\n", "\r"] {
+        let sim = app::sim();
+        let peer = sim.connect();
+        peer.send(request("GET", "/")).send(behind);
+        assert_eq!(closed_at(&sim, &peer), 10.0, "{behind:?}");
+        assert_eq!(statuses(&peer), [200], "{behind:?}");
+    }
+}
+
+#[test]
 fn an_idle_connection_is_closed_silently_after_75_s() {
     let sim = app::sim();
     let (fresh, served) = (sim.connect(), sim.connect());
