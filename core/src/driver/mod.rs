@@ -210,3 +210,6 @@ impl<T: Transport> Driver<T> {
         Filled::More
     }
 }
+
+#[cfg(test)]
+mod tests;
