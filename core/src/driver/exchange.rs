@@ -200,8 +200,7 @@ impl<T: Transport> Driver<T> {
                     },
                     Poll::Pending => {
                         self.hand_over_jobs(None);
-                        let is_over = self.turn.is_over();
-                        let again = if is_over {
+                        let again = if self.turn.is_over() {
                             let _ = self.poll_flush(cx);
                             false
                         } else {
@@ -210,7 +209,7 @@ impl<T: Transport> Driver<T> {
                         if let Some(reason) = self.broken {
                             return Poll::Ready(Err(End::Drop(reason)));
                         }
-                        if is_over {
+                        if self.turn.is_over() {
                             // Rule 6, also for a peer that takes all at once. No handler runs any more.
                             self.turn.renew();
                             self.io.yield_turn(cx);
