@@ -120,20 +120,24 @@ impl Task {
             if self.shared.is_cut() {
                 return None;
             }
-            if let Some(job) = current::with(|current| current.jobs.pop_front()) {
+            let has_yielded = current::with(|current| current.yielded);
+            let job = current::with(|current| current.jobs.pop_front());
+            let has_worked = job.is_some();
+            if let Some(job) = job {
                 let nested = Rc::new(Nested::new(self.drive, self.waker.clone()));
                 job.run(Some(nested.clone()));
                 match nested.take() {
                     Ok(drive) => self.drive = drive,
                     Err(outcome) => return outcome.and_then(finish),
                 }
-                continue;
             }
-            if current::with(|current| current.yielded) {
-                if self.shared.is_crowded() {
-                    Runnable::Resume(self).queue();
-                    return None;
-                }
+            // Jobs that are left are this thread's.
+            let may_leave = current::with(|current| current.jobs.is_empty());
+            if has_yielded && may_leave && self.shared.is_crowded() {
+                Runnable::Resume(self).queue();
+                return None;
+            }
+            if has_worked || has_yielded {
                 continue;
             }
             if self.waker.was_woken() {

@@ -101,7 +101,7 @@ impl<T: Transport> Driver<T> {
     /// can be done, then tell whether that may have changed anything for it.
     fn is_to_poll_again(&mut self, cx: &mut Context<'_>, source: Option<&Source>) -> bool {
         if self.turn.is_over() {
-            // Rule 6, for bodies: what is queued is written, then others go first.
+            // Rule 6, while a handler reads: what is queued is written, then others go first.
             let _ = self.poll_flush(cx);
             self.turn.renew();
             cx.waker().wake_by_ref();
@@ -200,9 +200,20 @@ impl<T: Transport> Driver<T> {
                     },
                     Poll::Pending => {
                         self.hand_over_jobs(None);
-                        let again = self.is_to_poll_again(cx, source);
+                        let again = if self.turn.is_over() {
+                            let _ = self.poll_flush(cx);
+                            false
+                        } else {
+                            self.is_to_poll_again(cx, source)
+                        };
                         if let Some(reason) = self.broken {
                             return Poll::Ready(Err(End::Drop(reason)));
+                        }
+                        if self.turn.is_over() {
+                            // Rule 6, also for a peer that takes all at once. No handler runs any more.
+                            self.turn.renew();
+                            self.io.yield_turn(cx);
+                            return Poll::Pending;
                         }
                         let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
                         if !(again || is_throttled && has_room) {

@@ -217,3 +217,6 @@ impl<T: Transport> Driver<T> {
         Filled::More
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,11 +43,16 @@ impl<T: Transport> Driver<T> {
         if self.connection.output_len() == 0 {
             return self.broken.map_or(Ok(()), |reason| Err(End::Drop(reason)));
         }
+        let mut has_yielded = false;
         std::future::poll_fn(|cx| {
             loop {
+                if has_yielded {
+                    self.turn.renew();
+                }
                 if self.poll_flush(cx).is_ready() {
                     return Poll::Ready(());
                 }
+                has_yielded = self.turn.is_over();
                 if self.poll_time(cx) == Time::Left {
                     return Poll::Pending;
                 }
@@ -57,7 +62,7 @@ impl<T: Transport> Driver<T> {
         self.broken.map_or(Ok(()), |reason| Err(End::Drop(reason)))
     }
 
-    /// Writes what can be written. Ready once nothing is queued, be it because writing failed.
+    /// Writes what can be written in this turn. Ready once nothing is queued, be it because writing failed.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.connection.output_len() > 0 {
             if self.broken.is_some() {
@@ -76,6 +81,10 @@ impl<T: Transport> Driver<T> {
                         let now = self.io.now();
                         if self.writing.wait(now) <= now {
                             self.broken = Some(CloseReason::Timeout);
+                        } else if self.turn.is_over() {
+                            // Rule 6: a body that was whole from the start can be of any size.
+                            self.io.yield_turn(cx);
+                            return Poll::Pending;
                         }
                     }
                 }

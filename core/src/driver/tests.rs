@@ -1,0 +1,126 @@
+//! The driver over a transport that is always ready: what the simulated one, with its bounded pipes, cannot show.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Instant, SystemTime},
+};
+
+use super::drive;
+use crate::{Body, Limits, Router, Transport, get, jobs::Job};
+
+/// A peer that sends one request, and takes 64 KiB as often as they are offered.
+struct Greedy {
+    request: &'static [u8],
+    taken: Arc<AtomicUsize>,
+    yields: Arc<AtomicUsize>,
+    now: Instant,
+}
+
+impl Transport for Greedy {
+    fn poll_read(&mut self, _: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let request = std::mem::take(&mut self.request);
+        if request.is_empty() {
+            return Poll::Pending;
+        }
+        into[..request.len()].copy_from_slice(request);
+        Poll::Ready(Ok(request.len()))
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let count = from.iter().map(|slice| slice.len()).sum::<usize>().min(64 << 10);
+        let taken = self.taken.fetch_add(count, Ordering::Relaxed);
+        assert!(taken < 64 << 20, "the turn does not end");
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_deadline(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
+        Poll::Pending
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn run_job(&mut self, _: Job) {}
+
+    fn yield_turn(&mut self, _: &mut Context<'_>) {
+        self.yields.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        false
+    }
+
+    fn mark_used(&mut self) {}
+
+    fn is_used(&self) -> bool {
+        true
+    }
+
+    fn peer_address(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// A body that always has another piece.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = crate::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<crate::Bytes>, Self::Error>>> {
+        Poll::Ready(Some(Ok(http_body::Frame::data(crate::Bytes::from_static(&[b'x'; 1 << 10])))))
+    }
+}
+
+#[test]
+fn an_endless_body_for_a_fast_peer_ends_its_turns() {
+    turns_end(Router::new().route("/", get(async || Body::new(Endless))));
+}
+
+#[test]
+fn a_large_body_for_a_fast_peer_is_sent_in_many_turns() {
+    turns_end(Router::new().route("/", get(async || vec![b'x'; 32 << 20])));
+}
+
+#[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
+fn turns_end(router: Router) {
+    let app = router.build().unwrap();
+    let (taken, yields) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let transport = Greedy {
+        request: b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        taken: taken.clone(),
+        yields: yields.clone(),
+        now: Instant::now(),
+    };
+    let limits = Limits::default();
+    let turn_bytes_max = limits.turn_bytes_max + 2 * limits.output_high_bytes;
+    let mut driver = pin!(drive(transport, app.into(), limits.into()));
+    for turn in 1..=10 {
+        let before = taken.load(Ordering::Relaxed);
+        yields.store(0, Ordering::Relaxed);
+        assert!(driver.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let moved = taken.load(Ordering::Relaxed) - before;
+        assert!(moved > 0 && moved <= turn_bytes_max, "{moved} bytes in turn {turn}");
+        assert_ne!(yields.load(Ordering::Relaxed), 0, "turn {turn} ends without a word of the next");
+    }
+}
