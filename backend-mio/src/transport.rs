@@ -117,8 +117,13 @@ impl Transport for MioTransport {
 
     fn run_job(&mut self, job: Job) {
         let shared = &self.permit.shared;
-        // A job that is given back is dropped, which answers it.
-        drop(shared.pool.push(job, shared.limits.blocking_queue_max));
+        let queue_max = shared.limits.blocking_queue_max;
+        if let Err(job) = shared.pool.push(job, queue_max) {
+            // Those that have waited for too long are answered, and only take up room.
+            drop(shared.pool.take_since(Instant::now(), |job| !job.is_waiting()));
+            // A job that is given back once more is dropped, which answers it.
+            drop(shared.pool.push(job, queue_max));
+        }
     }
 
     fn is_stopping(&self) -> bool {

@@ -49,6 +49,10 @@ impl Blocking {
     /// Runs `job` on a thread of the pool, as soon as one is free.
     pub(crate) fn run(self: &Arc<Self>, job: Job) {
         let mut state = self.lock();
+        if state.queue.len() + state.busy >= self.jobs_max {
+            // Those that have waited for too long are answered, and only take up room.
+            state.queue.retain(Job::is_waiting);
+        }
         let taken = state.queue.len() + state.busy;
         if state.closed || taken >= self.jobs_max {
             drop(state);

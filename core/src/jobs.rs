@@ -26,6 +26,12 @@ impl Job {
         ambient::enter(Place::Blocking(blocker), || self.0.run());
     }
 
+    /// Whether it still waits for a thread. One that has waited for too long is answered already: a queue
+    /// may drop it to make room.
+    pub fn is_waiting(&self) -> bool {
+        self.0.is_waiting()
+    }
+
     pub(crate) fn watch(&self) -> JobWatch {
         JobWatch(self.0.clone())
     }

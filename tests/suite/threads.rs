@@ -156,8 +156,16 @@ fn waiting_for_the_pool_has_an_end(on: Backend) {
     let (held, server, mut holder) = full(on, Duration::from_secs(2));
     let mut waiting = server.connect();
     is_503(&waiting.send(request("/fn")).response());
+    // Who has given up makes room for the next.
+    let mut next = server.connect();
+    next.send(request("/fn"));
+    if on != Backend::Threaded {
+        // The one loop has looked at the next one once it has answered this.
+        server.connect().get("/").says("hello");
+    }
     held.gate.open();
     holder.response().says("held");
+    next.response().says("hello");
     // The thread is free a moment after its answer is here.
     eventually("a thread is free again", || server.connect().get("/fn").status == 200);
 }
