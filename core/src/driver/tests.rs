@@ -44,6 +44,8 @@ impl Transport for Greedy {
         Poll::Ready(Ok(()))
     }
 
+    fn reset(&mut self) {}
+
     fn poll_deadline(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
         Poll::Pending
     }
