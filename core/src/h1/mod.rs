@@ -189,9 +189,10 @@ impl Connection {
                 }
                 Ok(None) if !self.input.ended() => Event::NeedData,
                 Ok(None) => {
-                    let at_start = scan.is_at_start() && self.input.len() == 0;
-                    self.state = State::Closed { is_head: false };
-                    if at_start { Event::Closed } else { Event::Truncated }
+                    // Empty lines have been skipped: alone they are no request that could be answered.
+                    let is_empty = self.input.len() == 0;
+                    self.state = State::Closed { is_head: scan.is_head() };
+                    if is_empty { Event::Closed } else { Event::Truncated }
                 }
                 Err(refusal) => {
                     self.state = State::Closed { is_head: scan.is_head() };
@@ -355,6 +356,7 @@ impl Connection {
             // Once a response's head is out there is no room for another.
             State::Exchange(_) => return,
             State::Closed { is_head: true } => Asked { method: Method::HEAD, version: Version::HTTP_11 },
+            State::Head(scan) if scan.is_head() => Asked { method: Method::HEAD, version: Version::HTTP_11 },
             State::Head(_) | State::Closed { .. } => Asked { method: Method::GET, version: Version::HTTP_11 },
         };
         let mut headers = HeaderMap::new();
