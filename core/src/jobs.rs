@@ -222,7 +222,8 @@ where
 
     fn reject(&self) {
         if let Some(call) = self.take_waiting(Phase::Running) {
-            drop(call);
+            // What it holds is the app's, and may panic when it goes: the answer does not depend on it.
+            _ = contained(move || drop(call));
             self.finish(Err(JobError::Rejected));
         }
     }
@@ -291,5 +292,28 @@ impl Wake for Signal {
     fn wake(self: Arc<Self>) {
         *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_call_whose_drop_panics_is_rejected_all_the_same() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("planted");
+            }
+        }
+        let bomb = Bomb;
+        let mut future = pin!(run(move || drop(bomb)));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut jobs = Vec::new();
+        assert!(ambient::enter_driver(&mut jobs, || future.as_mut().poll(&mut cx)).is_pending());
+        assert_eq!(jobs.len(), 1);
+        jobs.clear();
+        assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(Err(JobError::Rejected)));
     }
 }

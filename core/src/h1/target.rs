@@ -64,6 +64,8 @@ fn check_path_and_query(target: &[u8]) -> Result<(), Refusal> {
                     return Err(Refusal::bad_request("the path has a % that is not an escape"));
                 }
             }
+            // Browsers escape it in a path, and leave it in a query.
+            b'`' if in_query => {}
             b'#' => return Err(Refusal::bad_request("the request target has a fragment")),
             _ if is_target_byte(byte) => {}
             _ => return Err(Refusal::bad_request("the request target has a character that must be escaped")),
@@ -165,6 +167,8 @@ mod tests {
             ("lone percent in query", &get, b"/?off=100%", Some(Form::Origin)),
             ("lone percent in path", &get, b"/100%", None),
             ("browser's raw query", &get, b"/?a[]=1|2&b={x}", Some(Form::Origin)),
+            ("backtick in query", &get, b"/?q=`a`", Some(Form::Origin)),
+            ("backtick in path", &get, b"/`a`", None),
             ("two slashes", &get, b"//a", Some(Form::Origin)),
             ("absolute", &get, b"http://example.com/a", Some(Form::Absolute)),
             ("absolute without path", &get, b"http://example.com", Some(Form::Absolute)),

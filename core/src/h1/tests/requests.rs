@@ -239,6 +239,14 @@ fn refused_framing() {
 }
 
 #[test]
+fn ends_before_a_request() {
+    for lines in ["", "\r\n", "\r\n\r\n"] {
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{lines}");
+        check(&format!("{lines:?} before the end"), text.as_bytes(), "GET /, closed", &Limits::default());
+    }
+}
+
+#[test]
 fn ends_within_a_request() {
     let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
     let head = request.len() - 3;
