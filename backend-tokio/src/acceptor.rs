@@ -115,6 +115,11 @@ impl Acceptor {
         if self.connections.len() >= self.connections_max {
             return Poll::Pending;
         }
+        self.poll_pause(cx)
+    }
+
+    /// Ready when the pause after a failed accept, if any, is over.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
@@ -154,9 +159,10 @@ impl Acceptor {
         if self.connections.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// One step of taking what the kernel has queued; each listener is closed when it is empty.
+    /// One step of taking what the kernel has queued; each listener is closed when it is empty. The connection
+    /// limit no longer holds: what is queued is bounded by the backlog, and would be reset.
     fn poll_accept_queued(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.poll_room(cx));
+        ready!(self.poll_pause(cx));
         let Some(listener) = self.listeners.last() else { return Poll::Ready(()) };
         // The rest of the runtime gets its turn.
         let step = ready!(coop::poll_proceed(cx));

@@ -142,6 +142,24 @@ fn over_the_limit_the_kernel_queues() {
 }
 
 #[test]
+fn a_stop_takes_what_the_kernel_has_queued_also_over_the_limit() {
+    let server = start(Limits { connections_max: Some(1), ..Limits::default() });
+    let mut first = connect(server.local_addr());
+    first.write_all(&REQUEST[..9]).unwrap();
+    let mut second = connect(server.local_addr());
+    second.write_all(REQUEST).unwrap();
+    second.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(response(&mut second).is_err(), "it waits");
+    server.shutdown();
+    second.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    response(&mut second).expect("it is answered, though the first goes on");
+    first.write_all(&REQUEST[9..]).unwrap();
+    response(&mut first).unwrap();
+    drop((first, second));
+    wait(server);
+}
+
+#[test]
 fn an_unfinished_request_is_cut_at_the_deadline() {
     let limits = Limits { shutdown_timeout: Duration::from_millis(50), ..Limits::default() };
     let server = start(limits);
