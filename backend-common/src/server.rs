@@ -270,7 +270,12 @@ impl ServerHandle {
     /// Where the signals cannot be caught, or the backend failed.
     pub fn serve(self) -> io::Result<()> {
         #[cfg(feature = "signals")]
-        crate::signals::stop_on_signal(&self.life)?;
+        if let Err(error) = crate::signals::stop_on_signal(&self.life) {
+            // Nobody could stop it.
+            self.shutdown_now();
+            self.wait()?;
+            return Err(io::Error::new(error.kind(), format!("signals cannot be caught: {error}")));
+        }
         self.wait()
     }
 

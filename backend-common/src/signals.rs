@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     thread,
 };
 
@@ -15,25 +15,21 @@ use signal_hook::{
 
 use crate::{Life, Phase};
 
-static LIVES: OnceLock<Mutex<Vec<Weak<Life>>>> = OnceLock::new();
+static LISTENING: Mutex<Listening> = Mutex::new(Listening { is_begun: false, lives: Vec::new() });
+
+struct Listening {
+    is_begun: bool,
+    lives: Vec<Weak<Life>>,
+}
 
 pub(crate) fn stop_on_signal(life: &Arc<Life>) -> io::Result<()> {
-    let lives = match LIVES.get() {
-        Some(lives) => lives,
-        None => {
-            let signals = Signals::new([SIGINT, SIGTERM])?;
-            let mut first = false;
-            let lives = LIVES.get_or_init(|| {
-                first = true;
-                Mutex::default()
-            });
-            if first {
-                thread::Builder::new().name("trijet-signals".to_owned()).spawn(move || listen(signals))?;
-            }
-            lives
-        }
-    };
-    lives.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(life));
+    let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !listening.is_begun {
+        let signals = Signals::new([SIGINT, SIGTERM])?;
+        thread::Builder::new().name("trijet-signals".to_owned()).spawn(move || listen(signals))?;
+        listening.is_begun = true;
+    }
+    listening.lives.push(Arc::downgrade(life));
     Ok(())
 }
 
@@ -51,8 +47,7 @@ fn listen(mut signals: Signals) {
 
 /// Moves every living server one step on; whether there was one.
 fn stop_all(signal: &str) -> bool {
-    let Some(lives) = LIVES.get() else { return false };
-    let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+    let lives = &mut LISTENING.lock().unwrap_or_else(PoisonError::into_inner).lives;
     lives.retain(|life| life.upgrade().is_some_and(|life| !life.is_ended()));
     for life in lives.iter().filter_map(Weak::upgrade) {
         match life.phase() {

@@ -58,7 +58,7 @@ impl Blocker for Nested {
     fn block_on(&self, wait: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
         let waker = Waker::from(self.waker.clone());
         let mut cx = Context::from_waker(&waker);
-        let former = current::with(|current| std::mem::replace(&mut current.holding, true));
+        let _holding = Holding::begin();
         loop {
             // Once for both polls that follow: a wake between them, or from then on, is for the next round.
             self.waker.begin_poll();
@@ -85,6 +85,22 @@ impl Blocker for Nested {
             }
             // Else the call that waits for the peer has blocked for a tick already.
         }
-        current::with(|current| current.holding = former);
+    }
+}
+
+/// The time in which every read may take the thread's, also if it ends by a panic.
+struct Holding {
+    former: bool,
+}
+
+impl Holding {
+    fn begin() -> Self {
+        Self { former: current::with(|current| std::mem::replace(&mut current.holding, true)) }
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        current::with(|current| current.holding = self.former);
     }
 }

@@ -87,6 +87,9 @@ impl Body {
     }
 
     /// Reads this body with [`std::io::Read`], waiting for the peer where needed: for plain `fn` handlers.
+    ///
+    /// Read it on the handler's own thread. On threaded nothing else can drive the connection: a handler
+    /// that waits there for another thread which reads the body waits for ever.
     pub fn reader(self) -> BodyReader {
         BodyReader::new(self)
     }

@@ -153,40 +153,25 @@ impl<T: Transport> Driver<T> {
     /// Sends a response whose body comes piece by piece.
     async fn stream(&mut self, head: Head, mut body: Body, source: Option<&Source>) -> Result<(), End> {
         let length = body.size_hint().exact().map_or(BodyLength::Unknown, BodyLength::Known);
-        // The first poll comes before the head, as it may ask for the request's body, for which a
-        // client may be waiting (RFC 9110 §10.1.1), or fail, while that can still be told.
         let mut first = None;
-        let mut is_first = true;
+        if self.connection.sends_body(head.status) {
+            first = Some(self.poll_before_head(&mut body, source).await?);
+        }
+        let date = self.io.wall_clock();
+        let send = self.connection.send_response(head.status, &head.headers, length, head.keep, date);
+        if send == SendBody::No {
+            drop_contained(body);
+            return Ok(());
+        }
         let mut is_throttled = false;
         let result = poll_fn(|cx| {
-            if std::mem::take(&mut is_first) {
-                if head.sends_body(self) {
-                    first = match self.contained(|| Pin::new(&mut body).poll_frame(cx)) {
-                        Ok(Poll::Ready(Some(Err(error)))) => {
-                            log::error!("a response body failed before its first byte: {error}");
-                            return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR)));
-                        }
-                        Err(Panicked) => return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR))),
-                        Ok(polled) => Some(polled),
-                    };
-                    self.hand_over_jobs(None);
-                    if source.is_some_and(|source| source.is_wanted(cx)) {
-                        self.connection.ask_body();
-                    }
-                }
-                let date = self.io.wall_clock();
-                let send = self.connection.send_response(head.status, &head.headers, length, head.keep, date);
-                if send == SendBody::No {
-                    return Poll::Ready(Ok(()));
-                }
-            }
             loop {
                 let queued = self.connection.output_len();
                 is_throttled = queued >= self.limits.output_high_bytes
                     || (is_throttled && queued > self.limits.output_low_bytes);
                 let polled = match first.take() {
                     Some(polled) => polled,
-                    None if is_throttled => Poll::Pending,
+                    None if is_throttled || self.turn.is_over() => Poll::Pending,
                     None => match self.contained(|| Pin::new(&mut body).poll_frame(cx)) {
                         Ok(polled) => polled,
                         Err(Panicked) => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
@@ -194,7 +179,8 @@ impl<T: Transport> Driver<T> {
                 };
                 match polled {
                     Poll::Ready(frame) => match self.send_frame(frame) {
-                        Sent::Piece => {}
+                        // An empty piece has its price too: a stream of nothing else must not go on for ever.
+                        Sent::Piece => self.turn.count_bytes(1),
                         Sent::Whole => return Poll::Ready(Ok(())),
                         Sent::Failed => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
                     },
@@ -228,7 +214,40 @@ impl<T: Transport> Driver<T> {
         result
     }
 
-    fn send_frame(&mut self, frame: Option<Result<Frame<bytes::Bytes>, BodyError>>) -> Sent {
+    /// Polls a response's body before its head is written: it may fail, while that can still be told, or
+    /// ask for the request's body, for which a client may be waiting (RFC 9110 §10.1.1).
+    async fn poll_before_head(
+        &mut self,
+        body: &mut Body,
+        source: Option<&Source>,
+    ) -> Result<Poll<Piece>, End> {
+        poll_fn(|cx| {
+            loop {
+                let polled = match self.contained(|| Pin::new(&mut *body).poll_frame(cx)) {
+                    Ok(Poll::Ready(Some(Err(error)))) => {
+                        log::error!("a response body failed before its first byte: {error}");
+                        return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR)));
+                    }
+                    Err(Panicked) => return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR))),
+                    Ok(polled) => polled,
+                };
+                self.hand_over_jobs(None);
+                if source.is_some_and(|source| source.is_wanted(cx)) {
+                    self.connection.ask_body();
+                }
+                // No 100 can follow the head. Whether one is needed may show only when a job has run.
+                if polled.is_ready() || !self.connection.awaits_continue() {
+                    return Poll::Ready(Ok(polled));
+                }
+                if !self.is_to_poll_again(cx, source) {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    fn send_frame(&mut self, frame: Piece) -> Sent {
         let sent = match frame {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => self.connection.send_data(data).map(|()| Sent::Piece),
@@ -286,11 +305,8 @@ struct Head {
     keep: KeepAlive,
 }
 
-impl Head {
-    fn sends_body<T>(&self, driver: &Driver<T>) -> bool {
-        driver.connection.sends_body(self.status)
-    }
-}
+/// What a body gives.
+type Piece = Option<Result<Frame<bytes::Bytes>, BodyError>>;
 
 enum Sent {
     Piece,

@@ -232,6 +232,14 @@ impl Connection {
         }
     }
 
+    /// Whether the client waits for a 100 that may still be sent.
+    pub fn awaits_continue(&self) -> bool {
+        matches!(
+            &self.state,
+            State::Exchange(Exchange { expect: Expect::Continue, encoding: None, fault: None, .. })
+        )
+    }
+
     /// Gives the body up for a reason that the bytes do not show, such as a peer that is too slow.
     pub fn fail_body(&mut self, fault: BodyFault) {
         if let State::Exchange(exchange) = &mut self.state {

@@ -109,9 +109,12 @@ fn pipelined_responses_wait_for_a_slow_reader() {
 
 #[test]
 fn a_client_that_waits_for_100_gets_it() {
-    for target in ["/echo", "/echo/fn", "/length"] {
+    let (app, mirror) = (app::built(), std::sync::Arc::new(mirror().build().unwrap()));
+    let targets = ["/echo", "/echo/fn", "/length"].map(|target| (&app, target));
+    let mirrors = ["/", "/stream", "/iter"].map(|target| (&mirror, target));
+    for (app, target) in targets.into_iter().chain(mirrors) {
         for seed in 0..50 {
-            let sim = app::seeded(&app::built(), seed, 100);
+            let sim = app::seeded(app, seed, 100);
             let peer = sim.connect();
             peer.send(format!(
                 "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
