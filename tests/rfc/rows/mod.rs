@@ -1,11 +1,22 @@
 //! The table, by subject.
 
+mod chunked;
+mod fields;
 mod framing;
+mod head;
 mod host;
+mod target;
 
 use crate::row::Row;
 
 /// Every row, by its subject.
 pub(crate) fn all() -> Vec<(&'static str, Vec<Row>)> {
-    vec![("framing", framing::rows()), ("host", host::rows())]
+    vec![
+        ("framing", framing::rows()),
+        ("chunked", chunked::rows()),
+        ("target", target::rows()),
+        ("host", host::rows()),
+        ("head", head::rows()),
+        ("fields", fields::rows()),
+    ]
 }
