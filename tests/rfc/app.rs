@@ -1,12 +1,19 @@
 //! The app that the rows are played on: what it answers shows what it was given.
 
-use std::{convert::Infallible, future::poll_fn, io::Read, pin::Pin, time::Duration};
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io::Read,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_util::stream;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use trijet::{
-    Body, BodyError, Bytes, Limits, Method, Path, Redirect, Request, Response, Router, StatusCode, any, get,
-    post,
+    Body, BodyError, Bytes, HeaderMap, Limits, Method, Path, Redirect, Request, Response, Router, StatusCode,
+    any, get, post,
 };
 
 /// The defaults, but nothing that a row has to wait for.
@@ -61,6 +68,38 @@ async fn trailers(request: Request) -> Result<String, BodyError> {
     Ok(format!("{seen} {is_among_fields}"))
 }
 
+/// The body back, as it comes: the response begins before the request has ended.
+async fn relay(body: Body) -> Body {
+    Body::from_stream(body.into_stream())
+}
+
+/// A body with trailer fields.
+async fn with_trailers() -> Body {
+    let mut fields = HeaderMap::new();
+    fields.insert("x-sum", "1".parse().unwrap());
+    let frames = [Frame::data(Bytes::from("summed")), Frame::trailers(fields)];
+    Body::new(Frames(frames.into_iter()))
+}
+
+struct Frames(std::array::IntoIter<Frame<Bytes>, 2>);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(Ok))
+    }
+}
+
+/// A stream whose length the handler knows, and says.
+async fn declared() -> ([(&'static str, &'static str); 1], Body) {
+    ([("content-length", "7")], pieces().await)
+}
+
 /// Fields that are the server's to set, set by the handler to what must not be sent.
 async fn meddling() -> Response {
     Response::builder()
@@ -89,6 +128,10 @@ pub(crate) fn app() -> Router {
         .route("/unread-fn", post(|| "not read"))
         .route("/small", post(async |body: Bytes| body).body_limit(16))
         .route("/pieces", get(pieces))
+        .route("/relay", post(relay))
+        .route("/with-trailers", get(with_trailers))
+        .route("/declared", get(declared))
+        .route("/large", get(async || "l".repeat(100_000)))
         .route("/no-content", get(async || StatusCode::NO_CONTENT))
         .route("/no-content-text", get(async || (StatusCode::NO_CONTENT, "text")))
         .route("/reset-content", get(async || (StatusCode::RESET_CONTENT, "text")))

@@ -21,6 +21,17 @@ pub(crate) enum Cut {
     Bytes,
 }
 
+impl Cut {
+    /// How much is sent at a time. What a long row is long by is not of interest byte by byte.
+    pub(crate) fn size(self, bytes: usize) -> usize {
+        match self {
+            Self::Whole => bytes.max(1),
+            Self::Bytes if bytes > 1 << 10 => 97,
+            Self::Bytes => 1,
+        }
+    }
+}
+
 /// What the client does.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {

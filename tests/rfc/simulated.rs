@@ -9,38 +9,39 @@ use crate::{
 };
 
 pub(crate) fn play(row: &Row, cut: Cut) -> Got {
-    let sim = Sim::new(app::app(), Settings { limits: app::limits(), ..Settings::default() });
+    let longest = row.steps.iter().map(|step| match step {
+        Step::Send(bytes) => bytes.len(),
+        Step::Await(_) | Step::HalfClose => 0,
+    });
+    let default = Settings::default();
+    let settings = Settings {
+        limits: app::limits(),
+        // No more than this is ever under way: byte by byte, in both directions.
+        buffer_bytes: match cut {
+            Cut::Whole => default.buffer_bytes,
+            Cut::Bytes => cut.size(longest.max().unwrap_or(0)),
+        },
+        ..default
+    };
+    let sim = Sim::new(app::app(), settings);
     let peer = sim.connect();
-    let mut awaited = 0;
     for step in &row.steps {
-        match (step, cut) {
-            (Step::Send(bytes), Cut::Whole) => _ = peer.send(bytes),
-            (Step::Send(bytes), Cut::Bytes) => {
-                for byte in bytes {
-                    peer.send([*byte]);
-                    sim.settle();
-                }
-            }
-            (Step::Await(text), _) => {
-                sim.settle();
-                let received = peer.received();
-                let found =
-                    received[awaited..].windows(text.len()).position(|window| window == text.as_bytes());
-                let Some(at) = found else {
-                    return Got { bytes: received, fault: Some(format!("{text:?} never came")) };
-                };
-                awaited += at + text.len();
-            }
-            (Step::HalfClose, _) => _ = peer.half_close(),
-        }
+        match step {
+            Step::Send(bytes) => peer.send(bytes),
+            Step::Await(text) => peer.await_text(text),
+            Step::HalfClose => peer.half_close(),
+        };
     }
+    peer.await_close().half_close();
     sim.settle();
     let fault = if peer.is_reset() {
-        Some("the server reset the connection".to_owned())
+        Some("the server reset the connection")
     } else if !peer.is_closed() {
-        Some("the server did not end its direction".to_owned())
+        Some("the server did not end its direction")
+    } else if !peer.is_done() {
+        Some("not every step was taken")
     } else {
         None
     };
-    Got { bytes: peer.received(), fault }
+    Got { bytes: peer.received(), fault: fault.map(str::to_owned) }
 }

@@ -43,14 +43,7 @@ pub(crate) fn play(row: &Row, cut: Cut, address: SocketAddr) -> Got {
 
 /// A server that has closed is right to refuse: its answer tells.
 fn send(mut stream: &TcpStream, bytes: &[u8], cut: Cut) {
-    /// What a long row is long by is not of interest byte by byte.
-    const SINGLE: usize = 1 << 10;
-    let size = match cut {
-        Cut::Whole => bytes.len(),
-        Cut::Bytes if bytes.len() > SINGLE => 97,
-        Cut::Bytes => 1,
-    };
-    for piece in bytes.chunks(size.max(1)) {
+    for piece in bytes.chunks(cut.size(bytes.len())) {
         if stream.write_all(piece).is_err() {
             return;
         }

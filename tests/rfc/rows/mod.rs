@@ -1,10 +1,12 @@
 //! The table, by subject.
 
 mod chunked;
+mod connection;
 mod fields;
 mod framing;
 mod head;
 mod host;
+mod methods;
 mod target;
 
 use crate::row::Row;
@@ -18,5 +20,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Row>)> {
         ("host", host::rows()),
         ("head", head::rows()),
         ("fields", fields::rows()),
+        ("methods", methods::rows()),
+        ("connection", connection::rows()),
     ]
 }
