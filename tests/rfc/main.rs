@@ -99,11 +99,14 @@ fn the_table() {
                 row.name,
                 row.section
             );
+            let quotes = (row.rule.matches('“').count(), row.rule.matches('”').count());
+            assert!(quotes.0 == quotes.1, "{}: a quote without an end", row.name);
             assert!(!row.steps.is_empty(), "{}: nothing is sent", row.name);
             assert!(sent.insert(row.shown()), "{}: another row sends the same", row.name);
         }
     }
     tell(&format!("rfc: {} rows", names.len()));
+    assert!(names.len() >= 250, "the table has shrunk");
 }
 
 /// Past the capture of the test harness: a run is to show what it did.

@@ -12,8 +12,6 @@ const CONTROL: &str = "“field-vchar = VCHAR / obs-text”, which no control is
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("RFC 9112 §5.1", "space before the colon", SPACE, "X : a"),
     ("RFC 9112 §5.1", "tab before the colon", SPACE, "X\t: a"),
-    ("RFC 9112 §5.1", "space before the colon of a length", SPACE, "Content-Length : 0"),
-    ("RFC 9112 §5.1", "space before the colon of a coding", SPACE, "Transfer-Encoding : chunked"),
     ("RFC 9112 §5.1", "vertical tab before the colon", SPACE, "X\u{b}: a"),
     ("RFC 9112 §5.1", "no-break space before the colon", SPACE, "X\u{a0}: a"),
     ("RFC 9112 §5", "line without a colon", "“field-line = field-name \":\" OWS field-value OWS”", "X"),
@@ -44,8 +42,6 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("RFC 9112 §5.2", "fold with a tab", FOLD, "X: a\r\n\tb"),
     ("RFC 9112 §5.2", "fold behind an empty value", FOLD, "X:\r\n b"),
     ("RFC 9112 §5.2", "fold without text", FOLD, "X: a\r\n  \r\nY: b"),
-    ("RFC 9112 §5.2", "fold that looks like a field", FOLD, "X: a\r\n Content-Length: 5"),
-    ("RFC 9112 §5.2", "fold of a coding", FOLD, "Transfer-Encoding:\r\n chunked"),
     ("RFC 9112 §5.2", "fold with a bare LF", FOLD, "X: a\n b"),
 ];
 

@@ -169,11 +169,6 @@ pub(crate) fn rows() -> Vec<Row> {
             .gets(200)
             .body("hello")
             .closed(),
-        given("RFC 9112 §6.3", "a body with GET", "a request's framing does not depend on its method")
-            .send("GET /text HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello")
-            .gets(200)
-            .body("text")
-            .kept(),
         given("RFC 9110 §9.3.5", "a body with DELETE", "“might lead some implementations to reject the request” but is framed")
             .send("DELETE /patch HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello")
             .gets(204)
@@ -181,10 +176,6 @@ pub(crate) fn rows() -> Vec<Row> {
         given("RFC 9112 §6.3", "a body with an unknown method", "a request's framing does not depend on its method")
             .send("FROB /text HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello")
             .gets(501)
-            .kept(),
-        given("RFC 9112 §6.3", "a body where there is no route", "a request's framing does not depend on its target")
-            .send("POST /missing HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello")
-            .gets(404)
             .kept(),
     ]
 }

@@ -252,28 +252,12 @@ fn versions() -> Vec<Row> {
         .gets(200)
         .body("GET /seen HTTP/1.1 host t x []")
         .kept(),
-        should(
-            "RFC 9110 §2.5",
-            "the highest minor version",
-            "a higher minor is handled as the highest that is implemented",
-        )
-        .send("GET /text HTTP/1.9\r\nHost: t\r\n\r\n")
-        .gets(200)
-        .kept(),
         given(
             "RFC 9110 §15.6.6",
             "major version 2",
             "“does not support, or refuses to support, the major version of HTTP”",
         )
         .send("GET / HTTP/2.0\r\nHost: t\r\n\r\n")
-        .gets(505)
-        .closed(),
-        given(
-            "RFC 9110 §15.6.6",
-            "major version 3",
-            "“does not support, or refuses to support, the major version of HTTP”",
-        )
-        .send("GET / HTTP/3.0\r\nHost: t\r\n\r\n")
         .gets(505)
         .closed(),
         given(

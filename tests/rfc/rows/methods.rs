@@ -97,14 +97,6 @@ fn known() -> Vec<Row> {
         .send("HEAD /text HTTP/1.1\r\nHost: t\r\nX Y: a\r\n\r\n")
         .gets_head(400)
         .closed(),
-        given(
-            "RFC 9110 §9.3.2",
-            "HEAD with a body",
-            "“might lead some implementations to reject the request” but is framed",
-        )
-        .send("HEAD /text HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nHEAD")
-        .gets_head(200)
-        .kept(),
         must_not(
             "RFC 9110 §9.3.2",
             "HEAD in 1.0",

@@ -2,11 +2,14 @@
 
 mod chunked;
 mod connection;
+mod expect;
 mod fields;
 mod framing;
 mod head;
 mod host;
 mod methods;
+mod responses;
+mod smuggling;
 mod target;
 
 use crate::row::Row;
@@ -22,5 +25,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Row>)> {
         ("fields", fields::rows()),
         ("methods", methods::rows()),
         ("connection", connection::rows()),
+        ("expect", expect::rows()),
+        ("responses", responses::rows()),
+        ("smuggling", smuggling::rows()),
     ]
 }
