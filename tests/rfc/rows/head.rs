@@ -1,6 +1,6 @@
 //! The request line and the line ends of a head: methods' names, versions, white space, empty lines.
 
-use crate::row::{Row, given, must, must_not, should};
+use crate::row::{Row, given, must_not, should};
 
 const GRAMMAR: &str = "“SHOULD respond with a 400 (Bad Request) response and close the connection”";
 const LINE: &str = "“request-line = method SP request-target SP HTTP-version”";

@@ -34,7 +34,7 @@ fn framed() -> Vec<Row> {
         must(
             "RFC 9112 §6.1",
             "a length that is not known",
-            "“MUST apply chunked as the final transfer coding” or close",
+            "“MUST either apply chunked as the final transfer coding or terminate the message”",
         )
         .send(get("/pieces"))
         .gets(200)
