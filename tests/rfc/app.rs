@@ -77,6 +77,10 @@ async fn relay(body: Body) -> Body {
 async fn with_trailers() -> Body {
     let mut fields = HeaderMap::new();
     fields.insert("x-sum", "1".parse().unwrap());
+    // These frame and route: they are not to be sent.
+    for name in ["content-length", "transfer-encoding", "host", "set-cookie"] {
+        fields.insert(name, "1".parse().unwrap());
+    }
     let frames = [Frame::data(Bytes::from("summed")), Frame::trailers(fields)];
     Body::new(Frames(frames.into_iter()))
 }
@@ -111,6 +115,10 @@ async fn meddling() -> Response {
         .unwrap()
 }
 
+async fn upgrade_required() -> (StatusCode, [(&'static str, &'static str); 2], &'static str) {
+    (StatusCode::UPGRADE_REQUIRED, [("upgrade", "x/1"), ("connection", "upgrade")], "upgrade")
+}
+
 pub(crate) fn app() -> Router {
     Router::new()
         .route("/", get(async || "root").options(async || "options of root"))
@@ -142,6 +150,7 @@ pub(crate) fn app() -> Router {
         .route("/processing", get(async || StatusCode::PROCESSING))
         .route("/switching", get(async || (StatusCode::SWITCHING_PROTOCOLS, [("upgrade", "x")], "")))
         .route("/teapot", get(async || StatusCode::from_u16(299).unwrap()))
+        .route("/upgrade-required", get(upgrade_required))
         .route("/panic", get(panics))
         .route("/closing", get(async || ([("connection", "close")], "closing")))
         .route("/meddling", get(meddling))

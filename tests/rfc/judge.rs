@@ -62,6 +62,7 @@ fn check(response: &Response, expected: &Expected) -> Result<(), String> {
             Check::Has(name) => response.header(name).is_some(),
             Check::Lacks(name) => response.header(name).is_none(),
             Check::Body(body) => response.body == *body,
+            Check::NoTrailer(name) => response.trailers.iter().all(|(field, _)| field != name),
             Check::Trailer(name, value) => {
                 response.trailers.iter().any(|(field, held)| field == name && held == value)
             }

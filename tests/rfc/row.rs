@@ -68,6 +68,7 @@ pub(crate) enum Check {
     Body(Vec<u8>),
     /// The body is chunked, and these are its trailers.
     Trailer(&'static str, &'static str),
+    NoTrailer(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -160,6 +161,10 @@ impl Row {
 
     pub(crate) fn trailer(self, name: &'static str, value: &'static str) -> Self {
         self.check(Check::Trailer(name, value))
+    }
+
+    pub(crate) fn lacks_trailer(self, name: &'static str) -> Self {
+        self.check(Check::NoTrailer(name))
     }
 
     /// A further request is answered.

@@ -79,6 +79,19 @@ fn framed() -> Vec<Row> {
             .body("summed")
             .trailer("x-sum", "1")
             .kept(),
+        must_not(
+            "RFC 9110 §6.5.1",
+            "trailers that frame or route",
+            "“MUST NOT generate a trailer field unless the sender knows” that it may",
+        )
+        .send("GET /with-trailers HTTP/1.1\r\nHost: t\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
+        .gets(200)
+        .trailer("x-sum", "1")
+        .lacks_trailer("content-length")
+        .lacks_trailer("transfer-encoding")
+        .lacks_trailer("host")
+        .lacks_trailer("set-cookie")
+        .kept(),
         should(
             "RFC 9110 §8.6",
             "a stream whose length is declared",
@@ -225,6 +238,25 @@ fn fields() -> Vec<Row> {
         .gets(500)
         .has("date")
         .closed(),
+        must(
+            "RFC 9110 §7.8",
+            "Upgrade has its option",
+            "“MUST also send an \"Upgrade\" connection option in the Connection header field”",
+        )
+        .send(get("/upgrade-required"))
+        .gets(426)
+        .field("upgrade", "x/1")
+        .field("connection", "upgrade")
+        .kept(),
+        must(
+            "RFC 9110 §7.8",
+            "Upgrade has its option beside close",
+            "“MUST also send an \"Upgrade\" connection option in the Connection header field”",
+        )
+        .send("GET /upgrade-required HTTP/1.0\r\n\r\n")
+        .gets(426)
+        .field("connection", "close, upgrade")
+        .ended(),
         must(
             "RFC 9112 §4",
             "a status without a reason",
