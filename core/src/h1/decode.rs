@@ -279,30 +279,32 @@ fn skip_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// RFC 9110 §6.5.1: fields for framing, routing, authentication, modifiers and content are not
-/// allowed as trailers. They are left out, so that no handler can take them for header fields.
+/// What is not allowed is left out, so that no handler can take it for a header field.
 fn drop_forbidden(trailers: &mut HeaderMap) {
-    const FORBIDDEN: [HeaderName; 18] = [
-        header::TRANSFER_ENCODING,
-        header::CONTENT_LENGTH,
-        header::HOST,
-        header::CONNECTION,
-        header::UPGRADE,
-        header::TE,
-        header::TRAILER,
-        header::EXPECT,
-        header::RANGE,
-        header::CACHE_CONTROL,
-        header::MAX_FORWARDS,
-        header::AUTHORIZATION,
-        header::PROXY_AUTHORIZATION,
-        header::COOKIE,
-        header::SET_COOKIE,
-        header::CONTENT_ENCODING,
-        header::CONTENT_TYPE,
-        header::CONTENT_RANGE,
-    ];
-    for name in FORBIDDEN {
+    for name in &FORBIDDEN_TRAILERS {
         trailers.remove(name);
     }
 }
+
+/// RFC 9110 §6.5.1: fields for framing, routing, authentication, modifiers and content are not allowed
+/// as trailers, in either direction.
+pub(super) const FORBIDDEN_TRAILERS: [HeaderName; 18] = [
+    header::TRANSFER_ENCODING,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    header::EXPECT,
+    header::RANGE,
+    header::CACHE_CONTROL,
+    header::MAX_FORWARDS,
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_TYPE,
+    header::CONTENT_RANGE,
+];

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version, header};
 
-use super::{KeepAlive, output::Output};
+use super::{KeepAlive, decode::FORBIDDEN_TRAILERS, output::Output};
 
 /// How long a response's body is, as far as is known when its head is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +98,15 @@ pub(super) fn put_head(
         output.put(b"\r\n");
     }
     put_framing(output, asked, status, headers, length);
-    match keep_alive {
-        KeepAlive::Implied => {}
-        KeepAlive::Asked => output.put(b"connection: keep-alive\r\n"),
-        KeepAlive::No => output.put(b"connection: close\r\n"),
-    }
+    // RFC 9110 §7.8: who sends Upgrade sends its connection option too.
+    output.put(match (keep_alive, headers.contains_key(header::UPGRADE)) {
+        (KeepAlive::Implied, false) => b"",
+        (KeepAlive::Implied, true) => b"connection: upgrade\r\n",
+        (KeepAlive::Asked, false) => b"connection: keep-alive\r\n",
+        (KeepAlive::Asked, true) => b"connection: keep-alive, upgrade\r\n",
+        (KeepAlive::No, false) => b"connection: close\r\n",
+        (KeepAlive::No, true) => b"connection: close, upgrade\r\n",
+    });
     put_date(output, wall_clock);
     output.put(b"\r\n");
 }
@@ -153,6 +157,9 @@ pub(super) fn put_chunk(output: &mut Output, data: Bytes) {
 pub(super) fn put_last_chunk(output: &mut Output, trailers: Option<&HeaderMap>) {
     output.put(b"0\r\n");
     for (name, value) in trailers.into_iter().flatten() {
+        if FORBIDDEN_TRAILERS.contains(name) {
+            continue;
+        }
         output.put(name.as_str().as_bytes());
         output.put(b": ");
         output.put(value.as_bytes());

@@ -17,7 +17,7 @@ pub(super) enum Form {
 pub(super) fn check(method: &Method, target: &[u8]) -> Result<Form, Refusal> {
     if *method == Method::CONNECT {
         // RFC 9112 §3.2.3: only CONNECT has the authority form, and it has no other.
-        return if target.contains(&b':') && is_host(target) {
+        return if is_host(target) && names_port(target) {
             Ok(Form::Authority)
         } else {
             Err(Refusal::bad_request("the target of CONNECT must be a host and a port"))
@@ -121,6 +121,14 @@ fn is_host(value: &[u8]) -> bool {
     host_is_valid && port_is_valid
 }
 
+/// Whether a valid host is followed by a port that can be connected to: RFC 9110 §9.3.6 has one that is
+/// empty refused.
+fn names_port(host: &[u8]) -> bool {
+    let mut digits = host.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let is_behind_colon = host.iter().rev().find(|byte| !byte.is_ascii_digit()) == Some(&b':');
+    is_behind_colon && digits.any(|digit| *digit != b'0')
+}
+
 fn is_ip_literal(literal: &[u8]) -> bool {
     // Without a zone: RFC 9110 §4.2 gives none to http URIs.
     let is_v6 = || std::str::from_utf8(literal).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
@@ -185,6 +193,11 @@ mod tests {
             ("control", &get, b"/\x01", None),
             ("delete", &get, b"/\x7f", None),
             ("authority for CONNECT", &Method::CONNECT, b"example.com:443", Some(Form::Authority)),
+            ("IPv6 for CONNECT", &Method::CONNECT, b"[::1]:443", Some(Form::Authority)),
+            ("IPv6 without a port for CONNECT", &Method::CONNECT, b"[::1]", None),
+            ("empty port for CONNECT", &Method::CONNECT, b"example.com:", None),
+            ("port zero for CONNECT", &Method::CONNECT, b"example.com:00", None),
+            ("no port for CONNECT", &Method::CONNECT, b"1", None),
             ("path for CONNECT", &Method::CONNECT, b"/a", None),
             ("empty", &get, b"", None),
         ];
