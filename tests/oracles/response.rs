@@ -55,7 +55,8 @@ pub fn check(bytes: &[u8]) {
             fault = pieces.iter().find_map(|piece| connection.send_data(Bytes::copy_from_slice(piece)).err());
         }
         fault = fault.or(connection.send_end(trailers.as_ref()).err());
-        let step = usize::from(input.byte()) + 1;
+        // A byte at a time, up to everything at once.
+        let step = usize::from(input.byte()).checked_sub(1).map_or(usize::MAX, |step| step * 41 + 1);
         drain(&mut connection, &mut output, step);
         let closes = connection.after_exchange() == AfterExchange::Close;
         if fault.is_some() {
