@@ -27,7 +27,7 @@ pub fn check(bytes: &[u8]) {
         };
         let told = full.clone();
         let handler = get(inline(move |Path(values): Path<Vec<(String, String)>>| {
-            values.into_iter().fold(told.clone(), |told, (name, value)| format!("{told}\n{name}={value}"))
+            values.into_iter().fold(told.clone(), |told, (name, value)| format!("{told}\n{name} {value}"))
         }));
         whole.push(full);
         match &mut nest {
@@ -66,7 +66,7 @@ pub fn check(bytes: &[u8]) {
                     assert!(candidates.iter().any(|known| **known == pattern), "{text:?} {path}: {pattern}");
                     // What was captured, put back into the pattern, is the path.
                     let filled = lines.fold(pattern.to_owned(), |filled, line| {
-                        let (name, value) = line.split_once('=').expect("a capture");
+                        let (name, value) = line.split_once(' ').expect("a capture");
                         let capture = format!("{{{name}}}");
                         let capture =
                             if filled.contains(&capture) { capture } else { format!("{{*{name}}}") };
