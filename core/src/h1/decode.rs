@@ -2,13 +2,13 @@
 //! asked, one piece at a time, and gives data as it came: nothing is gathered here.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, header};
+use http::HeaderMap;
 
 use super::{
     Framing,
     head::{is_token_byte, parse_fields},
     input::{Expecting, Input},
-    work,
+    trailers, work,
 };
 use crate::Limits;
 
@@ -207,10 +207,11 @@ impl Chunked {
                 if self.trailers == 0 {
                     return Ok(Some(None));
                 }
-                let mut trailers = parse_fields(&section, 0, self.trailers)
+                let mut fields = parse_fields(&section, 0, self.trailers)
                     .map_err(|refusal| BodyFault::Malformed(refusal.reason))?;
-                drop_forbidden(&mut trailers);
-                return Ok(Some(Some(trailers)));
+                // So that no handler can take them for header fields.
+                trailers::FORBIDDEN.iter().for_each(|name| drop(fields.remove(name)));
+                return Ok(Some(Some(fields)));
             }
             self.trailers += 1;
             if self.trailers > limits.trailers_max {
@@ -278,33 +279,3 @@ fn skip_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
         };
     }
 }
-
-/// What is not allowed is left out, so that no handler can take it for a header field.
-fn drop_forbidden(trailers: &mut HeaderMap) {
-    for name in &FORBIDDEN_TRAILERS {
-        trailers.remove(name);
-    }
-}
-
-/// RFC 9110 §6.5.1: fields for framing, routing, authentication, modifiers and content are not allowed
-/// as trailers, in either direction.
-pub(super) const FORBIDDEN_TRAILERS: [HeaderName; 18] = [
-    header::TRANSFER_ENCODING,
-    header::CONTENT_LENGTH,
-    header::HOST,
-    header::CONNECTION,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    header::EXPECT,
-    header::RANGE,
-    header::CACHE_CONTROL,
-    header::MAX_FORWARDS,
-    header::AUTHORIZATION,
-    header::PROXY_AUTHORIZATION,
-    header::COOKIE,
-    header::SET_COOKIE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_TYPE,
-    header::CONTENT_RANGE,
-];

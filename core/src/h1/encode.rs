@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version, header};
 
-use super::{KeepAlive, decode::FORBIDDEN_TRAILERS, output::Output};
+use super::{KeepAlive, output::Output, trailers};
 
 /// How long a response's body is, as far as is known when its head is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,10 +154,11 @@ pub(super) fn put_chunk(output: &mut Output, data: Bytes) {
     output.put(b"\r\n");
 }
 
-pub(super) fn put_last_chunk(output: &mut Output, trailers: Option<&HeaderMap>) {
+pub(super) fn put_last_chunk(output: &mut Output, fields: Option<&HeaderMap>) {
     output.put(b"0\r\n");
-    for (name, value) in trailers.into_iter().flatten() {
-        if FORBIDDEN_TRAILERS.contains(name) {
+    for (name, value) in fields.into_iter().flatten() {
+        // RFC 9110 §6.5.1.
+        if trailers::FORBIDDEN.contains(name) {
             continue;
         }
         output.put(name.as_str().as_bytes());

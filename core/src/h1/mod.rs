@@ -33,6 +33,7 @@ mod refusal;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trailers;
 mod work;
 
 use std::{io::IoSlice, sync::Arc, time::SystemTime};

@@ -130,6 +130,17 @@ fn chunks_and_trailers() {
 }
 
 #[test]
+fn trailers_that_would_change_the_message_are_left_out() {
+    let mut connection = asked(V11);
+    connection.send_response(StatusCode::OK, &HeaderMap::new(), UNKNOWN, KeepAlive::Implied, wall_clock());
+    written(&mut connection);
+    let trailers =
+        fields("content-length: 5, a: b, transfer-encoding: chunked, set-cookie: c, connection: close");
+    connection.send_end(Some(&trailers)).unwrap();
+    assert_eq!(written(&mut connection), "0\r\na: b\r\n\r\n");
+}
+
+#[test]
 fn wrong_lengths() {
     let begin = || {
         let mut connection = asked(V11);

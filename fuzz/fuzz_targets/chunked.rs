@@ -1,0 +1,7 @@
+//! The check is `tests/oracles/chunked.rs`.
+#![no_main]
+
+#[path = "../../tests/oracles/mod.rs"]
+mod oracles;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracles::chunked::check(bytes));
