@@ -40,26 +40,35 @@ impl Script {
         let sent: usize = self.bytes.len();
         // Where a whole script and its answers fit in the system's buffers, one thread does.
         if sent < 16 << 10 {
-            self.send(&stream);
-            return receive(&stream);
+            let sent = self.send(&stream);
+            return receive(&stream).after(sent);
         }
         thread::scope(|scope| {
-            scope.spawn(|| self.send(&stream));
-            receive(&stream)
+            let sending = scope.spawn(|| self.send(&stream));
+            let answer = receive(&stream);
+            answer.after(sending.join().expect("sending does not panic"))
         })
     }
 
-    fn send(&self, mut stream: &TcpStream) {
+    /// Fails where the server has reset the connection: the system tells that once, here or to the reader.
+    fn send(&self, mut stream: &TcpStream) -> io::Result<()> {
         let mut start = 0;
         for &cut in self.cuts.iter().chain([&self.bytes.len()]) {
-            // A server that has closed is right to refuse: its answer tells.
-            if stream.write_all(&self.bytes[start..cut]).is_err() {
-                return;
-            }
+            stream.write_all(&self.bytes[start..cut])?;
             start = cut;
             thread::yield_now();
         }
-        _ = stream.shutdown(Shutdown::Write);
+        stream.shutdown(Shutdown::Write)
+    }
+}
+
+impl Answer {
+    /// The answer with what sending came to.
+    fn after(self, sent: io::Result<()>) -> Self {
+        match (sent, self.end) {
+            (Err(_), Ok(())) => Self { end: Err(io::ErrorKind::ConnectionReset), ..self },
+            _ => self,
+        }
     }
 }
 
