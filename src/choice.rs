@@ -40,6 +40,19 @@ impl Backend {
         }
     }
 
+    /// The one that this thread works for: in handlers, middleware, bodies, and what they [spawn](crate::rt::spawn).
+    /// `None` outside of a server, and in simulation.
+    ///
+    /// ```
+    /// use trijet::{Backend, Router, get};
+    ///
+    /// assert_eq!(Backend::current(), None);
+    /// let app = Router::new().route("/", get(async || format!("served by {:?}", Backend::current())));
+    /// ```
+    pub fn current() -> Option<Self> {
+        trijet_core::rt::backend()?.parse().ok()
+    }
+
     /// Those that are compiled in, the preferred first.
     pub fn compiled() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|backend| backend.is_compiled())

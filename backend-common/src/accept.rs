@@ -16,23 +16,43 @@ pub enum AcceptFailure {
     Pause(Duration),
 }
 
-/// The state of one accept loop: keeps log lines to one a second.
+/// The state of one accept loop: keeps log lines to one a second, and tries from becoming a spin.
 #[derive(Debug, Default)]
 pub struct Acceptance {
     logged_at: Option<Instant>,
     unlogged: u64,
+    /// Failures in a row that were tried again at once.
+    retries: u32,
 }
 
 const PAUSE: Duration = Duration::from_millis(100);
+/// Connections that are lost one by one leave others between them, or an empty queue. So many failures in a
+/// row are a fault that stays, such as a network that is down.
+const RETRIES_MAX: u32 = 64;
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Acceptance {
+    /// Notes that a connection was accepted.
+    pub fn succeeded(&mut self) {
+        self.retries = 0;
+    }
+
     /// Judges `error`, and logs it unless another was logged within the last second.
     pub fn failed(&mut self, error: &io::Error, now: Instant) -> AcceptFailure {
-        let failure = judge(error);
-        if failure == AcceptFailure::Empty {
-            return failure;
-        }
+        let failure = match judge(error) {
+            AcceptFailure::Empty => {
+                self.retries = 0;
+                return AcceptFailure::Empty;
+            }
+            AcceptFailure::Retry if self.retries < RETRIES_MAX => {
+                self.retries += 1;
+                AcceptFailure::Retry
+            }
+            AcceptFailure::Retry | AcceptFailure::Pause(_) => {
+                self.retries = 0;
+                AcceptFailure::Pause(PAUSE)
+            }
+        };
         if self.logged_at.is_some_and(|at| now.duration_since(at) < LOG_INTERVAL) {
             self.unlogged += 1;
             return failure;
@@ -93,6 +113,24 @@ mod tests {
         ];
         for (name, number, expected) in cases {
             assert_eq!(judge(&io::Error::from_raw_os_error(number)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_fault_that_stays_pauses_and_lost_connections_among_others_do_not() {
+        let now = Instant::now();
+        let [lost, empty] = [103, 11].map(io::Error::from_raw_os_error);
+        let mut acceptance = Acceptance::default();
+        let retries = |acceptance: &mut Acceptance| {
+            (0..1000).take_while(|_| acceptance.failed(&lost, now) == AcceptFailure::Retry).count()
+        };
+        assert_eq!(retries(&mut acceptance), 64);
+        assert_eq!(retries(&mut acceptance), 64, "after the pause");
+        for _ in 0..100 {
+            assert_eq!(acceptance.failed(&lost, now), AcceptFailure::Retry);
+            acceptance.succeeded();
+            assert_eq!(acceptance.failed(&lost, now), AcceptFailure::Retry);
+            assert_eq!(acceptance.failed(&empty, now), AcceptFailure::Empty);
         }
     }
 

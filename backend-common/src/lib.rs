@@ -2,22 +2,37 @@
 //! for failed accepts, the pool of threads and the stop signals. It knows no HTTP: that is core's.
 
 mod accept;
+mod calls;
+mod context;
+mod ends;
+mod late;
 mod life;
 #[cfg(feature = "poll")]
 pub mod poll;
 mod pool;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 mod server;
 #[cfg(feature = "signals")]
 mod signals;
 mod sockets;
+mod statistics;
+mod sync;
+mod watchdog;
 
 pub use accept::{AcceptFailure, Acceptance};
+pub use calls::{Calls, inside, resolve};
+pub use context::Context;
+pub use ends::{Ending, Ends, GRACE};
+pub use late::Late;
 pub use life::{Life, Phase};
 pub use pool::Pool;
 pub use server::{Backend, Server, ServerHandle, Service, Settings};
 pub use sockets::{
-    bind, open_files_max, prepare_connection, prepare_listener, reset_on_close, send_vectored,
+    bind, open_files_max, prepare_connection, prepare_listener, reset_on_close, send_at_once, send_vectored,
 };
+pub use statistics::{Figures, Hold, LoopStatistics, Statistics};
+pub use watchdog::{Seat, TASK, Watch, Watchdog};
 
 use std::any::Any;
 

@@ -3,11 +3,13 @@
 
 use std::{
     fmt, io,
-    sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::PoisonError,
     time::{Duration, Instant},
+};
+
+use crate::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
 };
 
 /// How far a server's life has gone.
@@ -106,7 +108,8 @@ impl Life {
         self.lock().end.is_some()
     }
 
-    pub(crate) fn end(&self, result: Result<(), String>) {
+    /// The server has ended, in this way. The first end stays.
+    pub fn end(&self, result: Result<(), String>) {
         let mut state = self.lock();
         state.end.get_or_insert(result);
         // The callbacks hold the backend's own parts: let go of them.
@@ -128,7 +131,10 @@ impl Life {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, trijet_loom))]
+mod models;
+
+#[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use std::sync::{Arc, atomic::AtomicU32};
 

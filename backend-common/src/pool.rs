@@ -1,23 +1,30 @@
-//! A bounded pool of threads that are started when work waits and leave when none does.
-//! It must never grow past its bounds, and never lose an item: what it cannot take it gives back.
+//! A bounded pool of threads that are started when work waits and leave when none does, but for one that may stay.
+//! It must never grow past its bounds, and never lose an item: what it cannot take it gives back. An item waits
+//! only while there is a thread, or while one is being started.
 
 use std::{
     collections::VecDeque,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
+};
+
+use crate::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
 /// Threads that run one function over queued items, in order of arrival. Clones share the threads.
 pub struct Pool<T: Send + 'static>(Arc<Shared<T>>);
 
+/// What stands around the whole life of a thread.
+type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+
 struct Shared<T> {
     name: &'static str,
+    around: Around,
     run: Box<dyn Fn(T) + Send + Sync>,
     threads_max: usize,
     waiting: AtomicUsize,
@@ -27,14 +34,31 @@ struct Shared<T> {
 
 struct State<T> {
     queue: VecDeque<(Instant, T)>,
-    /// Items that are about to be queued, once a thread is started for them.
-    coming: usize,
+    /// Those that are being started count too.
     threads: usize,
     busy: usize,
+    need: Need,
     closed: bool,
+    keeps_one: bool,
+    /// One of the threads without work waits for ever: the one that is kept.
+    has_patient: bool,
+    /// When it was last said that no thread could be started.
+    warned_at: Option<Instant>,
 }
 
-/// How long a thread without work stays: long enough for a burst, short enough to be gone soon.
+/// How many threads are needed: the most that were busy at once, in a period at a time. Under a steady trickle
+/// of work each thread has some now and then, so that none would leave for having none.
+struct Need {
+    since: Instant,
+    most: usize,
+    /// Threads that the last period did not need, and that are still here.
+    surplus: usize,
+}
+
+/// Half of [`LINGER`]: what two periods in a row have not needed is gone by then.
+const PERIOD: Duration = if cfg!(all(test, trijet_loom)) { Duration::MAX } else { Duration::from_secs(1) };
+
+/// How long a thread without work stays, if another one does: long enough for a burst, short enough to be gone soon.
 const LINGER: Duration = Duration::from_secs(2);
 
 impl<T: Send + 'static> Clone for Pool<T> {
@@ -52,20 +76,43 @@ impl<T: Send + 'static> fmt::Debug for Pool<T> {
 impl<T: Send + 'static> Pool<T> {
     /// A pool of at most `threads_max` threads that run `run`.
     pub fn new(name: &'static str, threads_max: usize, run: impl Fn(T) + Send + Sync + 'static) -> Self {
+        Self::within(name, threads_max, |work| work(), run)
+    }
+
+    /// As [`new`](Self::new), each of whose threads does all its work within one call of `around`, which is for
+    /// what a thread needs once: it has to call what it is given.
+    pub fn within(
+        name: &'static str,
+        threads_max: usize,
+        around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+        run: impl Fn(T) + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(Shared {
             name,
+            around: Box::new(around),
             run: Box::new(run),
             threads_max,
             waiting: AtomicUsize::new(0),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
-                coming: 0,
                 threads: 0,
                 busy: 0,
+                need: Need { since: Instant::now(), most: 0, surplus: 0 },
                 closed: false,
+                keeps_one: false,
+                has_patient: false,
+                warned_at: None,
             }),
             changed: Condvar::new(),
         }))
+    }
+
+    /// Has one thread stay without work, until the pool is closed. It waits without a timeout, for which the system
+    /// would set and clear a timer: a quarter of what handing an item over costs.
+    #[must_use]
+    pub fn keeping_one(self) -> Self {
+        self.0.lock().keeps_one = true;
+        self
     }
 
     /// Items that wait for a thread.
@@ -73,39 +120,43 @@ impl<T: Send + 'static> Pool<T> {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
+    /// Its threads, those included that have no work.
+    pub fn threads(&self) -> usize {
+        self.0.lock().threads
+    }
+
     /// Queues `item`, unless `queue_max` items wait already.
     ///
     /// # Errors
-    /// Gives the item back where the queue is full, the pool is closed, or no thread can be started.
-    pub fn push(&self, item: T, queue_max: usize) -> Result<(), T> {
+    /// Gives back what is not to be run: the item, where the queue is full or the pool closed; or all that wait,
+    /// which may be others' too, where there is no thread and none can be started.
+    pub fn push(&self, item: T, queue_max: usize) -> Result<(), Vec<T>> {
         let mut state = self.0.lock();
-        let taken = state.queue.len() + state.coming + state.busy;
+        let taken = state.queue.len() + state.busy;
         if state.closed || taken >= queue_max.saturating_add(self.0.threads_max) {
-            return Err(item);
-        }
-        // A thread that is not busy waits for work, or is about to look for it.
-        if state.threads <= taken && state.threads < self.0.threads_max {
-            // Both are counted meanwhile: another push must neither start this thread again, nor take it
-            // for one that is free.
-            state.threads += 1;
-            state.coming += 1;
-            drop(state);
-            let started = self.start();
-            state = self.0.lock();
-            state.coming -= 1;
-            if let Err(error) = started {
-                state.threads -= 1;
-                log::warn!("cannot start another thread for {}: {error}; {} run", self.0.name, state.threads);
-                if state.threads == 0 {
-                    return Err(item);
-                }
-            }
+            return Err(vec![item]);
         }
         state.queue.push_back((Instant::now(), item));
         self.0.waiting.store(state.queue.len(), Ordering::Relaxed);
+        // A thread that is not busy waits for work, or is about to look for it.
+        if state.threads > taken || state.threads == self.0.threads_max {
+            drop(state);
+            self.0.changed.notify_one();
+            return Ok(());
+        }
+        state.threads += 1;
         drop(state);
-        self.0.changed.notify_one();
-        Ok(())
+        self.start().or_else(|error| self.0.fail(&error))
+    }
+
+    /// As [`push`](Self::push), but those in the queue that are not `is_waiting` any more, and only take up room, give
+    /// it up. What finds none all the same is dropped.
+    pub fn push_or_drop(&self, item: T, queue_max: usize, is_waiting: impl Fn(&T) -> bool) {
+        let Err(back) = self.push(item, queue_max) else { return };
+        drop(self.take_since(Instant::now(), |item| !is_waiting(item)));
+        for item in back {
+            drop(self.push(item, queue_max));
+        }
     }
 
     /// When the oldest waiting item came.
@@ -144,7 +195,25 @@ impl<T: Send + 'static> Pool<T> {
 
     fn start(&self) -> std::io::Result<()> {
         let shared = self.0.clone();
-        thread::Builder::new().name(shared.name.to_owned()).spawn(move || shared.work()).map(drop)
+        thread::Builder::new()
+            .name(shared.name.to_owned())
+            .spawn(move || (shared.around)(&mut || shared.work()))
+            .map(drop)
+    }
+}
+
+impl<T> State<T> {
+    /// Whether this thread, which has no work, may leave: another period was served without it.
+    fn has_surplus(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.need.since) >= PERIOD {
+            let surplus = self.threads.saturating_sub(self.need.most.max(1));
+            self.need = Need { since: now, most: self.busy, surplus };
+        }
+        if self.need.surplus == 0 {
+            return false;
+        }
+        self.need.surplus -= 1;
+        true
     }
 }
 
@@ -153,12 +222,37 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A thread could not be started: gives back what waits for it, unless there are others.
+    fn fail(&self, error: &std::io::Error) -> Result<(), Vec<T>> {
+        let mut state = self.lock();
+        state.threads -= 1;
+        self.warn(&mut state, error);
+        if state.threads > 0 {
+            // One that is only being started either comes, or ends here as the last.
+            return Ok(());
+        }
+        self.waiting.store(0, Ordering::Relaxed);
+        let items: Vec<T> = state.queue.drain(..).map(|(_, item)| item).collect();
+        if items.is_empty() { Ok(()) } else { Err(items) }
+    }
+
+    /// Says that no thread could be started, at most once a second.
+    fn warn(&self, state: &mut State<T>, error: &std::io::Error) {
+        const INTERVAL: Duration = Duration::from_secs(1);
+        let now = Instant::now();
+        if state.warned_at.is_none_or(|at| now.duration_since(at) >= INTERVAL) {
+            state.warned_at = Some(now);
+            log::warn!("cannot start another thread for {}: {error}; {} run", self.name, state.threads);
+        }
+    }
+
     fn work(&self) {
         let mut state = self.lock();
         loop {
             if let Some((_, item)) = state.queue.pop_front() {
                 self.waiting.store(state.queue.len(), Ordering::Relaxed);
                 state.busy += 1;
+                state.need.most = state.need.most.max(state.busy);
                 drop(state);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.run)(item))) {
                     log::error!("a thread of {} panicked: {}", self.name, crate::panic_text(&*panic));
@@ -167,8 +261,14 @@ impl<T> Shared<T> {
                 state.busy -= 1;
                 continue;
             }
-            if state.closed {
+            if state.closed || state.has_surplus(Instant::now()) {
                 break;
+            }
+            if state.keeps_one && !state.has_patient {
+                state.has_patient = true;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.has_patient = false;
+                continue;
             }
             let (next, timeout) =
                 self.changed.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +281,10 @@ impl<T> Shared<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, trijet_loom))]
+mod models;
+
+#[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use std::sync::{Barrier, mpsc};
 
@@ -213,9 +316,9 @@ mod tests {
         pool.push(0, 0).unwrap();
         pool.push(1, 0).unwrap();
         taken.wait();
-        assert_eq!(pool.push(2, 0), Err(2), "no room to wait");
+        assert_eq!(pool.push(2, 0), Err(vec![2]), "no room to wait");
         assert_eq!(pool.push(3, 1), Ok(()), "one may wait");
-        assert_eq!(pool.push(4, 1), Err(4), "a second may not");
+        assert_eq!(pool.push(4, 1), Err(vec![4]), "a second may not");
         assert_eq!(pool.waiting(), 1);
         let oldest = pool.oldest().unwrap();
         assert!(pool.take_since(oldest, |_| false).is_empty());
@@ -246,6 +349,59 @@ mod tests {
                 meetings.recv_timeout(Duration::from_secs(20)).expect("each item has a thread");
             }
             pool.close();
+        }
+    }
+
+    #[test]
+    fn a_burst_s_threads_leave_though_a_trickle_of_work_goes_on() {
+        const BURST: usize = 30;
+        let both = Arc::new(Barrier::new(BURST));
+        let (meet, (done, ends)) = (both.clone(), mpsc::channel());
+        let pool = Pool::new("test", BURST, move |is_burst: bool| {
+            if is_burst {
+                meet.wait();
+            }
+            done.send(()).unwrap();
+        });
+        for _ in 0..BURST {
+            pool.push(true, BURST).unwrap();
+        }
+        (0..BURST).for_each(|_| ends.recv_timeout(Duration::from_secs(20)).unwrap());
+        assert_eq!(pool.0.lock().threads, BURST);
+        let start = Instant::now();
+        while pool.0.lock().threads > 2 {
+            // Far more often than a thread without work would leave, for each of them.
+            pool.push(false, BURST).unwrap();
+            ends.recv_timeout(Duration::from_secs(20)).unwrap();
+            thread::sleep(Duration::from_millis(1));
+            assert!(start.elapsed() < Duration::from_secs(20), "{} threads stay", pool.0.lock().threads);
+        }
+        pool.close();
+    }
+
+    #[test]
+    fn one_thread_is_kept_until_the_pool_is_closed() {
+        let (send, receive) = mpsc::channel();
+        let pool = Pool::new("test", 4, move |item: u32| send.send((item, thread::current().id())).unwrap())
+            .keeping_one();
+        let next = |item| {
+            pool.push(item, 10).unwrap();
+            let (done, thread) = receive.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert_eq!(done, item);
+            thread
+        };
+        let first = next(0);
+        let is_patient = || pool.0.lock().has_patient;
+        let start = Instant::now();
+        while !is_patient() {
+            assert!(start.elapsed() < Duration::from_secs(20), "nobody stays");
+            thread::yield_now();
+        }
+        assert_eq!(next(1), first);
+        pool.close();
+        while pool.threads() > 0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "somebody stays");
+            thread::yield_now();
         }
     }
 

@@ -10,12 +10,16 @@ use std::{
 
 use trijet_core::{App, Limits, Router, SocketSettings};
 
-use crate::{Life, Run, sockets};
+use crate::{Context, Life, Run, Statistics, Watch, context::Owner, sockets};
 
 /// A way to run servers.
 pub trait Backend: 'static {
     /// Its name, as in `TRIJET_BACKEND` and the log.
     const NAME: &'static str;
+
+    /// Whether its threads are to be inside a Tokio runtime of the server's own; then this package's feature
+    /// `runtime` has to be on.
+    const HAS_CONTEXT: bool = false;
 
     /// Sets everything up that can fail, and gives the work that serves until `service.life` ends.
     ///
@@ -41,6 +45,10 @@ pub struct Service {
     pub listeners: Vec<TcpListener>,
     /// When to stop.
     pub life: Arc<Life>,
+    /// What its threads have to be inside of; the one that serves is already.
+    pub context: Context,
+    /// To watch its event loops with, where it has any, and to tell its figures.
+    pub watch: Arc<Watch>,
 }
 
 /// What every server can be set to, whatever its backend.
@@ -65,14 +73,22 @@ impl Settings {
         listeners: Vec<TcpListener>,
         why: &str,
     ) -> io::Result<ServerHandle> {
-        let (service, handle) = self.service(router, listeners, B::NAME)?;
-        let life = service.life.clone();
-        let run = B::prepare(service)?;
+        let (mut service, handle) = self.service(router, listeners, B::NAME)?;
+        let owner = if B::HAS_CONTEXT { Owner::start(&service.limits)? } else { Owner::default() };
+        let (context, life) = (owner.context(), service.life.clone());
+        service.context = context.clone();
+        let run = context.within(|| B::prepare(service))?;
+        thread::Builder::new()
+            .name(format!("trijet-{}", B::NAME))
+            .spawn(move || {
+                let end = EndOnDrop(life);
+                // What the server has of the app goes with its work, and so inside.
+                end.finished(owner.end_with(run));
+            })
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("the server's thread cannot be started: {error}"))
+            })?;
         handle.announce(why);
-        thread::Builder::new().name(format!("trijet-{}", B::NAME)).spawn(move || {
-            let end = EndOnDrop(life);
-            end.finished(run());
-        })?;
         Ok(handle)
     }
 
@@ -106,6 +122,7 @@ impl Settings {
             addresses.push(listener.local_addr()?);
         }
         let life = Arc::new(Life::new(self.limits.shutdown_timeout));
+        let watch = Arc::new(Watch::new(&self.limits, app.route_names()));
         let service = Service {
             app: Arc::new(app.with_body_bytes_max(self.limits.body_bytes_max)),
             connections_max: connections_max(&self.limits, sockets::open_files_max()),
@@ -114,8 +131,10 @@ impl Settings {
             workers: self.workers,
             listeners,
             life: life.clone(),
+            context: Context::default(),
+            watch: watch.clone(),
         };
-        let handle = ServerHandle { life, addresses: addresses.into(), backend };
+        let handle = ServerHandle { life, watch, addresses: addresses.into(), backend };
         Ok((service, handle))
     }
 }
@@ -223,6 +242,7 @@ impl<B> fmt::Debug for Server<B> {
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
     life: Arc<Life>,
+    watch: Arc<Watch>,
     addresses: Arc<[SocketAddr]>,
     backend: &'static str,
 }
@@ -243,6 +263,14 @@ impl ServerHandle {
         self.backend
     }
 
+    /// What it is doing at this moment, and what its handlers did to its event loops. It may be asked after the
+    /// end too.
+    ///
+    /// It takes a few locks that no request takes: ask as often as a monitor does, not in each request.
+    pub fn statistics(&self) -> Statistics {
+        self.watch.statistics()
+    }
+
     /// Begins a graceful stop and returns at once: no more connections are taken, idle ones are
     /// closed, requests in flight are finished, until [`Limits::shutdown_timeout`]. Calling it again
     /// changes nothing. May be called from a handler.
@@ -256,6 +284,9 @@ impl ServerHandle {
     }
 
     /// Waits until the server has stopped. Not from a handler: it would wait for itself.
+    ///
+    /// An `async fn` that blocks, and still holds its event loop a second after the time to stop is over, is left
+    /// behind: the log says so, and its thread, with the connections and listeners of its loop, ends when it lets go.
     ///
     /// # Errors
     /// Where the backend itself failed.

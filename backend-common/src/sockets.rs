@@ -56,6 +56,9 @@ where
     Ok(())
 }
 
+/// The most slices that Linux takes in one call (IOV_MAX).
+pub(crate) const SLICES_MAX: usize = 1024;
+
 /// Writes without raising SIGPIPE, which std's vectored write does where the host resets its handler.
 ///
 /// # Errors
@@ -64,12 +67,34 @@ pub fn send_vectored<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<u
 where
     SockRef<'s>: From<&'s S>,
 {
-    const MSG_NOSIGNAL: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 0x4000 } else { 0 };
+    send(stream, from, MSG_NOSIGNAL)
+}
+
+/// As [`send_vectored`], but never blocks, where the system can be asked for that by the call.
+///
+/// # Errors
+/// As [`send_vectored`].
+pub fn send_at_once<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<usize>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    send(stream, from, MSG_NOSIGNAL | MSG_DONTWAIT)
+}
+
+const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
+const MSG_NOSIGNAL: i32 = if IS_LINUX { 0x4000 } else { 0 };
+const MSG_DONTWAIT: i32 = if IS_LINUX { 0x40 } else { 0 };
+
+fn send<'s, S>(stream: &'s S, from: &[IoSlice<'_>], flags: i32) -> io::Result<usize>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    let from = &from[..from.len().min(SLICES_MAX)];
     let socket = SockRef::from(stream);
     loop {
         let sent = match from {
-            [one] => socket.send_with_flags(one, MSG_NOSIGNAL),
-            many => socket.send_vectored_with_flags(many, MSG_NOSIGNAL),
+            [one] => socket.send_with_flags(one, flags),
+            many => socket.send_vectored_with_flags(many, flags),
         };
         match sent {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

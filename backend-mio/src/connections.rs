@@ -16,7 +16,7 @@ use std::{
 
 use mio::event::Event;
 use slab::Slab;
-use trijet_backend::poll::{Key, Timers};
+use trijet_backend::poll::{Key, Task, Timers};
 use trijet_core::Outcome;
 
 use crate::{
@@ -92,20 +92,26 @@ pub(crate) struct Connections {
     slots: Slab<Slot>,
     generation: usize,
     ready: VecDeque<Key>,
+    /// What handlers have spawned, and has something to do.
+    tasks: VecDeque<Arc<Task>>,
     timers: Timers,
     mailbox: Arc<Mailbox>,
+    /// The loop's.
+    index: usize,
 }
 
 /// Makes this thread a loop's own, until it is dropped with all its connections.
 pub(crate) struct Entered(());
 
-pub(crate) fn enter(mailbox: Arc<Mailbox>) -> Entered {
+pub(crate) fn enter(index: usize, mailbox: Arc<Mailbox>) -> Entered {
     CONNECTIONS.set(Some(Connections {
         slots: Slab::new(),
         generation: 0,
         ready: VecDeque::new(),
+        tasks: VecDeque::new(),
         timers: Timers::default(),
         mailbox,
+        index,
     }));
     Entered(())
 }
@@ -125,16 +131,38 @@ pub(crate) fn with<R>(look: impl FnOnce(&mut Connections) -> R) -> Option<R> {
     CONNECTIONS.with_borrow_mut(|connections| connections.as_mut().map(look))
 }
 
-/// Queues the connection if this is the thread of its loop.
-pub(crate) fn wake_here(mailbox: &Arc<Mailbox>, key: Key) -> bool {
-    let queued = CONNECTIONS.try_with(|connections| {
+/// Looks at this thread's connections if they are those of the loop with this mailbox.
+fn with_own<R>(mailbox: &Arc<Mailbox>, look: impl FnOnce(&mut Connections) -> R) -> Option<R> {
+    let looked = CONNECTIONS.try_with(|connections| {
         // A waker that is called while the table is borrowed goes by the mailbox, like a foreign one.
         let mut connections = connections.try_borrow_mut().ok()?;
-        let connections = connections.as_mut().filter(|own| Arc::ptr_eq(&own.mailbox, mailbox))?;
-        connections.queue(key);
-        Some(())
+        connections.as_mut().filter(|own| Arc::ptr_eq(&own.mailbox, mailbox)).map(look)
     });
-    matches!(queued, Ok(Some(())))
+    looked.ok().flatten()
+}
+
+/// Queues the connection if this is the thread of its loop.
+pub(crate) fn wake_here(mailbox: &Arc<Mailbox>, key: Key) -> bool {
+    with_own(mailbox, |own| own.queue(key)).is_some()
+}
+
+/// Has the loop run a task.
+pub(crate) fn schedule(mailbox: &Arc<Mailbox>, task: Arc<Task>) {
+    let mut task = Some(task);
+    with_own(mailbox, |own| own.tasks.extend(task.take()));
+    if let Some(task) = task {
+        mailbox.schedule(task);
+    }
+}
+
+/// Whether this is the thread of the loop with this mailbox: it looks at its timers before it sleeps.
+pub(crate) fn is_here(mailbox: &Arc<Mailbox>) -> bool {
+    with_own(mailbox, |_| ()).is_some()
+}
+
+/// The index of this thread's loop.
+pub(crate) fn index() -> Option<usize> {
+    CONNECTIONS.try_with(|connections| Some(connections.try_borrow().ok()?.as_ref()?.index)).ok().flatten()
 }
 
 impl Connections {
@@ -162,10 +190,6 @@ impl Connections {
         self.slots.get_mut(key.index()).filter(|slot| slot.key == key)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
     /// Lets the connection have a turn.
     pub(crate) fn queue(&mut self, key: Key) {
         let was_queued = self.slot(key).is_none_or(|slot| mem::replace(&mut slot.queued, true));
@@ -181,6 +205,21 @@ impl Connections {
                 self.ready.push_back(slot.key);
             }
         }
+    }
+
+    /// Takes tasks that came from other threads.
+    pub(crate) fn take_tasks(&mut self, tasks: Vec<Arc<Task>>) {
+        self.tasks.extend(tasks);
+    }
+
+    /// How many tasks have something to do now.
+    pub(crate) fn queued_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Takes the next task that has something to do.
+    pub(crate) fn next_task(&mut self) -> Option<Arc<Task>> {
+        self.tasks.pop_front()
     }
 
     /// How many wait for a turn now. Those that are woken meanwhile come after the next events.
@@ -262,6 +301,16 @@ impl Connections {
         let side = self.slot(key)?.readiness(direction);
         let replaced = if side.ready { None } else { keep_waker(&mut side.waker, cx) };
         Some((side.ready, replaced))
+    }
+
+    /// Whether the peer has ended its direction or reset the connection; if not, the waker is kept in the
+    /// place of a read's, to be woken by any event of that direction.
+    ///
+    /// Gives a waker that it replaced, to be dropped when the table is not borrowed.
+    pub(crate) fn poll_closed(&mut self, key: Key, cx: &Context<'_>) -> Option<(bool, Option<Waker>)> {
+        let side = &mut self.slot(key)?.read;
+        let replaced = if side.closed { None } else { keep_waker(&mut side.waker, cx) };
+        Some((side.closed, replaced))
     }
 
     /// Something may have arrived that no event has told of yet.
@@ -346,7 +395,7 @@ fn keep_waker(kept: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use super::*;
 
@@ -354,7 +403,7 @@ mod tests {
     fn what_outlives_a_connection_does_not_reach_the_next_in_its_slot() {
         let poll = mio::Poll::new().unwrap();
         let mailbox = Arc::new(Mailbox::new(poll.registry()).unwrap());
-        let _entered = enter(mailbox.clone());
+        let _entered = enter(0, mailbox.clone());
         let (first, second) = with(|own| {
             let first = own.reserve();
             own.wait_until(first, Instant::now(), &Context::from_waker(Waker::noop()));

@@ -11,8 +11,8 @@ use std::{
 
 use mio::{Events, event::Event, net::TcpStream};
 use trijet_backend::{
-    Phase,
-    poll::{Acceptor, Key, Source},
+    Phase, Seat, TASK,
+    poll::{Acceptor, Key, Reactor, Source},
     prepare_connection,
 };
 use trijet_core::Outcome;
@@ -28,8 +28,12 @@ use crate::{
 const EVENTS_PER_TURN: usize = 1024;
 
 pub(crate) struct EventLoop {
+    pub(crate) index: usize,
     pub(crate) poll: mio::Poll,
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) reactor: Arc<Reactor>,
+    /// Where the loop tells what it does.
+    pub(crate) seat: Arc<Seat>,
     pub(crate) shared: Arc<Shared>,
     /// The accepting loop has it.
     pub(crate) acceptor: Option<Acceptor>,
@@ -52,7 +56,8 @@ impl EventLoop {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mailbox = self.mailbox.clone();
         let _closed = CloseOnDrop(&mailbox);
-        let _entered = connections::enter(mailbox.clone());
+        let _entered = connections::enter(self.index, mailbox.clone());
+        self.seat.occupy();
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut stage = Stage::Running;
         let mut timeout = Some(Duration::ZERO);
@@ -61,22 +66,34 @@ impl EventLoop {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 polled => polled?,
             }
+            self.seat.turn_round();
             let mail = self.receive(&events);
             stage = self.next_stage(stage);
             for accepted in mail.sockets {
                 self.insert(accepted, stage);
             }
-            connections::with(|own| mail.woken.iter().for_each(|waker| own.queue(waker.received())));
+            connections::with(|own| {
+                mail.woken.iter().for_each(|waker| own.queue(waker.received()));
+                own.take_tasks(mail.tasks);
+            });
             self.accept(stage);
-            for _ in 0..connections::with(|own| own.queued()).unwrap_or(0) {
+            // Those that are woken meanwhile come after the next events.
+            let (queued, tasks) =
+                connections::with(|own| (own.queued(), own.queued_tasks())).unwrap_or_default();
+            for _ in 0..queued {
                 self.turn();
+            }
+            for _ in 0..tasks {
+                self.run_task();
             }
             let now = Instant::now();
             fire_timers(now);
+            self.reactor.fire(now);
             if self.is_over(stage, now) {
                 return Ok(());
             }
             timeout = self.timeout(stage, now);
+            self.seat.turn_round();
         }
     }
 
@@ -92,6 +109,9 @@ impl EventLoop {
                     }
                 }
                 Source::Connection(key) => on_event(key, event),
+                Source::Socket(key) => self.reactor.on_event(key, event),
+                // There is none here.
+                Source::Inner => {}
             }
         }
         mail
@@ -192,16 +212,23 @@ impl EventLoop {
         }
     }
 
+    fn run_task(&self) {
+        if let Some(task) = connections::with(connections::Connections::next_task).flatten() {
+            self.seat.enter(TASK);
+            task.run();
+            self.seat.leave();
+        }
+    }
+
     /// Whether nothing is left to serve, or the time for it is over.
     fn is_over(&self, stage: Stage, now: Instant) -> bool {
         match stage {
             Stage::Running => false,
             Stage::Stopping(deadline) => {
-                // In this order: the last socket is in the mailbox before accepting is over.
+                // In this order: the last socket is counted before accepting is over. All loops end together: each may
+                // serve what a plain `fn` of another's connection waits for.
                 now >= deadline
-                    || self.shared.accepting_over.load(Ordering::SeqCst)
-                        && self.mailbox.is_empty()
-                        && connections::with(|own| own.is_empty()).unwrap_or(true)
+                    || self.shared.accepting_over.load(Ordering::SeqCst) && self.shared.connections() == 0
             }
             Stage::Over => true,
         }
@@ -209,14 +236,15 @@ impl EventLoop {
 
     /// How long nothing will have to be done unless there is an event; `None`: for ever.
     fn timeout(&self, stage: Stage, now: Instant) -> Option<Duration> {
-        let (queued, timer) = connections::with(|own| (own.queued(), own.next_timer())).unwrap_or_default();
+        let look = |own: &mut connections::Connections| (own.queued() + own.queued_tasks(), own.next_timer());
+        let (queued, timer) = connections::with(look).unwrap_or_default();
         let ready = (queued > 0).then_some(now);
         let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.next_turn(now));
         let stop = match stage {
             Stage::Stopping(deadline) => Some(deadline),
             Stage::Running | Stage::Over => None,
         };
-        let next = [ready, timer, accept, stop].into_iter().flatten().min()?;
+        let next = [ready, timer, accept, stop, self.reactor.next()].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
     }
 }

@@ -5,13 +5,15 @@
 //! connection is a slot in its loop's table, without a future or a buffer.
 //!
 //! Applications use it through the facade, `trijet`, with feature `mio`. It knows no HTTP, has no
-//! Tokio in its tree, and must never lock or share anything on the path of a request.
+//! Tokio in its tree without feature `tokio-context`, and must never lock or share anything on the path of a request.
 
 mod connections;
 mod event_loop;
 mod mailbox;
+mod runtime;
 mod shared;
-#[cfg(test)]
+mod sync;
+#[cfg(all(test, not(trijet_loom)))]
 mod tests;
 mod transport;
 
@@ -24,7 +26,7 @@ use std::{
 };
 
 pub use trijet_backend::ServerHandle;
-use trijet_backend::{Backend, Run, Service, panic_text, poll::Acceptor};
+use trijet_backend::{Backend, Ends, Run, Service, panic_text, poll::Acceptor};
 use trijet_core::{Router, driver::drive};
 
 use crate::{
@@ -58,6 +60,7 @@ pub fn serve(address: impl ToSocketAddrs, router: Router) -> io::Result<()> {
 
 impl Backend for Mio {
     const NAME: &'static str = "mio";
+    const HAS_CONTEXT: bool = cfg!(feature = "tokio-context");
 
     fn prepare(service: Service) -> io::Result<Run> {
         let (app, limits) = (service.app.clone(), service.limits.clone());
@@ -70,34 +73,50 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
     let workers = service.workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let mut polls = Vec::with_capacity(workers);
     let mut mailboxes = Vec::with_capacity(workers);
+    let mut reactors = Vec::with_capacity(workers);
     for _ in 0..workers {
         let poll = mio::Poll::new().map_err(because("an event loop cannot be made"))?;
         let mailbox =
             Mailbox::new(poll.registry()).map_err(because("an event loop's waker cannot be made"))?;
+        let mailbox = Arc::new(mailbox);
+        reactors.push(runtime::reactor(&poll, &mailbox).map_err(because("an event loop cannot be shared"))?);
         polls.push(poll);
-        mailboxes.push(Arc::new(mailbox));
+        mailboxes.push(mailbox);
     }
     let listeners = std::mem::take(&mut service.listeners);
     let mut acceptor = Some(
         Acceptor::new(listeners, polls[ACCEPTING_LOOP].registry())
             .map_err(because("a listener cannot be registered"))?,
     );
-    let life = service.life.clone();
-    let shared = Arc::new(Shared::new(service, mailboxes.clone(), drive));
+    let (life, context) = (service.life.clone(), service.context.clone());
+    let runtime = runtime::new(&service.limits, &context, reactors.clone(), mailboxes.clone());
+    let shared = Arc::new(Shared::new(service, mailboxes.clone(), runtime, drive));
+    let asked = Arc::downgrade(&shared);
+    shared.watch.ask_for_figures(move || asked.upgrade().map(|shared| shared.figures()).unwrap_or_default());
 
     // The threads start here, where a failure can still be told, and wait for the word to serve.
     // Without it, their end of the channel closes, and they end.
+    let ends = Ends::new(&life);
     let mut threads = Vec::with_capacity(workers);
-    for (index, (poll, mailbox)) in polls.into_iter().zip(mailboxes.iter().cloned()).enumerate() {
+    for (index, (poll, reactor)) in polls.into_iter().zip(reactors).enumerate() {
         let acceptor = if index == ACCEPTING_LOOP { acceptor.take() } else { None };
-        let event_loop = EventLoop { poll, mailbox, shared: shared.clone(), acceptor };
+        let mailbox = mailboxes[index].clone();
+        let seat = shared.loops[index].seat.clone();
+        let shared = shared.clone();
+        let event_loop = EventLoop { index, poll, mailbox, reactor, seat, shared, acceptor };
+        let context = context.clone();
+        let ending = ends.of(index);
         let (start, started) = mpsc::channel::<()>();
         let thread = thread::Builder::new()
             .name(format!("trijet-mio-{index}"))
-            .spawn(move || if started.recv().is_ok() { run(event_loop) } else { Ok(()) })
+            .spawn(move || {
+                let _ending = ending;
+                context.within(|| if started.recv().is_ok() { run(event_loop) } else { Ok(()) })
+            })
             .map_err(because("the thread of an event loop cannot be started"))?;
         threads.push((start, thread));
     }
+    let watchdog = shared.watch.start();
     life.on_change(move || mailboxes.iter().for_each(|mailbox| mailbox.notify()));
     Ok(Box::new(move || {
         let (starts, threads): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
@@ -105,8 +124,12 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
             // A loop that is gone already is found by its join.
             _ = start.send(());
         }
-        let ends: Vec<_> = threads.into_iter().map(thread::JoinHandle::join).collect();
+        let ended = ends.wait(threads.len(), "event loops");
+        let threads = threads.into_iter().enumerate().filter(|(index, _)| ended.contains(index));
+        let ends: Vec<_> = threads.map(|(_, thread)| thread.join()).collect();
         shared.pool.close();
+        shared.runtime.end();
+        drop(watchdog);
         ends.into_iter().try_for_each(|end| {
             end.unwrap_or_else(|panic| Err(io::Error::other(panic_text(&*panic).to_owned())))
         })
@@ -116,6 +139,7 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
 /// Runs one loop. Without it the server is not whole: if it fails, the others are stopped too.
 fn run(event_loop: EventLoop) -> io::Result<()> {
     let life = event_loop.shared.life.clone();
+    let _inside = trijet_core::runtime::enter(event_loop.shared.runtime.clone());
     let result = catch_unwind(AssertUnwindSafe(|| event_loop.run()))
         .unwrap_or_else(|panic| Err(io::Error::other(format!("it panicked: {}", panic_text(&*panic)))))
         .map_err(because("an event loop has failed"));

@@ -6,18 +6,22 @@
 use std::{
     fmt, io, mem,
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError},
     task::Wake,
 };
 
 use mio::{Registry, net::TcpStream};
 
-use trijet_backend::poll::{Key, token};
+use trijet_backend::poll::{Key, Task, token};
 
-use crate::{connections, shared::Permit};
+use crate::{
+    connections,
+    shared::Permit,
+    sync::{
+        Mutex, MutexGuard, Waker,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// A connection that was accepted and belongs to a loop, but is in no slot yet.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ pub(crate) struct Accepted {
 /// Messages to one loop.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    waker: mio::Waker,
+    waker: Waker,
     /// `None` once the loop has ended: what comes later is dropped.
     mail: Mutex<Option<Mail>>,
 }
@@ -41,13 +45,14 @@ pub(crate) struct Mailbox {
 pub(crate) struct Mail {
     pub(crate) sockets: Vec<Accepted>,
     pub(crate) woken: Vec<Arc<ConnectionWaker>>,
+    pub(crate) tasks: Vec<Arc<Task>>,
     /// Whether the loop has been woken since it last took its mail.
     notified: bool,
 }
 
 impl Mailbox {
     pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
-        Ok(Self { waker: mio::Waker::new(registry, token::WAKER)?, mail: Mutex::new(Some(Mail::default())) })
+        Ok(Self { waker: Waker::new(registry, token::WAKER)?, mail: Mutex::new(Some(Mail::default())) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Mail>> {
@@ -65,6 +70,13 @@ impl Mailbox {
         // Where the loop has ended, it is dropped here, after the lock is released.
         let mut accepted = Some(accepted);
         self.post(|mail| mail.sockets.extend(accepted.take()));
+    }
+
+    /// Gives the loop a task to run.
+    pub(crate) fn schedule(&self, task: Arc<Task>) {
+        // Where the loop has ended, it is dropped here: the end of the server ends all tasks.
+        let mut task = Some(task);
+        self.post(|mail| mail.tasks.extend(task.take()));
     }
 
     fn post(&self, put: impl FnOnce(&mut Mail)) {
@@ -88,6 +100,7 @@ impl Mailbox {
         self.lock().as_mut().map(mem::take).unwrap_or_default()
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().as_ref().is_none_or(|mail| mail.sockets.is_empty() && mail.woken.is_empty())
     }
@@ -114,14 +127,16 @@ impl ConnectionWaker {
 
     /// Its connection, for the loop that took it from the mailbox; from now on it can be posted again.
     pub(crate) fn received(&self) -> Key {
-        self.posted.store(false, Ordering::SeqCst);
+        // Not a store: this has to see all that was written before a wake that found it posted, as that wake
+        // will not come again.
+        self.posted.swap(false, Ordering::AcqRel);
         self.key
     }
 }
 
 impl Wake for ConnectionWaker {
     fn wake(self: Arc<Self>) {
-        if !connections::wake_here(&self.mailbox, self.key) && !self.posted.swap(true, Ordering::SeqCst) {
+        if !connections::wake_here(&self.mailbox, self.key) && !self.posted.swap(true, Ordering::AcqRel) {
             let mailbox = self.mailbox.clone();
             mailbox.post(|mail| mail.woken.push(self));
         }
@@ -138,7 +153,10 @@ impl fmt::Debug for ConnectionWaker {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, trijet_loom))]
+mod models;
+
+#[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use std::{task::Waker, thread, time::Duration};
 

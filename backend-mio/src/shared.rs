@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use trijet_backend::{Life, Pool, Service};
+use trijet_backend::{Figures, Life, Pool, Seat, Service, Watch, inside, poll::PollRuntime};
 use trijet_core::{Limits, SocketSettings, jobs::Job};
 
 use crate::{connections::Driver, mailbox::Mailbox, transport::MioTransport};
@@ -24,7 +24,9 @@ pub(crate) struct Shared {
     pub(crate) sockets: SocketSettings,
     pub(crate) connections_max: usize,
     pub(crate) life: Arc<Life>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) pool: Pool<Job>,
+    pub(crate) runtime: Arc<PollRuntime>,
     pub(crate) loops: Vec<LoopShare>,
     /// Whether accepting waits for a connection to end.
     held: AtomicBool,
@@ -35,16 +37,29 @@ pub(crate) struct Shared {
 /// What others need of one loop.
 pub(crate) struct LoopShare {
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) seat: Arc<Seat>,
     connections: AtomicUsize,
 }
 
 impl Shared {
-    pub(crate) fn new(service: Service, mailboxes: Vec<Arc<Mailbox>>, drive: Box<Drive>) -> Self {
+    pub(crate) fn new(
+        service: Service,
+        mailboxes: Vec<Arc<Mailbox>>,
+        runtime: Arc<PollRuntime>,
+        drive: Box<Drive>,
+    ) -> Self {
+        let (threads_max, inside) =
+            (service.limits.blocking_threads_max, inside(&service.context, Arc::downgrade(&runtime)));
         let pool =
-            Pool::new("trijet-blocking", service.limits.blocking_threads_max, |job: Job| job.run(None));
+            Pool::within("trijet-blocking", threads_max, inside, |job: Job| job.run(None)).keeping_one();
         let loops = mailboxes
             .into_iter()
-            .map(|mailbox| LoopShare { mailbox, connections: AtomicUsize::new(0) })
+            .enumerate()
+            .map(|(index, mailbox)| LoopShare {
+                mailbox,
+                seat: service.watch.seat(index),
+                connections: AtomicUsize::new(0),
+            })
             .collect();
         Self {
             drive,
@@ -52,14 +67,21 @@ impl Shared {
             sockets: service.sockets,
             connections_max: service.connections_max,
             life: service.life,
+            watch: service.watch,
             pool,
+            runtime,
             loops,
             held: AtomicBool::new(false),
             accepting_over: AtomicBool::new(false),
         }
     }
 
-    fn connections(&self) -> usize {
+    /// What others are told.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures { connections: self.connections(), threads: self.pool.threads(), queued: self.pool.waiting() }
+    }
+
+    pub(crate) fn connections(&self) -> usize {
         self.loops.iter().map(|each| each.connections.load(Ordering::SeqCst)).sum()
     }
 
@@ -114,6 +136,10 @@ impl Drop for Permit {
         // The look comes first: a write would make every loop wait for this cache line.
         if self.shared.held.load(Ordering::SeqCst) && self.shared.held.swap(false, Ordering::SeqCst) {
             self.shared.loops[crate::ACCEPTING_LOOP].mailbox.notify();
+        }
+        // They end together, with the last one.
+        if self.shared.life.is_stopping() && self.shared.connections() == 0 {
+            self.shared.notify_all();
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use mio::{Interest, Registry, net::TcpStream};
 use trijet_backend::{poll::Key, reset_on_close, send_vectored};
-use trijet_core::{Transport, jobs::Job};
+use trijet_core::{PeerWatch, Transport, jobs::Job};
 
 use crate::{
     connections::{self, Direction},
@@ -99,6 +99,12 @@ impl Transport for MioTransport {
         reset_on_close(&self.stream);
     }
 
+    fn watch_peer(&mut self, cx: &mut Context<'_>, watch: &PeerWatch) {
+        if let Some((true, _)) = connections::with(|own| own.poll_closed(self.key, cx)).flatten() {
+            watch.tell();
+        }
+    }
+
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         if Instant::now() >= at {
             return Poll::Ready(());
@@ -117,13 +123,15 @@ impl Transport for MioTransport {
 
     fn run_job(&mut self, job: Job) {
         let shared = &self.permit.shared;
-        let queue_max = shared.limits.blocking_queue_max;
-        if let Err(job) = shared.pool.push(job, queue_max) {
-            // Those that have waited for too long are answered, and only take up room.
-            drop(shared.pool.take_since(Instant::now(), |job| !job.is_waiting()));
-            // A job that is given back once more is dropped, which answers it.
-            drop(shared.pool.push(job, queue_max));
-        }
+        shared.pool.push_or_drop(job, shared.limits.blocking_queue_max, Job::is_waiting);
+    }
+
+    fn enter_app(&mut self, route: u32) {
+        self.permit.shared.loops[self.permit.loop_index].seat.enter(route);
+    }
+
+    fn leave_app(&mut self) {
+        self.permit.shared.loops[self.permit.loop_index].seat.leave();
     }
 
     fn is_stopping(&self) -> bool {

@@ -6,6 +6,8 @@ use std::{cell::RefCell, collections::VecDeque, os::fd::RawFd, time::Instant};
 use mio::Interest;
 use trijet_core::jobs::Job;
 
+use crate::sync::thread_local;
+
 /// What the last poll came to wait for.
 #[derive(Default)]
 pub(crate) struct Current {
@@ -16,14 +18,14 @@ pub(crate) struct Current {
     pub(crate) jobs: VecDeque<Job>,
     /// Whether a read has waited a whole tick in vain.
     pub(crate) ticked: bool,
+    /// Whether a write has waited a whole tick in vain: the next ones do not wait here.
+    pub(crate) is_stuffed: bool,
     /// Whether the connection lets others go first.
     pub(crate) yielded: bool,
     /// Whether a job waits for the connection: then every read may take the thread's time.
     pub(crate) holding: bool,
     /// Whether the connection has just been given to this thread, for a reason.
     pub(crate) fresh: bool,
-    /// Whether it has been answered on this thread since.
-    pub(crate) answered: bool,
 }
 
 thread_local! {
@@ -31,15 +33,38 @@ thread_local! {
 }
 
 pub(crate) fn with<R>(look: impl FnOnce(&mut Current) -> R) -> R {
-    CURRENT.with_borrow_mut(look)
+    CURRENT.with(|current| look(&mut current.borrow_mut()))
+}
+
+/// The time of a connection, or of several one after the other, on this thread.
+#[must_use = "it ends when it is dropped"]
+pub(crate) struct Turn(());
+
+/// A connection begins its time on this thread.
+pub(crate) fn begin() -> Turn {
+    begin_anew();
+    Turn(())
+}
+
+/// Another one begins: the last is over.
+pub(crate) fn begin_anew() {
+    discard_jobs();
+    with(|current| *current = Current { fresh: true, ..Current::default() });
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        discard_jobs();
+    }
+}
+
+/// The jobs of a connection that is over are nobody's: what they hold of the app goes with it, and not with the
+/// thread. They are dropped where this place is free.
+fn discard_jobs() {
+    drop(with(|current| std::mem::take(&mut current.jobs)));
 }
 
 impl Current {
-    /// A connection begins its time on this thread.
-    pub(crate) fn begin(&mut self) {
-        *self = Self { fresh: true, ..Self::default() };
-    }
-
     /// A poll begins: what the last one waited for no longer counts.
     pub(crate) fn begin_poll(&mut self) {
         self.peer = None;

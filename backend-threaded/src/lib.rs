@@ -11,15 +11,18 @@
 //!     └────────────── parked: idle, or a whole future ◀────┘ a tick without the peer
 //! ```
 //!
-//! Applications use it through the facade, `trijet`. It knows no HTTP and has no async runtime in its tree.
+//! Applications use it through the facade, `trijet`. It knows no HTTP, and has no async runtime in its
+//! tree without feature `tokio-context`.
 
 mod current;
 mod parking;
 mod poller;
 mod shared;
+mod sync;
 mod task;
 mod transport;
 mod waker;
+mod watching;
 
 use std::{io, net::ToSocketAddrs};
 
@@ -49,6 +52,7 @@ pub fn serve(address: impl ToSocketAddrs, router: Router) -> io::Result<()> {
 
 impl Backend for Threaded {
     const NAME: &'static str = "threaded";
+    const HAS_CONTEXT: bool = cfg!(feature = "tokio-context");
 
     fn prepare(service: Service) -> io::Result<Run> {
         let poller = poller::Poller::new(service)?;

@@ -1,11 +1,11 @@
 //! The connections that hold no thread: idle ones, as a socket alone, and whole futures that wait for
-//! their peer. The slot is filled before the socket is registered, under one lock: an event that came
-//! first would be lost for ever.
+//! their peer, or for a thread where none can be started. The slot is filled before the socket is
+//! registered, under one lock: an event that came first would be lost for ever.
 
 use std::{
     os::fd::RawFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
 };
 
 use mio::{Interest, Registry, unix::SourceFd};
@@ -13,6 +13,7 @@ use slab::Slab;
 use trijet_backend::poll::{Key, Timers};
 
 use crate::{
+    sync::{Mutex, MutexGuard, Waker},
     task::{Task, refuse::Refused},
     transport::ThreadedTransport,
 };
@@ -21,7 +22,7 @@ use crate::{
 pub(crate) enum Parked {
     /// Between two requests.
     Idle(ThreadedTransport),
-    /// Within one, waiting for its peer.
+    /// Within one, waiting for its peer or a thread.
     Waiting(Task),
     /// Refused: only until its peer has read why.
     Refused(Refused),
@@ -29,7 +30,7 @@ pub(crate) enum Parked {
 
 pub(crate) struct Parking {
     registry: Registry,
-    waker: Arc<mio::Waker>,
+    waker: Arc<Waker>,
     state: Mutex<State>,
 }
 
@@ -45,13 +46,17 @@ struct State {
 
 struct Slot {
     generation: usize,
-    socket: RawFd,
+    /// None where only the deadline is waited for.
+    socket: Option<RawFd>,
     deadline: Option<Instant>,
     parked: Parked,
 }
 
+/// How long a connection waits for which no thread could be started.
+const PUT_OFF: Duration = Duration::from_millis(100);
+
 impl Parking {
-    pub(crate) fn new(registry: Registry, waker: Arc<mio::Waker>) -> Self {
+    pub(crate) fn new(registry: Registry, waker: Arc<Waker>) -> Self {
         Self { registry, waker, state: Mutex::default() }
     }
 
@@ -70,15 +75,36 @@ impl Parking {
         interest: Interest,
         deadline: Option<Instant>,
     ) -> Result<Key, Parked> {
+        self.keep(parked, Some((socket, interest)), deadline)
+    }
+
+    /// Keeps what no thread could be started for, until it may be tried again.
+    ///
+    /// # Errors
+    /// Gives it back where the server is cut.
+    pub(crate) fn put_off(&self, task: Task) -> Result<Key, Parked> {
+        self.keep(Parked::Waiting(task), None, Some(Instant::now() + PUT_OFF))
+    }
+
+    fn keep(
+        &self,
+        parked: Parked,
+        until: Option<(RawFd, Interest)>,
+        deadline: Option<Instant>,
+    ) -> Result<Key, Parked> {
         let mut state = self.lock();
         if state.closed {
             return Err(parked);
         }
         state.generation = state.generation.wrapping_add(1);
         let generation = state.generation;
+        let socket = until.map(|(socket, _)| socket);
         let index = state.slots.insert(Slot { generation, socket, deadline, parked });
         let key = Key::new(index, generation);
-        if let Err(error) = self.registry.register(&mut SourceFd(&socket), key.token(), interest) {
+        let registered = until.map_or(Ok(()), |(socket, interest)| {
+            self.registry.register(&mut SourceFd(&socket), key.token(), interest)
+        });
+        if let Err(error) = registered {
             log::warn!("a connection could not be parked: {error}");
             return Err(state.slots.remove(index).parked);
         }
@@ -109,7 +135,9 @@ impl Parking {
 
     fn remove(&self, state: &mut State, index: usize) -> Parked {
         let slot = state.slots.remove(index);
-        if let Err(error) = self.registry.deregister(&mut SourceFd(&slot.socket)) {
+        let deregistered =
+            slot.socket.map_or(Ok(()), |socket| self.registry.deregister(&mut SourceFd(&socket)));
+        if let Err(error) = deregistered {
             log::error!("a parked connection could not be taken off the poller: {error}");
         }
         slot.parked
@@ -164,3 +192,6 @@ impl Parking {
 fn is_live(slots: &Slab<Slot>, key: Key) -> bool {
     slots.get(key.index()).is_some_and(|slot| Key::new(key.index(), slot.generation) == key)
 }
+
+#[cfg(all(test, trijet_loom))]
+mod models;

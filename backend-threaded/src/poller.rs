@@ -4,23 +4,26 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
-use mio::{Events, Poll, Token, net::TcpStream};
+use mio::{Events, Poll, event::Event, net::TcpStream};
 use trijet_backend::{
-    Phase, Service,
-    poll::{Acceptor, Source, token},
+    Backend, Phase, Pool, Service, inside,
+    poll::{Acceptor, PollRuntime, Reactor, Schedule, Source, Spawn, Task, token},
 };
 
 use trijet_core::after;
 
 use crate::{
+    Threaded,
     parking::{Parked, Parking},
-    shared::Shared,
-    task::{Runnable, park_idle, refuse::refuse},
+    shared::{self, Shared},
+    sync::Waker,
+    task::{Runnable, park_idle},
     transport::ThreadedTransport,
+    watching::{Watcher, Watching},
 };
 
 const EVENTS_PER_TURN: usize = 1024;
@@ -28,6 +31,9 @@ const EVENTS_PER_TURN: usize = 1024;
 pub(crate) struct Poller {
     poll: Poll,
     acceptor: Acceptor,
+    watcher: Watcher,
+    reactor: Arc<Reactor>,
+    runtime: Arc<PollRuntime>,
     shared: Arc<Shared>,
 }
 
@@ -35,7 +41,7 @@ impl Poller {
     /// Sets up everything that can fail.
     pub(crate) fn new(mut service: Service) -> io::Result<Self> {
         let poll = Poll::new().map_err(because("the poller cannot be made"))?;
-        let waker = mio::Waker::new(poll.registry(), token::WAKER)
+        let waker = Waker::new(poll.registry(), token::WAKER)
             .map_err(because("the poller's waker cannot be made"))
             .map(Arc::new)?;
         let registry = poll.registry().try_clone().map_err(because("the poller cannot be shared"))?;
@@ -43,14 +49,22 @@ impl Poller {
         let acceptor =
             Acceptor::new(listeners, poll.registry()).map_err(because("a listener cannot be registered"))?;
         let parking = Parking::new(registry, waker.clone());
-        let shared = Arc::new(Shared::new(&service, parking, waker));
-        let weak = Arc::downgrade(&shared);
+        let (watching, watcher) =
+            Watching::new(poll.registry()).map_err(because("the poll of the watched cannot be made"))?;
+        // The waker alone: were what the server shares to go here, the app would go with it, under the life's lock.
+        let weak = Arc::downgrade(&waker);
         service.life.on_change(move || {
-            if let Some(shared) = weak.upgrade() {
-                shared.wake_poller();
+            if let Some(waker) = weak.upgrade() {
+                shared::wake(&waker);
             }
         });
-        Ok(Self { poll, acceptor, shared })
+        let (reactor, runtime) = runtime(&poll, &waker, &service)?;
+        let shared = Arc::new(Shared::new(&service, parking, watching, waker, Arc::downgrade(&runtime)));
+        let asked = Arc::downgrade(&shared);
+        service
+            .watch
+            .ask_for_figures(move || asked.upgrade().map(|shared| shared.figures()).unwrap_or_default());
+        Ok(Self { poll, acceptor, watcher, reactor, runtime, shared })
     }
 
     /// Serves until the server stops.
@@ -63,20 +77,21 @@ impl Poller {
         loop {
             let until = self.shared.parking.sleep_until(self.next_turn());
             let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    log::error!("the poller has failed, and the server stops: {error}");
-                    self.shared.cut();
-                    return Err(because("the poller has failed")(error));
-                }
-                Ok(()) | Err(_) => {}
+            let polled = match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+                polled => polled,
+            };
+            events.iter().for_each(|event| self.on_event(event));
+            if let Err(error) = polled.and_then(|()| self.watcher.turn(&self.shared.watching)) {
+                log::error!("the poller has failed, and the server stops: {error}");
+                self.end();
+                return Err(because("the poller has failed")(error));
             }
-            for event in &events {
-                self.on_event(event.token());
-            }
-            for parked in self.shared.parking.take_due(Instant::now()) {
+            let now = Instant::now();
+            for parked in self.shared.parking.take_due(now) {
                 expire(parked);
             }
+            self.reactor.fire(now);
             self.accept();
             self.refuse_overdue();
             match self.shared.life.phase() {
@@ -96,12 +111,17 @@ impl Poller {
                 Phase::Cut => break,
             }
         }
-        self.shared.cut();
+        self.end();
         Ok(())
     }
 
-    fn on_event(&mut self, token: Token) {
-        match Source::from(token) {
+    fn end(&self) {
+        self.shared.cut();
+        self.runtime.end();
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        match Source::from(event.token()) {
             Source::Waker => {}
             Source::Listener(index) => self.acceptor.on_event(index),
             Source::Connection(key) => {
@@ -109,6 +129,8 @@ impl Poller {
                     Runnable::resume(parked);
                 }
             }
+            Source::Socket(key) => self.reactor.on_event(key, event),
+            Source::Inner => self.watcher.has_more = true,
         }
     }
 
@@ -126,10 +148,11 @@ impl Poller {
         };
         // Queued connections are looked at often enough to be refused in time.
         let queue = (self.shared.pool.waiting() > 0).then(|| now + QUEUE_LOOK);
-        [self.acceptor.next_turn(now), stop, queue].into_iter().flatten().min()
+        let watch = self.watcher.has_more.then_some(now);
+        [self.acceptor.next_turn(now), stop, queue, watch, self.reactor.next()].into_iter().flatten().min()
     }
 
-    /// Refuses the connections that have waited for a thread for too long.
+    /// Refuses the connections and the jobs that have waited for a thread for too long.
     fn refuse_overdue(&self) {
         if self.shared.pool.waiting() == 0 {
             return;
@@ -137,13 +160,44 @@ impl Poller {
         let Some(since) = Instant::now().checked_sub(self.shared.limits.blocking_queue_timeout) else {
             return;
         };
-        let is_new = |runnable: &Runnable| matches!(runnable, Runnable::Start(_));
-        for runnable in self.shared.pool.take_since(since, is_new) {
-            if let Runnable::Start(transport) = runnable {
-                refuse(transport);
-            }
-        }
+        let may_wait = |runnable: &Runnable| matches!(runnable, Runnable::Resume(_));
+        let overdue = self.shared.pool.take_since(since, |runnable| !may_wait(runnable));
+        overdue.into_iter().for_each(Runnable::refuse);
     }
+}
+
+/// What `trijet::rt` stands on: the poller serves its timers and sockets, and its tasks have threads of their own.
+fn runtime(
+    poll: &Poll,
+    waker: &Arc<Waker>,
+    service: &Service,
+) -> io::Result<(Arc<Reactor>, Arc<PollRuntime>)> {
+    let wake = waker.clone();
+    let reactor = Reactor::new(poll.registry(), move || shared::wake(&wake))
+        .map_err(because("the poller cannot be shared"))?;
+    let reactor = Arc::new(reactor);
+    let runtime = PollRuntime::new(
+        Threaded::NAME,
+        &service.limits,
+        &service.context,
+        vec![reactor.clone()],
+        || 0,
+        |runtime| spawn(service, runtime.clone()),
+    );
+    Ok((reactor, runtime))
+}
+
+/// Polls tasks on threads that no request waits for. One that waits holds none.
+fn spawn(service: &Service, runtime: Weak<PollRuntime>) -> Spawn {
+    let around = inside(&service.context, runtime);
+    let pool = Pool::within("trijet-task", service.limits.blocking_threads_max, around, Task::run);
+    let schedule: Schedule = Arc::new(move |task| {
+        for task in pool.push(task, usize::MAX).err().into_iter().flatten() {
+            log::error!("no thread can be started: a task is dropped");
+            task.discard();
+        }
+    });
+    Box::new(move |future| Task::spawn(future, schedule.clone()))
 }
 
 /// How exactly the queue's time limit is kept.

@@ -2,17 +2,23 @@
 
 use std::{
     net::{Shutdown, TcpStream},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, Weak},
 };
 
 use slab::Slab;
-use trijet_backend::{Life, Pool};
+use trijet_backend::{Figures, Life, inside, poll::PollRuntime};
 use trijet_core::{App, Limits, SocketSettings};
 
-use crate::{parking::Parking, task::Runnable, waker::TaskWaker};
+use crate::{
+    parking::Parking,
+    sync::{
+        Mutex, MutexGuard, Pool, Waker,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Runnable, Task},
+    waker::TaskWaker,
+    watching::Watching,
+};
 
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
@@ -21,12 +27,15 @@ pub(crate) struct Shared {
     pub(crate) connections_max: usize,
     pub(crate) life: Arc<Life>,
     pub(crate) pool: Pool<Runnable>,
+    /// Threads beside those of the limit, for connections that are lent.
+    pub(crate) helpers: Pool<Task>,
     threads_max: usize,
     /// How many `connections` there are, to be read without their lock.
     count: AtomicUsize,
     pub(crate) parking: Parking,
+    pub(crate) watching: Watching,
     /// Wakes the poller.
-    pub(crate) poller: Arc<mio::Waker>,
+    pub(crate) poller: Arc<Waker>,
     connections: Mutex<Slab<Weak<TcpStream>>>,
     /// Handlers that wait for something other than their peer, each on its thread.
     waiting: Mutex<Slab<Weak<TaskWaker>>>,
@@ -36,7 +45,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(service: &trijet_backend::Service, parking: Parking, poller: Arc<mio::Waker>) -> Self {
+    pub(crate) fn new(
+        service: &trijet_backend::Service,
+        parking: Parking,
+        watching: Watching,
+        poller: Arc<Waker>,
+        runtime: Weak<PollRuntime>,
+    ) -> Self {
         let threads_max = service.workers.unwrap_or(service.limits.blocking_threads_max);
         Self {
             app: service.app.clone(),
@@ -46,8 +61,22 @@ impl Shared {
             life: service.life.clone(),
             threads_max,
             count: AtomicUsize::new(0),
-            pool: Pool::new("trijet-threaded", threads_max, Runnable::run),
+            pool: Pool::within(
+                "trijet-threaded",
+                threads_max,
+                inside(&service.context, runtime.clone()),
+                Runnable::run,
+            )
+            .keeping_one(),
+            // They run no jobs, so that none waits for what it holds.
+            helpers: Pool::within(
+                "trijet-helper",
+                threads_max,
+                inside(&service.context, runtime),
+                Task::help,
+            ),
             parking,
+            watching,
             poller,
             connections: Mutex::default(),
             waiting: Mutex::default(),
@@ -56,10 +85,17 @@ impl Shared {
         }
     }
 
-    pub(crate) fn wake_poller(&self) {
-        if let Err(error) = self.poller.wake() {
-            log::error!("the poller could not be woken: {error}");
+    /// What others are told.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            connections: self.count.load(Ordering::Relaxed),
+            threads: self.pool.threads(),
+            queued: self.pool.waiting(),
         }
+    }
+
+    pub(crate) fn wake_poller(&self) {
+        wake(&self.poller);
     }
 
     /// Whether another connection may be accepted. If not, the poller is woken once one ends.
@@ -91,6 +127,7 @@ impl Shared {
     pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::Release);
         self.pool.close();
+        self.helpers.close();
         drop(self.parking.take_all());
         let streams: Vec<_> =
             lock(&self.connections).iter().filter_map(|(_, stream)| stream.upgrade()).collect();
@@ -99,7 +136,9 @@ impl Shared {
             _ = stream.shutdown(Shutdown::Both);
         }
         let wakers: Vec<_> = lock(&self.waiting).iter().filter_map(|(_, waker)| waker.upgrade()).collect();
-        wakers.iter().for_each(TaskWaker::notify);
+        wakers.iter().for_each(|waker| waker.notify());
+        // What is still running then works for nobody.
+        self.watching.tell_all();
     }
 
     /// Notes a handler that is about to wait on its thread, so that a cut can end the wait.
@@ -109,6 +148,13 @@ impl Shared {
 
     pub(crate) fn end_wait(&self, key: usize) {
         lock(&self.waiting).remove(key);
+    }
+}
+
+/// Wakes the poller.
+pub(crate) fn wake(poller: &Waker) {
+    if let Err(error) = poller.wake() {
+        log::error!("the poller could not be woken: {error}");
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use mio::Interest;
-use trijet_backend::{prepare_connection, reset_on_close, send_vectored};
-use trijet_core::{Transport, jobs::Job};
+use trijet_backend::{poll::Key, prepare_connection, reset_on_close, send_at_once, send_vectored};
+use trijet_core::{PeerWatch, Transport, jobs::Job};
 
 use crate::{
     current::{self, Current},
@@ -30,6 +30,8 @@ pub(crate) struct ThreadedTransport {
     /// Whether calls never block: from the beginning of a stop on.
     is_nonblocking: bool,
     is_used: bool,
+    /// While a handler wants to hear of the peer's leaving.
+    watch: Option<Key>,
 }
 
 impl ThreadedTransport {
@@ -44,7 +46,7 @@ impl ThreadedTransport {
         prepare_connection(&stream, shared.sockets)?;
         let stream = Arc::new(stream);
         let permit = Permit::new(shared, &stream);
-        Ok(Self { stream, peer, permit, is_nonblocking: false, is_used: false })
+        Ok(Self { stream, peer, permit, is_nonblocking: false, is_used: false, watch: None })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -55,12 +57,11 @@ impl ThreadedTransport {
         &self.stream
     }
 
-    /// Whether a read may take this thread's time: not while others wait for a thread, unless this
-    /// connection has shown that it makes good use of it.
+    /// Whether a read may take this thread's time: not while others wait for a thread. Under overload, a
+    /// tick for a next request that may not come costs more than most requests do.
     fn may_block(&self) -> bool {
-        current::with(|Current { holding, fresh, answered, .. }| {
-            std::mem::take(fresh) || *holding || *answered
-        }) || self.shared().pool.waiting() == 0
+        current::with(|Current { holding, fresh, .. }| std::mem::take(fresh) || *holding)
+            || self.shared().pool.waiting() == 0
     }
 
     fn wait(&self, interest: Interest) {
@@ -68,8 +69,9 @@ impl ThreadedTransport {
     }
 }
 
+/// Whether a call has waited in vain. `ETIMEDOUT` is not that on Unix: it says that the connection is lost.
 fn is_tick(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 impl Transport for ThreadedTransport {
@@ -100,12 +102,16 @@ impl Transport for ThreadedTransport {
     }
 
     fn poll_write(&mut self, _: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        current::with(|current| current.answered = true);
-        match send_vectored(&*self.stream, from) {
+        let is_stuffed = current::with(|current| current.is_stuffed);
+        let sent =
+            if is_stuffed { send_at_once(&*self.stream, from) } else { send_vectored(&*self.stream, from) };
+        match sent {
             Err(error) if is_tick(&error) => {
                 if self.shared().is_cut() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
+                // One that takes nothing is not worth another tick: what else goes on for it is not kept waiting.
+                current::with(|current| current.is_stuffed = true);
                 self.wait(Interest::WRITABLE);
                 Poll::Pending
             }
@@ -119,6 +125,21 @@ impl Transport for ThreadedTransport {
 
     fn reset(&mut self) {
         reset_on_close(&*self.stream);
+    }
+
+    fn watch_peer(&mut self, _: &mut Context<'_>, watch: &PeerWatch) {
+        if self.watch.is_none() {
+            match self.shared().watching.begin(self.stream.as_raw_fd(), watch.clone()) {
+                Ok(key) => self.watch = Some(key),
+                Err(error) => log::warn!("a connection could not be watched: {error}"),
+            }
+        }
+    }
+
+    fn unwatch_peer(&mut self) {
+        if let Some(key) = self.watch.take() {
+            self.shared().watching.end(self.stream.as_raw_fd(), key);
+        }
     }
 
     fn poll_deadline(&mut self, _: &mut Context<'_>, at: Instant) -> Poll<()> {
@@ -161,5 +182,79 @@ impl Transport for ThreadedTransport {
 
     fn peer_address(&self) -> Option<SocketAddr> {
         Some(self.peer)
+    }
+}
+
+impl Drop for ThreadedTransport {
+    fn drop(&mut self) {
+        // Before its descriptor can be another's.
+        self.unwatch_peer();
+    }
+}
+
+#[cfg(all(test, not(trijet_loom)))]
+mod tests {
+    use std::{io::Write, net::TcpListener, sync::mpsc, task::Waker};
+
+    use trijet_backend::Settings;
+    use trijet_core::{Router, get};
+
+    use super::*;
+    use crate::{parking::Parking, task::Runnable, watching::Watching};
+
+    /// A server with one thread, and nobody who polls.
+    fn shared(router: Router) -> Arc<Shared> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = Settings { workers: Some(1), ..Settings::default() };
+        let (service, _) = settings.service(router, vec![listener], "threaded").unwrap();
+        let poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let parking = Parking::new(poll.registry().try_clone().unwrap(), waker.clone());
+        let (watching, _) = Watching::new(poll.registry()).unwrap();
+        Arc::new(Shared::new(&service, parking, watching, waker, std::sync::Weak::new()))
+    }
+
+    fn connect(shared: &Arc<Shared>) -> (TcpStream, ThreadedTransport) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, peer) = listener.accept().unwrap();
+        (client, ThreadedTransport::new(stream, peer, shared).unwrap())
+    }
+
+    /// Reads, and tells whether that has cost a tick.
+    fn read(transport: &mut ThreadedTransport) -> (Poll<usize>, bool) {
+        current::with(Current::begin_poll);
+        let read = transport.poll_read(&mut Context::from_waker(Waker::noop()), &mut [0; 16]);
+        (read.map(Result::unwrap), current::with(|current| current.ticked))
+    }
+
+    #[test]
+    fn while_others_wait_an_answered_connection_keeps_no_thread() {
+        let (entered, entries) = mpsc::channel();
+        let (leave, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let held = move || {
+            entered.send(()).unwrap();
+            // Until the other end is dropped.
+            _ = gate.lock().unwrap().recv();
+        };
+        let shared = shared(Router::new().route("/", get(held)));
+        let (mut busy, transport) = connect(&shared);
+        busy.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        Runnable::start(transport);
+        entries.recv().unwrap();
+        let (_waiting, transport) = connect(&shared);
+        Runnable::start(transport);
+        assert_eq!(shared.pool.waiting(), 1);
+
+        let (mut client, mut transport) = connect(&shared);
+        let _turn = current::begin();
+        client.write_all(b"x").unwrap();
+        assert_eq!(read(&mut transport), (Poll::Ready(1), false), "it was given the thread for this");
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(transport.poll_write(&mut cx, &[IoSlice::new(b"y")]).is_ready());
+        assert_eq!(read(&mut transport), (Poll::Pending, false), "its thread is for those who wait");
+        shared.cut();
+        drop(leave);
     }
 }

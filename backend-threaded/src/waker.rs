@@ -1,20 +1,39 @@
-//! The waker of one connection's future, wherever that is: being polled, waiting on its thread, or
-//! parked with the poller. A wake is never lost between those, and never runs the future itself.
+//! The waker of one connection's future, wherever that is: being polled, waiting on its thread, parked, or
+//! lent while a job runs. A wake is never lost between those, and never runs the future itself.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError, Weak},
     task::Wake,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use trijet_backend::poll::Key;
 
-use crate::{shared::Shared, task::Runnable};
+use crate::{
+    parking::Parked,
+    shared::Shared,
+    sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Runnable, Task},
+};
 
 pub(crate) struct TaskWaker {
-    place: Mutex<Place>,
+    place: Mutex<Where>,
     changed: Condvar,
-    shared: Arc<Shared>,
+    /// Weakly: an app may keep wakers for as long as it likes, and would keep itself by them.
+    shared: Weak<Shared>,
+}
+
+struct Where {
+    place: Place,
+    /// How many jobs of the connection run.
+    jobs: usize,
+    /// How many threads wait here: where there are none, a wake makes no system call.
+    waiters: usize,
+    /// Whether no thread could be started for it since a job that waits has looked.
+    is_put_off: bool,
 }
 
 enum Place {
@@ -22,73 +41,215 @@ enum Place {
     Running { woken: bool },
     /// The poller has it.
     Parked(Key),
+    /// Nobody has it while a job runs: the first wake gives it to a helper.
+    Lent(Task),
+}
+
+/// What becomes of a future that has nothing to do at present.
+pub(crate) enum Left {
+    /// It is lent.
+    Lent,
+    /// It was woken meanwhile.
+    Woken(Task),
+    /// No job runs any more: it needs a request thread.
+    Alone(Task),
 }
 
 impl TaskWaker {
-    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self { place: Mutex::new(Place::Running { woken: false }), changed: Condvar::new(), shared })
+    pub(crate) fn new(shared: &Arc<Shared>) -> Arc<Self> {
+        let place = Where { place: Place::Running { woken: false }, jobs: 0, waiters: 0, is_put_off: false };
+        Arc::new(Self { place: Mutex::new(place), changed: Condvar::new(), shared: Arc::downgrade(shared) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Place> {
+    fn lock(&self) -> MutexGuard<'_, Where> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
     }
 
     /// A poll begins: wakes from now on are for the next one.
     pub(crate) fn begin_poll(&self) {
-        *self.lock() = Place::Running { woken: false };
+        self.lock().place = Place::Running { woken: false };
     }
 
     pub(crate) fn was_woken(&self) -> bool {
-        matches!(*self.lock(), Place::Running { woken: true })
+        matches!(self.lock().place, Place::Running { woken: true })
     }
 
-    /// Waits on this thread for a wake, or the deadline.
-    pub(crate) fn wait(self: &Arc<Self>, deadline: Option<Instant>) {
-        let entry = self.shared.begin_wait(self);
-        let mut place = self.lock();
-        while matches!(*place, Place::Running { woken: false }) && !self.shared.is_cut() {
-            place = match deadline {
-                None => self.changed.wait(place).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    self.changed.wait_timeout(place, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+    /// Waits on this thread for a wake, for what `is_over` tells, or for the deadline.
+    pub(crate) fn wait(
+        self: &Arc<Self>,
+        shared: &Shared,
+        deadline: Option<Instant>,
+        is_over: impl Fn() -> bool,
+    ) {
+        let entry = shared.begin_wait(self);
+        let mut state = self.lock();
+        let mut is_late = false;
+        while matches!(state.place, Place::Running { woken: false })
+            && !(is_late || is_over() || shared.is_cut())
+        {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            (state, is_late) = self.sleep(state, left);
         }
-        drop(place);
-        self.shared.end_wait(entry);
+        drop(state);
+        shared.end_wait(entry);
     }
 
-    /// Waits on this thread for a wake, however long that takes and whether or not the server is cut.
-    pub(crate) fn wait_for_wake(&self) {
-        let mut place = self.lock();
-        while matches!(*place, Place::Running { woken: false }) {
-            place = self.changed.wait(place).unwrap_or_else(PoisonError::into_inner);
+    /// Waits on this thread, whether or not the server is cut, for what `is_over` tells, or until the future is
+    /// put off; whether it ended by that.
+    pub(crate) fn wait_until(&self, is_over: impl Fn() -> bool) -> bool {
+        let mut state = self.lock();
+        while !is_over() {
+            if std::mem::take(&mut state.is_put_off) {
+                return true;
+            }
+            state = self.sleep(state, None).0;
+        }
+        false
+    }
+
+    /// Sleeps until the next ring, or for `most`; whether that time is over.
+    fn sleep<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, Where>,
+        most: Option<Duration>,
+    ) -> (MutexGuard<'a, Where>, bool) {
+        state.waiters += 1;
+        let (mut state, is_late) = match most {
+            None => (self.changed.wait(state).unwrap_or_else(PoisonError::into_inner), false),
+            Some(most) => {
+                let (state, timeout) =
+                    self.changed.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner);
+                (state, timeout.timed_out())
+            }
+        };
+        state.waiters -= 1;
+        (state, is_late)
+    }
+
+    /// Wakes the threads that wait, after what `state` guards was changed.
+    fn ring(&self, state: MutexGuard<'_, Where>) {
+        let is_awaited = state.waiters > 0;
+        drop(state);
+        if is_awaited {
+            self.changed.notify_all();
         }
     }
 
     /// Moves the future to the poller by `park`, unless it was woken meanwhile: then it comes back.
     pub(crate) fn park<T>(&self, task: T, park: impl FnOnce(T) -> Result<Key, T>) -> Result<(), T> {
-        let mut place = self.lock();
-        if let Place::Running { woken: true } = *place {
+        let mut state = self.lock();
+        if let Place::Running { woken: true } = state.place {
             return Err(task);
         }
-        *place = Place::Parked(park(task)?);
+        state.place = Place::Parked(park(task)?);
         Ok(())
     }
 
-    /// Wakes the thread that waits, to look whether the server is cut.
-    pub(crate) fn notify(self: &Arc<Self>) {
+    /// A job begins, or ends.
+    pub(crate) fn begin_job(&self) {
+        self.lock().jobs += 1;
+    }
+
+    /// A job has ended on the thread that lent the future, which has it back if nobody has taken it.
+    pub(crate) fn end_job(&self) -> Option<Task> {
+        let mut state = self.lock();
+        state.jobs -= 1;
+        self.take_back(&mut state)
+    }
+
+    /// Whether a job runs on some thread.
+    pub(crate) fn has_job(&self) -> bool {
+        self.lock().jobs > 0
+    }
+
+    /// Leaves the future to whoever needs it first while a job runs on this thread. If it was woken before,
+    /// somebody does at once.
+    pub(crate) fn lend(&self, task: Task) {
+        let mut state = self.lock();
+        if let Place::Running { woken: true } = state.place {
+            state.place = Place::Running { woken: false };
+            drop(state);
+            self.help(task);
+        } else {
+            state.place = Place::Lent(task);
+        }
+    }
+
+    /// Takes back what was lent, if nobody else has taken it.
+    pub(crate) fn reclaim(&self) -> Option<Task> {
+        self.take_back(&mut self.lock())
+    }
+
+    fn take_back(&self, state: &mut Where) -> Option<Task> {
+        let Place::Parked(key) = state.place else { return reclaim(state) };
+        // One that the poller has taken is on its way to a thread.
+        match self.shared.upgrade()?.parking.take(key)? {
+            Parked::Waiting(task) => {
+                state.place = Place::Running { woken: false };
+                Some(task)
+            }
+            Parked::Idle(_) | Parked::Refused(_) => None,
+        }
+    }
+
+    /// As [`lend`](Self::lend), for a helper.
+    pub(crate) fn leave(&self, task: Task) -> Left {
+        let mut state = self.lock();
+        match state.place {
+            Place::Running { woken: true } => Left::Woken(task),
+            _ if state.jobs == 0 => Left::Alone(task),
+            _ => {
+                state.place = Place::Lent(task);
+                Left::Lent
+            }
+        }
+    }
+
+    /// Has another thread drive the connection.
+    pub(crate) fn help(&self, task: Task) {
+        let shared = task.shared().clone();
+        if let Err(back) = shared.helpers.push(task, usize::MAX) {
+            back.into_iter().for_each(|task| task.waker().clone().put_off(task));
+        }
+    }
+
+    /// Leaves the future, for which no thread can be started, to the poller, which asks for one again soon; and
+    /// to whoever needs it before.
+    pub(crate) fn put_off(&self, task: Task) {
+        let shared = task.shared().clone();
+        let mut state = self.lock();
+        match shared.parking.put_off(task) {
+            Ok(key) => {
+                // A wake that was noted is answered by the next poll, which comes for certain.
+                state.place = Place::Parked(key);
+                state.is_put_off = true;
+                self.ring(state);
+            }
+            // Cut: the connection ends here.
+            Err(task) => {
+                drop(state);
+                drop(task);
+            }
+        }
+    }
+
+    /// Wakes the threads that wait, to look again.
+    pub(crate) fn notify(&self) {
         // The lock orders this after the waiter's own look.
-        drop(self.lock());
-        self.changed.notify_all();
+        self.ring(self.lock());
+    }
+}
+
+fn reclaim(state: &mut Where) -> Option<Task> {
+    match std::mem::replace(&mut state.place, Place::Running { woken: false }) {
+        Place::Lent(task) => Some(task),
+        other => {
+            state.place = other;
+            None
+        }
     }
 }
 
@@ -98,23 +259,66 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let parked = {
-            let mut place = self.lock();
-            match &mut *place {
-                Place::Running { woken } => {
-                    *woken = true;
-                    None
-                }
-                Place::Parked(key) => Some(*key),
+        let mut state = self.lock();
+        match &mut state.place {
+            Place::Running { woken } => {
+                *woken = true;
+                self.ring(state);
             }
-        };
-        match parked {
-            None => self.changed.notify_all(),
-            Some(key) => {
-                if let Some(parked) = self.shared.parking.take(key) {
+            Place::Parked(key) => {
+                let key = *key;
+                drop(state);
+                if let Some(parked) = self.shared.upgrade().and_then(|shared| shared.parking.take(key)) {
                     Runnable::resume(parked);
                 }
             }
+            Place::Lent(_) => {
+                let lent = reclaim(&mut state);
+                drop(state);
+                if let Some(task) = lent {
+                    self.help(task);
+                }
+            }
         }
+    }
+}
+
+/// The waker of a job that waits, apart from its connection's: that may be with another thread meanwhile.
+pub(crate) struct JobWaker {
+    woken: AtomicBool,
+    task: Arc<TaskWaker>,
+}
+
+impl JobWaker {
+    pub(crate) fn new(task: Arc<TaskWaker>) -> Arc<Self> {
+        Arc::new(Self { woken: AtomicBool::new(false), task })
+    }
+
+    /// A poll begins: wakes from now on are for the next one.
+    pub(crate) fn begin_poll(&self) {
+        self.woken.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn was_woken(&self) -> bool {
+        self.woken.load(Ordering::Acquire)
+    }
+}
+
+impl Wake for JobWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.task.notify();
+    }
+}
+
+#[cfg(all(test, trijet_loom))]
+impl TaskWaker {
+    /// Lets the deadline of a [`wait`](Self::wait) be over.
+    pub(crate) fn expire(&self) {
+        self.changed.expire(&self.place);
     }
 }

@@ -5,7 +5,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -16,19 +19,23 @@ use tokio::{
     task::{JoinError, JoinSet, coop},
     time::{Sleep, sleep, sleep_until},
 };
-use trijet_backend::{AcceptFailure, Acceptance, Phase, Service, panic_text, prepare_connection};
+use trijet_backend::{
+    AcceptFailure, Acceptance, GRACE, Phase, Service, Watchdog, panic_text, prepare_connection,
+};
 use trijet_core::SocketSettings;
 
 use crate::{
     bell::{Bell, Member},
     blocking::Blocking,
     connection::{Connection, Shared},
+    runtime::TokioRuntime,
     transport::TokioTransport,
 };
 
 /// A server at work. It is done once the server has stopped; dropped earlier, it cuts its connections.
 pub(crate) struct Acceptor {
     shared: Arc<Shared>,
+    _watchdog: Watchdog,
     member: Member,
     sockets: SocketSettings,
     /// None is left once a graceful stop has taken what they had queued.
@@ -38,6 +45,8 @@ pub(crate) struct Acceptor {
     acceptance: Acceptance,
     pause: Option<Pin<Box<Sleep>>>,
     stop_deadline: Option<Pin<Box<Sleep>>>,
+    /// Once the connections are cut: until when they are waited for.
+    cut_deadline: Option<Pin<Box<Sleep>>>,
     last_accepts: usize,
 }
 
@@ -48,15 +57,25 @@ const LAST_ACCEPTS_MAX: usize = 4096;
 impl Acceptor {
     /// Takes `service` over, inside the runtime that is to serve it.
     pub(crate) fn new(service: Service) -> io::Result<Self> {
-        let Service { app, limits, sockets, workers: _, connections_max, listeners, life } = service;
+        let Service { app, limits, sockets, workers: _, connections_max, listeners, life, watch, context: _ } =
+            service;
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         life.on_change(move || rung.ring());
         let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
-        let blocking = Arc::new(Blocking::new(&limits));
+        let runtime = TokioRuntime::new(&limits, watch.clone());
+        let blocking = Blocking::new(&limits, &runtime);
+        let watchdog = watch.start();
+        let connections = AtomicUsize::new(0);
+        let shared = Arc::new(Shared { app, limits, life, bell, blocking, runtime, watch, connections });
+        let asked = Arc::downgrade(&shared);
+        shared
+            .watch
+            .ask_for_figures(move || asked.upgrade().map(|shared| shared.figures()).unwrap_or_default());
         Ok(Self {
-            member: bell.member(),
-            shared: Arc::new(Shared { app, limits, life, bell, blocking }),
+            member: shared.bell.member(),
+            shared,
+            _watchdog: watchdog,
             sockets,
             listeners,
             connections: JoinSet::new(),
@@ -64,6 +83,7 @@ impl Acceptor {
             acceptance: Acceptance::default(),
             pause: None,
             stop_deadline: None,
+            cut_deadline: None,
             last_accepts: 0,
         })
     }
@@ -77,8 +97,8 @@ impl Acceptor {
                 while self.poll_accept(cx).is_ready() {}
                 Poll::Pending
             }
-            Phase::Stopping(deadline) => self.poll_stop(cx, deadline),
-            Phase::Cut => Poll::Ready(()),
+            Phase::Stopping(deadline) if self.cut_deadline.is_none() => self.poll_stop(cx, deadline),
+            Phase::Stopping(_) | Phase::Cut => self.poll_cut(cx),
         }
     }
 
@@ -107,6 +127,11 @@ impl Acceptor {
                 log::error!("a connection was lost to a panic: {}", panic_text(&*panic));
             }
         }
+        self.count();
+    }
+
+    fn count(&self) {
+        self.shared.connections.store(self.connections.len(), Ordering::Relaxed);
     }
 
     /// Ready when another connection may be taken: under the limit, and not in a pause.
@@ -128,6 +153,7 @@ impl Acceptor {
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        self.acceptance.succeeded();
         if let Err(error) = prepare_connection(&stream, self.sockets) {
             // The peer has left already, most likely.
             log::debug!("a connection could not be set up: {error}");
@@ -135,6 +161,7 @@ impl Acceptor {
         }
         let transport = TokioTransport::new(stream, peer, self.shared.clone());
         self.connections.spawn(Connection::new(transport));
+        self.count();
     }
 
     fn failed(&mut self, error: &io::Error) -> AcceptFailure {
@@ -150,13 +177,28 @@ impl Acceptor {
         let timer = self.stop_deadline.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
         if timer.as_mut().poll(cx).is_ready() {
             log::warn!("{} connections were cut: the time to stop is over", self.connections.len());
-            return Poll::Ready(());
+            return self.poll_cut(cx);
         }
         while !self.listeners.is_empty() {
             ready!(self.poll_accept_queued(cx));
         }
         self.reap(cx);
         if self.connections.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Ready once the workers have dropped what was cut. One that a handler holds is not waited for long.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.cut_deadline.get_or_insert_with(|| {
+            self.listeners.clear();
+            self.connections.abort_all();
+            Box::pin(sleep(GRACE))
+        });
+        let is_over = timer.as_mut().poll(cx).is_ready();
+        self.reap(cx);
+        if is_over && !self.connections.is_empty() {
+            log::warn!("handlers still hold {} connections that were cut", self.connections.len());
+        }
+        if is_over || self.connections.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// One step of taking what the kernel has queued; each listener is closed when it is empty. The connection
@@ -200,5 +242,6 @@ impl Drop for Acceptor {
     fn drop(&mut self) {
         // Jobs that wait are dropped with the connections, which the set aborts.
         self.shared.blocking.close();
+        self.shared.runtime.end();
     }
 }

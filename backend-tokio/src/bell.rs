@@ -4,9 +4,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::Waker,
 };
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The wakers of every task of one server.
 #[derive(Debug, Default)]
@@ -74,7 +76,10 @@ impl Drop for Member {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, trijet_loom))]
+mod models;
+
+#[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use std::{
         sync::atomic::{AtomicU32, Ordering},

@@ -1,108 +1,45 @@
-//! Plain `fn` handlers on Tokio's blocking pool, within the limits of the server: these hold also in
-//! a runtime of the user's, whose pool has bounds of its own. It must never lose a job: one that
-//! cannot run is dropped, which answers it with 503.
+//! Plain `fn` handlers: on a pool of the server's own, whose threads are inside the runtime. Not on Tokio's
+//! blocking pool: its bounds are the runtime's, which may be the user's, and a call that it could start no
+//! thread for waits there until one is started for another.
 
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-use trijet_backend::panic_text;
+use tokio::runtime::Handle;
+use trijet_backend::{Pool, inside};
 use trijet_core::{Limits, jobs::Job};
+
+use crate::runtime::TokioRuntime;
 
 /// The jobs of one server.
 #[derive(Debug)]
 pub(crate) struct Blocking {
-    threads_max: usize,
-    jobs_max: usize,
-    state: Mutex<State>,
-}
-
-/// Every job passes through the queue, so that the threads are alike: none belongs to a job.
-#[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<Job>,
-    threads: usize,
-    busy: usize,
-    /// Calls that Tokio has queued, but could start no thread for: whichever comes first, when one
-    /// starts after all, has nothing to do.
-    stale: usize,
-    closed: bool,
+    pool: Pool<Job>,
+    queue_max: usize,
 }
 
 impl Blocking {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// For a server on the runtime that this is called in.
+    pub(crate) fn new(limits: &Limits, runtime: &Arc<TokioRuntime>) -> Self {
+        let around = inside(&Handle::current().into(), Arc::downgrade(runtime));
+        let run = |job: Job| job.run(None);
         Self {
-            threads_max: limits.blocking_threads_max,
-            jobs_max: limits.blocking_threads_max.saturating_add(limits.blocking_queue_max),
-            state: Mutex::default(),
+            pool: Pool::within("trijet-blocking", limits.blocking_threads_max, around, run).keeping_one(),
+            queue_max: limits.blocking_queue_max,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock panics halfway, so a poisoned one is still consistent.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `job` on a thread of the pool, as soon as one is free.
-    pub(crate) fn run(self: &Arc<Self>, job: Job) {
-        let mut state = self.lock();
-        if state.queue.len() + state.busy >= self.jobs_max {
-            // Those that have waited for too long are answered, and only take up room.
-            state.queue.retain(Job::is_waiting);
-        }
-        let taken = state.queue.len() + state.busy;
-        if state.closed || taken >= self.jobs_max {
-            drop(state);
-            return drop(job);
-        }
-        state.queue.push_back(job);
-        // A thread that is not busy is about to look into the queue.
-        if state.threads > taken || state.threads == self.threads_max {
-            return;
-        }
-        state.threads += 1;
-        drop(state);
-        let this = self.clone();
-        // Tokio panics where the system refuses the first thread. That must not end the connection.
-        if catch_unwind(AssertUnwindSafe(|| spawn_blocking(move || this.work()))).is_err() {
-            let mut state = self.lock();
-            state.threads -= 1;
-            state.stale += 1;
-            let waiting = if state.threads == 0 { std::mem::take(&mut state.queue) } else { VecDeque::new() };
-            drop(state);
-            drop(waiting);
-        }
+    pub(crate) fn run(&self, job: Job) {
+        self.pool.push_or_drop(job, self.queue_max, Job::is_waiting);
     }
 
-    fn work(&self) {
-        let mut state = self.lock();
-        if state.stale > 0 {
-            state.stale -= 1;
-            return;
-        }
-        while let Some(job) = state.queue.pop_front() {
-            state.busy += 1;
-            drop(state);
-            // A handler's panic ends inside its job. This holds the count should another get out.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.run(None))) {
-                log::error!("a blocking thread panicked: {}", panic_text(&*panic));
-            }
-            state = self.lock();
-            state.busy -= 1;
-        }
-        state.threads -= 1;
+    /// Its threads, and what waits for one.
+    pub(crate) fn figures(&self) -> (usize, usize) {
+        (self.pool.threads(), self.pool.waiting())
     }
 
     /// Drops what waits, and takes nothing more. What runs is left alone.
     pub(crate) fn close(&self) {
-        let waiting = {
-            let mut state = self.lock();
-            state.closed = true;
-            std::mem::take(&mut state.queue)
-        };
-        drop(waiting);
+        self.pool.close();
     }
 }

@@ -3,17 +3,21 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
 
-use trijet_backend::Life;
-use trijet_core::{App, BoxFuture, Limits, Outcome, Transport, driver::drive};
+use trijet_backend::{Figures, Life, Watch};
+use trijet_core::{App, BoxFuture, Limits, Outcome, Transport, driver::drive, runtime::Runtime};
 
 use crate::{
     bell::{Bell, Member},
     blocking::Blocking,
+    runtime::{Swapped, TokioRuntime},
     transport::TokioTransport,
 };
 
@@ -24,13 +28,27 @@ pub(crate) struct Shared {
     pub(crate) limits: Arc<Limits>,
     pub(crate) life: Arc<Life>,
     pub(crate) bell: Arc<Bell>,
-    pub(crate) blocking: Arc<Blocking>,
+    pub(crate) blocking: Blocking,
+    pub(crate) runtime: Arc<TokioRuntime>,
+    pub(crate) watch: Arc<Watch>,
+    /// As many as the acceptor has.
+    pub(crate) connections: AtomicUsize,
+}
+
+impl Shared {
+    /// What others are told.
+    pub(crate) fn figures(&self) -> Figures {
+        let (threads, queued) = self.blocking.figures();
+        Figures { connections: self.connections.load(Ordering::Relaxed), threads, queued }
+    }
 }
 
 /// One connection, from accept to close.
 pub(crate) struct Connection {
     state: State,
     member: Member,
+    /// The server's, in its place on the thread while this is polled.
+    runtime: Option<Arc<dyn Runtime>>,
 }
 
 enum State {
@@ -46,7 +64,8 @@ enum State {
 impl Connection {
     pub(crate) fn new(transport: TokioTransport) -> Self {
         let member = transport.shared().bell.member();
-        Self { state: State::driven(transport), member }
+        let runtime = transport.shared().runtime.clone();
+        Self { state: State::driven(transport), member, runtime: Some(runtime) }
     }
 }
 
@@ -76,15 +95,17 @@ impl Future for Connection {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { state, member, runtime } = &mut *self;
         // Before any look at the phase, here or in the driver.
-        self.member.listen(cx.waker());
+        member.listen(cx.waker());
+        let _inside = Swapped::new(runtime);
         loop {
             // A panic on the way leaves `Over`: only this connection is gone.
-            self.state = match std::mem::replace(&mut self.state, State::Over) {
+            *state = match std::mem::replace(state, State::Over) {
                 State::Driven(mut driver) => match driver.as_mut().poll(cx) {
                     Poll::Ready(outcome) => State::after(outcome),
                     Poll::Pending => {
-                        self.state = State::Driven(driver);
+                        *state = State::Driven(driver);
                         return Poll::Pending;
                     }
                 },
@@ -94,7 +115,7 @@ impl Future for Connection {
                     } else if transport.poll_deadline(cx, deadline).is_ready() {
                         State::Over
                     } else {
-                        self.state = State::Idle { transport, deadline };
+                        *state = State::Idle { transport, deadline };
                         return Poll::Pending;
                     }
                 }

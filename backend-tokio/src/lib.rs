@@ -1,5 +1,5 @@
 //! The Tokio backend of `trijet`: one task per connection, on a runtime of its own or inside a
-//! running one. Plain `fn` handlers run on the runtime's blocking pool.
+//! running one. Plain `fn` handlers run on a pool of threads that are inside the runtime.
 //!
 //! Applications choose it through the facade: `trijet = { features = ["tokio"] }`. This file holds
 //! the public face and the runtime; it must never know HTTP, which is core's.
@@ -8,13 +8,15 @@ mod acceptor;
 mod bell;
 mod blocking;
 mod connection;
+mod runtime;
+mod seats;
 mod server;
+mod sync;
 mod transport;
 
-use std::{io, net::ToSocketAddrs, thread, time::Duration};
+use std::{io, net::ToSocketAddrs, thread};
 
-use tokio::runtime::{Builder, Runtime};
-use trijet_backend::{Backend, Run, Service};
+use trijet_backend::{Backend, Ends, Run, Service, runtime::OwnRuntime};
 use trijet_core::Router;
 
 pub use server::{IntoListener, Server};
@@ -34,36 +36,31 @@ pub fn serve(address: impl ToSocketAddrs, app: Router) -> io::Result<()> {
     Server::new(app).serve(address)
 }
 
-/// How long a blocking thread without work stays: long enough for a burst, short enough to be gone soon.
-const LINGER: Duration = Duration::from_secs(2);
-
 impl Backend for Tokio {
     const NAME: &'static str = "tokio";
 
     fn prepare(service: Service) -> io::Result<Run> {
-        let runtime = runtime(&service)?;
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let workers = service.workers.unwrap_or_else(cores);
+        let runtime = OwnRuntime::start("trijet-tokio", workers, &service.limits)?;
+        let life = service.life.clone();
         let acceptor = {
-            let _inside = runtime.enter();
+            let _inside = runtime.handle().enter();
             Acceptor::new(service)?
         };
         Ok(Box::new(move || {
             // On a worker, and not on this thread: there the sockets' events arrive.
-            let served = runtime.block_on(runtime.spawn(acceptor));
-            // A running plain `fn` cannot be stopped, and is not waited for.
-            runtime.shutdown_background();
+            let ends = Ends::new(&life);
+            let ending = ends.of(0);
+            let serving = runtime.handle().spawn(async move {
+                let _ending = ending;
+                acceptor.await;
+            });
+            let has_ended = !ends.wait(1, "runtimes").is_empty();
+            let served = if has_ended { runtime.handle().block_on(serving) } else { Ok(()) };
+            // A running plain `fn` cannot be stopped, and is not waited for, nor is what holds a worker.
+            drop(runtime);
             served.map_err(io::Error::other)
         }))
     }
-}
-
-fn runtime(service: &Service) -> io::Result<Runtime> {
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    Builder::new_multi_thread()
-        .worker_threads(service.workers.unwrap_or_else(cores))
-        .max_blocking_threads(service.limits.blocking_threads_max)
-        .thread_keep_alive(LINGER)
-        .thread_name("trijet-tokio")
-        .enable_io()
-        .enable_time()
-        .build()
 }

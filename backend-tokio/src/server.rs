@@ -4,10 +4,12 @@
 use std::{
     future, io,
     net::{TcpListener, ToSocketAddrs},
-    pin::pin,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
 };
 
-use trijet_backend::{Backend, ServerHandle};
+use trijet_backend::{Backend, Life, ServerHandle};
 use trijet_core::{Limits, Router, SocketSettings};
 
 use crate::{Tokio, acceptor::Acceptor};
@@ -15,7 +17,8 @@ use crate::{Tokio, acceptor::Acceptor};
 /// Builds a server that runs on Tokio.
 ///
 /// [`start`](Self::start) and [`serve`](Self::serve) bring a runtime of their own;
-/// [`run`](Self::run) and [`run_until`](Self::run_until) use the one that they are awaited on.
+/// [`run`](Self::run), [`run_until`](Self::run_until) and [`run_with_handle`](Self::run_with_handle) use the one that
+/// they are awaited on.
 #[derive(Debug)]
 pub struct Server(trijet_backend::Server<Tokio>);
 
@@ -95,6 +98,45 @@ impl Server {
         listener: impl IntoListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
+        let (handle, serving) = self.run_with_handle(listener)?;
+        let (mut serving, mut stop) = (pin!(serving), pin!(stop));
+        let mut stopped = false;
+        future::poll_fn(|cx| {
+            if !stopped && stop.as_mut().poll(cx).is_ready() {
+                stopped = true;
+                handle.shutdown();
+            }
+            serving.as_mut().poll(cx)
+        })
+        .await;
+        Ok(())
+    }
+
+    /// As [`run`](Self::run), with the handle of the server: for its statistics, and to stop it from anywhere. The
+    /// future is what serves, and ready once the server has stopped. [`ServerHandle::wait`] blocks: not on a thread of
+    /// the runtime.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    ///
+    /// ```no_run
+    /// # async fn serve(app: trijet_core::Router) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+    /// let (server, serving) = trijet_tokio::Server::new(app).run_with_handle(listener)?;
+    /// let serving = tokio::spawn(serving);
+    /// println!("{} connections", server.statistics().connections);
+    /// server.shutdown();
+    /// serving.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_with_handle(
+        self,
+        listener: impl IntoListener,
+    ) -> io::Result<(ServerHandle, impl Future<Output = ()> + Send)> {
         let (router, settings) = self.0.into_parts();
         if settings.workers.is_some() {
             let text =
@@ -102,20 +144,33 @@ impl Server {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let (service, handle) = settings.service(router, vec![listener.into_listener()?], Tokio::NAME)?;
-        let mut acceptor = Acceptor::new(service)?;
+        let life = service.life.clone();
+        let serving = Serving { acceptor: Acceptor::new(service)?, _end: EndOnDrop(life) };
         handle.announce("inside a running runtime");
+        Ok((handle, serving))
+    }
+}
 
-        let mut stop = pin!(stop);
-        let mut stopped = false;
-        future::poll_fn(|cx| {
-            if !stopped && stop.as_mut().poll(cx).is_ready() {
-                stopped = true;
-                handle.shutdown();
-            }
-            acceptor.poll_serve(cx)
-        })
-        .await;
-        Ok(())
+/// A server that runs inside of somebody else's runtime. Its parts are dropped in this order.
+struct Serving {
+    acceptor: Acceptor,
+    _end: EndOnDrop,
+}
+
+impl Future for Serving {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.acceptor.poll_serve(cx)
+    }
+}
+
+/// Whoever waits for the server is told, however that ends.
+struct EndOnDrop(Arc<Life>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end(Ok(()));
     }
 }
 

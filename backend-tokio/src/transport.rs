@@ -4,9 +4,9 @@
 use std::{
     io::{self, IoSlice, Read},
     net::{Shutdown, SocketAddr},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::{Instant, SystemTime},
 };
 
@@ -17,9 +17,9 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 use trijet_backend::{reset_on_close, send_vectored};
-use trijet_core::{Transport, jobs::Job};
+use trijet_core::{PeerWatch, Transport, jobs::Job};
 
-use crate::connection::Shared;
+use crate::{connection::Shared, seats::SeatHere};
 
 /// One accepted connection.
 pub(crate) struct TokioTransport {
@@ -28,12 +28,15 @@ pub(crate) struct TokioTransport {
     shared: Arc<Shared>,
     /// Apart, since it is large; armed at the first wait, and never later than it must be.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether there may be something to read that Tokio has been made to forget.
+    has_more: bool,
     is_used: bool,
+    seat: SeatHere,
 }
 
 impl TokioTransport {
     pub(crate) fn new(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
-        Self { stream, peer, shared, timer: None, is_used: false }
+        Self { stream, peer, shared, timer: None, has_more: false, is_used: false, seat: SeatHere::default() }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -42,7 +45,20 @@ impl TokioTransport {
 
     /// Ready once there may be something to read; an error is left for the read to tell.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_more {
+            return Poll::Ready(());
+        }
         self.stream.poll_read_ready(cx).map(drop)
+    }
+
+    /// Whether Tokio knows that the peer has ended its direction, or of an error.
+    fn is_read_closed(&self) -> bool {
+        let mut ready = pin!(self.stream.ready(Interest::READABLE | Interest::ERROR));
+        match ready.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed() || ready.is_error(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
     }
 }
 
@@ -54,10 +70,15 @@ impl Transport for TokioTransport {
             let read = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(result) => result.map(|()| buffer.filled().len()),
                 // What came before the stop may not have been reported yet, and will be closed over.
-                Poll::Pending if self.is_stopping() => match (&*SockRef::from(&self.stream)).read(into) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-                    result => result,
-                },
+                Poll::Pending if self.has_more || self.is_stopping() => {
+                    match (&*SockRef::from(&self.stream)).read(into) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            self.has_more = false;
+                            return Poll::Pending;
+                        }
+                        result => result,
+                    }
+                }
                 Poll::Pending => return Poll::Pending,
             };
             match read {
@@ -84,6 +105,19 @@ impl Transport for TokioTransport {
 
     fn reset(&mut self) {
         reset_on_close(&self.stream);
+    }
+
+    fn watch_peer(&mut self, cx: &mut Context<'_>, watch: &PeerWatch) {
+        while self.stream.poll_read_ready(cx).is_ready() {
+            if self.is_read_closed() {
+                return watch.tell();
+            }
+            // Only data, which is not for this. Tokio has to forget it, or would tell of nothing else: the end
+            // cannot be lost so, nor what arrives meanwhile.
+            self.has_more = true;
+            let forget = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+            _ = self.stream.try_io(Interest::READABLE, forget);
+        }
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
@@ -113,6 +147,14 @@ impl Transport for TokioTransport {
 
     fn run_job(&mut self, job: Job) {
         self.shared.blocking.run(job);
+    }
+
+    fn enter_app(&mut self, route: u32) {
+        self.seat.enter(&self.shared.watch, route);
+    }
+
+    fn leave_app(&mut self) {
+        self.seat.leave();
     }
 
     fn is_stopping(&self) -> bool {

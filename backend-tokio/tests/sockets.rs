@@ -254,6 +254,29 @@ fn it_runs_inside_a_runtime_until_told_to_stop() {
 }
 
 #[test]
+fn inside_a_runtime_too_it_has_a_handle() {
+    for runtime in runtimes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let serve = async { Server::new(Router::default()).run_with_handle(listener) };
+        let (server, serving) = runtime.block_on(serve).unwrap();
+        let told = server.clone();
+        let client = thread::spawn(move || {
+            let mut stream = connect(told.local_addr());
+            exchange(&mut stream);
+            assert_eq!(told.statistics().connections, 1);
+            told.shutdown();
+            assert!(is_closed(&mut stream));
+            // As another would, that has not stopped it.
+            told.wait().unwrap();
+            assert_eq!(told.statistics().connections, 0);
+        });
+        runtime.block_on(serving);
+        client.join().unwrap();
+        server.wait().unwrap();
+    }
+}
+
+#[test]
 fn dropping_the_run_future_cuts_its_connections() {
     for runtime in runtimes() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

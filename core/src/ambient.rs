@@ -3,16 +3,28 @@
 
 use std::{cell::RefCell, mem, rc::Rc};
 
-use crate::jobs::{Blocker, Job};
+use crate::{
+    disconnect::Watch,
+    jobs::{Blocker, Job, JobWatch},
+};
 
 /// What a thread is doing for the server.
 pub(crate) enum Place {
     /// Nothing: a thread of the user's own.
     Outside,
-    /// Polling a handler or a body for the driver; jobs are collected and handed over after the poll.
-    Driver(Vec<Job>),
-    /// Running a job; a nested `fn` runs in place.
-    Blocking(Option<Rc<dyn Blocker>>),
+    /// Polling a handler or a body for the driver.
+    Driver(Collected),
+    /// Running this job; a nested `fn` runs in place.
+    Blocking(JobWatch, Option<Rc<dyn Blocker>>),
+}
+
+/// What polls leave for the driver.
+#[derive(Default)]
+pub(crate) struct Collected {
+    /// To be handed over after the poll.
+    pub(crate) jobs: Vec<Job>,
+    /// There once somebody wants to know when the client leaves, to the end of the exchange.
+    pub(crate) watch: Option<Watch>,
 }
 
 thread_local! {
@@ -38,11 +50,11 @@ pub(crate) fn enter<R>(place: Place, call: impl FnOnce() -> R) -> (R, Place) {
     (result, PLACE.replace(former))
 }
 
-/// Runs `call` as the driver does, with the jobs that were submitted meanwhile added to `jobs`.
-pub(crate) fn enter_driver<R>(jobs: &mut Vec<Job>, call: impl FnOnce() -> R) -> R {
-    let (result, place) = enter(Place::Driver(mem::take(jobs)), call);
-    if let Place::Driver(submitted) = place {
-        *jobs = submitted;
+/// Runs `call` as the driver does; what it leaves is added to `collected`.
+pub(crate) fn enter_driver<R>(collected: &mut Collected, call: impl FnOnce() -> R) -> R {
+    let (result, place) = enter(Place::Driver(mem::take(collected)), call);
+    if let Place::Driver(left) = place {
+        *collected = left;
     }
     result
 }

@@ -23,6 +23,10 @@ pub struct Dispatch {
     pub reply: BoxFuture<Response>,
     /// The most bytes that the request's body may have.
     pub body_bytes_max: u64,
+    /// Whether the reply is dropped when the client leaves.
+    pub cancels: bool,
+    /// The number of the route, in [`App::route_names`].
+    pub route: u32,
 }
 
 impl App {
@@ -38,13 +42,20 @@ impl App {
         self
     }
 
+    /// How logs name the routes, `GET /reports/{id}` for example, by the numbers that
+    /// [`Transport::enter_app`](crate::Transport::enter_app) is given.
+    pub fn route_names(&self) -> Arc<[Box<str>]> {
+        self.routes.names.clone()
+    }
+
     /// Finds the route of `request`. `peer` is the client's address, where there is one.
     pub fn dispatch(&self, request: Request, peer: Option<SocketAddr>) -> Dispatch {
         let (endpoint, captures) = self.find(&request);
         let endpoint = endpoint.clone();
         let body_bytes_max = endpoint.body_bytes_max.unwrap_or(self.body_bytes_max);
+        let (cancels, route) = (endpoint.cancels, endpoint.number);
         let context = Context { endpoint, at: At::Handler, captures, peer, body_bytes_max };
-        Dispatch { reply: context.enter(0, request), body_bytes_max }
+        Dispatch { reply: context.enter(0, request), body_bytes_max, cancels, route }
     }
 
     fn find(&self, request: &Request) -> (&Arc<Endpoint>, Captures) {

@@ -76,13 +76,13 @@ pub(crate) fn send_to(app: &App, request: Request, peer: Option<SocketAddr>, poo
 fn drive<T>(mut future: crate::BoxFuture<T>, pool: Pool, count: &mut usize) -> T {
     let mut context = Context::from_waker(Waker::noop());
     loop {
-        let mut jobs = Vec::new();
-        let poll = ambient::enter_driver(&mut jobs, || future.as_mut().poll(&mut context));
+        let mut collected = ambient::Collected::default();
+        let poll = ambient::enter_driver(&mut collected, || future.as_mut().poll(&mut context));
         if let Poll::Ready(value) = poll {
             return value;
         }
-        assert!(!jobs.is_empty(), "pending, and nothing is under way");
-        for job in jobs {
+        assert!(!collected.jobs.is_empty(), "pending, and nothing is under way");
+        for job in collected.jobs {
             *count += 1;
             match pool {
                 Pool::Free => job.run(None),

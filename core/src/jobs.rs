@@ -7,14 +7,18 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     rc::Rc,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Wake, Waker},
 };
 
-use crate::ambient::{self, Place};
+use crate::{
+    ambient::{self, Place},
+    disconnect::Disconnected,
+    panics::{self, Held},
+    sync::{Condvar, Mutex, MutexGuard},
+};
 
 /// A call that may block, ready to be run once on any thread.
 pub struct Job(Arc<dyn Run + Send + Sync>);
@@ -23,7 +27,13 @@ impl Job {
     /// Runs the job on this thread. `blocker` keeps the connection going while the job waits for its
     /// request body; a backend whose driver runs on another thread passes `None`.
     pub fn run(self, blocker: Option<Rc<dyn Blocker>>) {
-        ambient::enter(Place::Blocking(blocker), || self.0.run());
+        drop(self.call(blocker));
+    }
+
+    /// As [`run`](Self::run), for a backend that has something to do before whoever waits is woken.
+    pub fn call(self, blocker: Option<Rc<dyn Blocker>>) -> Answer {
+        let (waker, _) = ambient::enter(Place::Blocking(self.watch(), blocker), || self.0.run());
+        Answer(waker)
     }
 
     /// Whether it still waits for a thread. One that has waited for too long is answered already: a queue
@@ -34,6 +44,19 @@ impl Job {
 
     pub(crate) fn watch(&self) -> JobWatch {
         JobWatch(self.0.clone())
+    }
+}
+
+/// A job has ended: dropping this wakes whoever waits for it.
+#[derive(Debug)]
+#[must_use = "dropping it wakes whoever waits for the job"]
+pub struct Answer(Option<Waker>);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -50,6 +73,7 @@ impl fmt::Debug for Job {
 }
 
 /// Tells whether a job still waits for a thread, and can take it back.
+#[derive(Clone)]
 pub(crate) struct JobWatch(Arc<dyn Run + Send + Sync>);
 
 impl JobWatch {
@@ -68,6 +92,12 @@ impl JobWatch {
 pub trait Blocker {
     /// Polls `wait` until it is ready, and drives the connection meanwhile.
     fn block_on(&self, wait: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>);
+
+    /// Runs a nested `fn`, which may wait for anything in a way of its own: within a
+    /// [`block_on`](Self::block_on) too, it is others who have to drive the connection then.
+    fn run_nested(&self, call: &mut dyn FnMut()) {
+        call();
+    }
 }
 
 /// Why a job gave no result.
@@ -114,19 +144,29 @@ where
                 let Some(call) = call.take() else { return Poll::Ready(Err(JobError::Outside)) };
                 let placed = ambient::with(|place| match place {
                     Place::Outside => Placed::Nowhere,
-                    Place::Blocking(_) => Placed::Here(call),
-                    Place::Driver(jobs) => {
+                    Place::Blocking(_, blocker) => Placed::Here(call, blocker.clone()),
+                    Place::Driver(collected) => {
                         let cell = Arc::new(Cell(Mutex::new(State {
                             phase: Phase::Waiting(call),
                             waker: Some(cx.waker().clone()),
+                            question: Question::None,
                         })));
-                        jobs.push(Job(cell.clone()));
+                        collected.jobs.push(Job(cell.clone()));
                         Placed::Submitted(cell)
                     }
                 });
                 match placed {
                     Placed::Nowhere => Poll::Ready(Err(JobError::Outside)),
-                    Placed::Here(call) => Poll::Ready(contained(call)),
+                    Placed::Here(call, None) => Poll::Ready(contained(call)),
+                    Placed::Here(call, Some(blocker)) => {
+                        let (mut call, mut result) = (Some(call), Err(JobError::Outside));
+                        blocker.run_nested(&mut || {
+                            if let Some(call) = call.take() {
+                                result = contained(call);
+                            }
+                        });
+                        Poll::Ready(result)
+                    }
                     Placed::Submitted(cell) => {
                         *self = Self::Submitted(cell);
                         Poll::Pending
@@ -136,13 +176,18 @@ where
             Self::Submitted(cell) => {
                 let mut state = cell.lock();
                 match std::mem::replace(&mut state.phase, Phase::Taken) {
-                    Phase::Done(result) => Poll::Ready(result),
+                    Phase::Done(result) => Poll::Ready(result.into_inner()),
                     Phase::Taken => Poll::Ready(Err(JobError::Outside)),
                     unfinished @ (Phase::Waiting(_) | Phase::Running) => {
                         state.phase = unfinished;
                         match &mut state.waker {
                             Some(waker) => waker.clone_from(cx.waker()),
                             none => *none = Some(cx.waker().clone()),
+                        }
+                        let asker = state.answer();
+                        drop(state);
+                        if let Some(asker) = asker {
+                            asker.wake();
                         }
                         Poll::Pending
                     }
@@ -152,9 +197,20 @@ where
     }
 }
 
+impl<F, R> Drop for JobFuture<F, R> {
+    fn drop(&mut self) {
+        let Self::Submitted(cell) = self else { return };
+        // Nobody will answer any more.
+        let question = std::mem::replace(&mut cell.lock().question, Question::TooLate);
+        if let Question::Asked(asker) = question {
+            asker.wake();
+        }
+    }
+}
+
 enum Placed<F, C> {
     Nowhere,
-    Here(F),
+    Here(F, Option<Rc<dyn Blocker>>),
     Submitted(C),
 }
 
@@ -164,19 +220,48 @@ pub(crate) struct Cell<F, R>(Mutex<State<F, R>>);
 struct State<F, R> {
     phase: Phase<F, R>,
     waker: Option<Waker>,
+    question: Question,
+}
+
+/// What a running call may ask the driver: to tell it when the client leaves.
+enum Question {
+    None,
+    Asked(Waker),
+    Answered(Disconnected),
+    /// The future is gone.
+    TooLate,
+}
+
+impl<F, R> State<F, R> {
+    /// Answers the question, if there is one, and gives who is to be woken.
+    fn answer(&mut self) -> Option<Waker> {
+        let Question::Asked(_) = self.question else { return None };
+        let answer = ambient::with(|place| match place {
+            Place::Driver(collected) => Some(collected.watch.get_or_insert_default().handle()),
+            Place::Outside | Place::Blocking(..) => None,
+        })?;
+        match std::mem::replace(&mut self.question, Question::Answered(answer)) {
+            Question::Asked(asker) => Some(asker),
+            Question::None | Question::Answered(_) | Question::TooLate => None,
+        }
+    }
 }
 
 enum Phase<F, R> {
     Waiting(F),
     Running,
-    Done(Result<R, JobError>),
+    /// Held, for the future may be gone: then the result goes on the thread that ran the call.
+    Done(Held<Result<R, JobError>>),
     Taken,
 }
 
 trait Run {
-    fn run(&self);
+    /// Runs the call, and gives who is to be woken.
+    fn run(&self) -> Option<Waker>;
     fn reject(&self);
     fn is_waiting(&self) -> bool;
+    /// Asks, from within the call.
+    fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Disconnected>;
 }
 
 impl<F, R> Cell<F, R> {
@@ -197,15 +282,11 @@ impl<F, R> Cell<F, R> {
         }
     }
 
-    fn finish(&self, result: Result<R, JobError>) {
-        let waker = {
-            let mut state = self.lock();
-            state.phase = Phase::Done(result);
-            state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+    /// Keeps the result, and gives who is to be woken.
+    fn finish(&self, result: Result<R, JobError>) -> Option<Waker> {
+        let mut state = self.lock();
+        state.phase = Phase::Done(Held::new(result));
+        state.waker.take()
     }
 }
 
@@ -214,27 +295,56 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    fn run(&self) {
-        if let Some(call) = self.take_waiting(Phase::Running) {
-            self.finish(contained(call));
-        }
+    fn run(&self) -> Option<Waker> {
+        let call = self.take_waiting(Phase::Running)?;
+        self.finish(contained(call))
     }
 
     fn reject(&self) {
         if let Some(call) = self.take_waiting(Phase::Running) {
             // What it holds is the app's, and may panic when it goes: the answer does not depend on it.
-            _ = contained(move || drop(call));
-            self.finish(Err(JobError::Rejected));
+            panics::drop_contained(call);
+            drop(Answer(self.finish(Err(JobError::Rejected))));
         }
     }
 
     fn is_waiting(&self) -> bool {
         matches!(self.lock().phase, Phase::Waiting(_))
     }
+
+    fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Disconnected> {
+        let driver = {
+            let mut state = self.lock();
+            match &state.question {
+                Question::Answered(answer) => return Poll::Ready(answer.clone()),
+                Question::TooLate => return Poll::Ready(Disconnected::of_the_past()),
+                Question::None | Question::Asked(_) => {}
+            }
+            state.question = Question::Asked(cx.waker().clone());
+            state.waker.clone()
+        };
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Poll::Pending
+    }
 }
 
 fn contained<R>(call: impl FnOnce() -> R) -> Result<R, JobError> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|_| JobError::Panicked)
+    panics::contained(call).map_err(|panics::Panicked| JobError::Panicked)
+}
+
+/// Has the driver watch for the client's leaving, if this thread works for one. A job waits until it does.
+pub(crate) fn disconnected() -> Option<Disconnected> {
+    let job = ambient::with(|place| match place {
+        Place::Outside => Err(None),
+        Place::Driver(collected) => Err(Some(collected.watch.get_or_insert_default().handle())),
+        Place::Blocking(job, _) => Ok(job.clone()),
+    });
+    match job {
+        Ok(JobWatch(job)) => block_on(std::future::poll_fn(|cx| job.poll_disconnected(cx))).ok(),
+        Err(answer) => answer,
+    }
 }
 
 /// Blocks this thread until `future` is done. Nested plain handlers run in place.
@@ -246,7 +356,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, WouldBlockTheL
     let blocker = ambient::with(|place| match place {
         Place::Driver(_) => Err(WouldBlockTheLoop),
         Place::Outside => Ok(None),
-        Place::Blocking(blocker) => Ok(blocker.clone()),
+        Place::Blocking(_, blocker) => Ok(blocker.clone()),
     })?;
     let mut output = None;
     let mut wait = |cx: &mut Context<'_>| match future.as_mut().poll(cx) {
@@ -295,7 +405,10 @@ impl Wake for Signal {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, trijet_loom))]
+mod models;
+
+#[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use super::*;
 
@@ -310,10 +423,27 @@ mod tests {
         let bomb = Bomb;
         let mut future = pin!(run(move || drop(bomb)));
         let mut cx = Context::from_waker(Waker::noop());
-        let mut jobs = Vec::new();
-        assert!(ambient::enter_driver(&mut jobs, || future.as_mut().poll(&mut cx)).is_pending());
-        assert_eq!(jobs.len(), 1);
-        jobs.clear();
+        let mut collected = ambient::Collected::default();
+        assert!(ambient::enter_driver(&mut collected, || future.as_mut().poll(&mut cx)).is_pending());
+        assert_eq!(collected.jobs.len(), 1);
+        collected.jobs.clear();
         assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(Err(JobError::Rejected)));
+    }
+
+    #[test]
+    fn a_result_that_nobody_waits_for_may_panic_when_it_goes() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("planted");
+            }
+        }
+        let mut future = Box::pin(run(|| Bomb));
+        let mut collected = ambient::Collected::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(ambient::enter_driver(&mut collected, || future.as_mut().poll(&mut cx)).is_pending());
+        drop(future);
+        // Its thread goes on: a backend has more to do behind the call.
+        collected.jobs.pop().unwrap().run(None);
     }
 }

@@ -7,6 +7,7 @@
 mod ambient;
 mod app;
 pub mod body;
+mod disconnect;
 pub mod driver;
 #[cfg(test)]
 mod exercise;
@@ -16,15 +17,20 @@ pub mod handler;
 pub mod jobs;
 mod limits;
 pub mod middleware;
+mod panics;
 pub mod respond;
 pub mod routing;
+pub mod rt;
+pub mod runtime;
 #[cfg(feature = "testing")]
 pub mod sim;
+mod sync;
 pub mod transport;
 
 pub use app::{App, Dispatch};
 pub use body::{Body, BodyError};
 pub use bytes::Bytes;
+pub use disconnect::RequestExt;
 #[cfg(feature = "form")]
 pub use extract::Form;
 #[cfg(feature = "json")]
@@ -36,9 +42,9 @@ pub use handler::{Handler, check_async, check_fn, inline};
 pub use http::{HeaderMap, Method, StatusCode, Uri};
 pub use limits::{Limits, SocketSettings, after};
 pub use middleware::Next;
-pub use respond::{Html, IntoResponse, Redirect};
+pub use respond::{Deferred, Html, IntoResponse, Redirect, Reply};
 pub use routing::{BuildError, MethodRouter, Router, any, delete, get, head, options, patch, post, put};
-pub use transport::{CloseReason, Outcome, Transport};
+pub use transport::{CloseReason, Outcome, PeerWatch, Transport};
 
 /// A request, with the body that [`Body`] gives unless said otherwise.
 pub type Request<B = Body> = http::Request<B>;

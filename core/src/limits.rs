@@ -43,12 +43,21 @@ pub struct Limits {
     /// Connections at a time; over it accepting pauses and the kernel queues. `None`: 10,000, or the
     /// open-file limit less 64 if that is lower, but never under half of it.
     pub connections_max: Option<usize>,
-    /// Threads for handlers that block: the pool of mio and Tokio, the request threads of threaded.
+    /// Threads for handlers that block: the pool of mio and Tokio, the request threads of threaded. As many again at most
+    /// are for the calls of [`rt::spawn_blocking`](crate::rt::spawn_blocking), for the look-up of names, and on threaded
+    /// for its tasks and helpers.
     pub blocking_threads_max: usize,
     /// Calls (threaded: connections) that wait for such a thread; over it 503.
     pub blocking_queue_max: usize,
     /// The longest such wait; over it 503.
     pub blocking_queue_timeout: Duration,
+    /// Time for which one poll of a handler, its middleware or its body may hold its event loop (mio) or worker
+    /// (Tokio); over it a line in the log names the route, and [`Statistics`] count it. It is known to a tenth.
+    /// `None`: nothing is watched. 100 ms: what a person begins to notice, and far more than a poll that waits for
+    /// nothing takes.
+    ///
+    /// [`Statistics`]: https://docs.rs/trijet/latest/trijet/struct.Statistics.html
+    pub loop_hold_max: Option<Duration>,
     /// Output queued on a connection at which its body stream is no longer polled.
     pub output_high_bytes: usize,
     /// Output queued on a connection at which its body stream is polled again.
@@ -63,7 +72,8 @@ pub struct Limits {
     pub turn_requests_max: u32,
     /// Bytes that one connection may move before others get a turn.
     pub turn_bytes_max: usize,
-    /// Time for requests in flight once shutdown has begun; then sockets are cut.
+    /// Time for requests in flight once shutdown has begun; then sockets are cut: those of an event loop that a handler
+    /// holds when it lets go.
     pub shutdown_timeout: Duration,
 }
 
@@ -87,6 +97,7 @@ impl Default for Limits {
             blocking_threads_max: 512,
             blocking_queue_max: 1024,
             blocking_queue_timeout: Duration::from_secs(5),
+            loop_hold_max: Some(Duration::from_millis(100)),
             output_high_bytes: 64 << 10,
             output_low_bytes: 32 << 10,
             drain_bytes_max: 256 << 10,
@@ -122,13 +133,19 @@ impl Limits {
         if let Some(connections) = self.connections_max {
             at_least("connections_max", connections as u64, 1)?;
         }
-        if self.headers_max > HEADERS_CEILING {
-            // `http::HeaderMap` panics over about 24,000 names: stay far from it.
+        if let Some(hold) = self.loop_hold_max.filter(|hold| *hold < LOOP_HOLD_FLOOR) {
             return Err(format!(
-                "Limits::headers_max is {}: set it to at most {HEADERS_CEILING}",
-                self.headers_max
+                "Limits::loop_hold_max is {hold:?}: set it to at least {LOOP_HOLD_FLOOR:?}, or to None"
             ));
         }
+        let at_most = |name: &str, value: usize, most: usize| {
+            if value > most {
+                return Err(format!("Limits::{name} is {value}: set it to at most {most}"));
+            }
+            Ok(())
+        };
+        at_most("headers_max", self.headers_max, HEADERS_CEILING)?;
+        at_most("target_bytes_max", self.target_bytes_max, TARGET_CEILING)?;
         if self.output_low_bytes > self.output_high_bytes {
             return Err(format!(
                 "Limits::output_low_bytes is {} and output_high_bytes {}: the low mark must not be over the high one",
@@ -154,8 +171,15 @@ pub fn after(now: Instant, timeout: Duration) -> Instant {
     now.checked_add(timeout.min(FAR)).unwrap_or(now)
 }
 
-/// The most header fields that can be allowed.
+/// The most header fields that can be allowed: `http::HeaderMap` panics over about 24,000 names, and this
+/// stays far from it.
 const HEADERS_CEILING: usize = 4096;
+
+/// The least that can be told from a loop's ordinary work by looking at it now and then.
+const LOOP_HOLD_FLOOR: Duration = Duration::from_millis(10);
+
+/// The longest target that can be allowed: `http::Uri` refuses a longer one, as if it were malformed.
+const TARGET_CEILING: usize = 65_534;
 
 /// How sockets are set up: data here, applied by each backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

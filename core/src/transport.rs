@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 
+pub use crate::disconnect::PeerWatch;
 use crate::jobs::Job;
 
 /// One connection, as a backend lends it to [`drive`](crate::driver::drive).
@@ -31,6 +32,15 @@ pub trait Transport: Send + 'static {
     /// Makes the close that follows a reset: the peer must not take what it has received for all there is.
     fn reset(&mut self);
 
+    /// Tells `watch` once the peer has ended its direction or reset the connection, also behind bytes that
+    /// nobody has read; it reads none. It tells within this call, having arranged otherwise for the waker of
+    /// `cx` to be woken when another call may do so; or later by itself, from any thread, until
+    /// [`unwatch_peer`](Self::unwatch_peer). Reading and this may share one waker: the last call's.
+    fn watch_peer(&mut self, cx: &mut Context<'_>, watch: &PeerWatch);
+
+    /// Ends the watch; the connection goes on.
+    fn unwatch_peer(&mut self) {}
+
     /// Ready once [`now`](Self::now) has reached `at`. There is one deadline at a time: a later call
     /// replaces the earlier one, and need not be exact to less than a tick of 20 ms.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
@@ -43,6 +53,15 @@ pub trait Transport: Send + 'static {
 
     /// Takes a job that may block. A backend that cannot run it drops it, which answers it with 503.
     fn run_job(&mut self, job: Job);
+
+    /// Notes that the app's own code begins: a poll of the handler, the middleware or the body of the route of this
+    /// number ([`App::route_names`](crate::App::route_names)). It lasts until the next such note, or
+    /// [`leave_app`](Self::leave_app), always within one poll of the driver. For backends where it holds more than
+    /// its own connection; it has to be cheap.
+    fn enter_app(&mut self, _route: u32) {}
+
+    /// Notes that none of the app's code runs any more.
+    fn leave_app(&mut self) {}
 
     /// Lets other connections go first, between two steps of which none is a handler's: the caller returns
     /// `Pending` and goes on when it is polled again. Threads are given away here.

@@ -94,7 +94,10 @@ impl Acceptor {
                 }
                 accepts += 1;
                 match listener.accept() {
-                    Ok((stream, peer)) => take(stream, peer),
+                    Ok((stream, peer)) => {
+                        self.acceptance.succeeded();
+                        take(stream, peer);
+                    }
                     Err(error) => self.failed(index, &error),
                 }
             }

@@ -25,6 +25,16 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// How many entries there are, superseded ones too.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
     /// Takes the earliest entry if it is due.
     pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, Key)> {
         if self.next()? > now {
@@ -74,7 +84,7 @@ mod tests {
             timers.arm(start, Key::new(index, 0));
             timers.tidy(100, |_, key| live(key));
         }
-        assert!(timers.heap.len() <= 2 * 100 + 64, "{}", timers.heap.len());
+        assert!(timers.len() <= 2 * 100 + 64, "{}", timers.len());
         let kept = std::iter::from_fn(|| timers.pop_due(start)).filter(|(_, key)| live(*key)).count();
         assert_eq!(kept, 100);
     }

@@ -1,23 +1,34 @@
-//! What an event's token stands for: the poll's waker, a listener, or a connection.
+//! What an event's token stands for: the poll's waker, another poll, a listener, a connection, or a socket that a
+//! handler has opened.
 //!
-//! A connection's token carries its slot and the slot's generation, so that an event, a timer or a
-//! waker that has outlived its connection never reaches the next one in that slot.
+//! The token of a connection or socket carries its slot and the slot's generation, so that an event, a timer or a
+//! waker that has outlived it never reaches the next one in that slot.
 
 use mio::Token;
 
 /// The top bit is set in tokens that are not connections.
 const OTHER: usize = 1 << (usize::BITS - 1);
-/// 40 bits of slot and 23 of generation, or 20 and 11 where `usize` has 32.
+/// The next one is set in those of handlers' sockets.
+const SOCKET: usize = OTHER >> 1;
+/// 40 bits of slot and 22 of generation, or 20 and 10 where `usize` has 32.
 const INDEX_BITS: u32 = usize::BITS / 8 * 5;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
-const GENERATION_MASK: usize = (OTHER >> INDEX_BITS) - 1;
+const GENERATION_MASK: usize = (SOCKET >> INDEX_BITS) - 1;
 
 /// The token of the poll's waker.
 pub const WAKER: Token = Token(usize::MAX);
 
+/// The token of another poll that is watched by this one.
+pub const INNER: Token = Token(usize::MAX - 1);
+
 /// The token of listener `index`.
 pub fn listener(index: usize) -> Token {
     Token(OTHER | index)
+}
+
+/// The token of a handler's socket.
+pub fn socket(key: Key) -> Token {
+    Token(SOCKET | key.0)
 }
 
 /// Where an event comes from.
@@ -25,23 +36,29 @@ pub fn listener(index: usize) -> Token {
 pub enum Source {
     /// The poll's waker.
     Waker,
+    /// A poll within the poll.
+    Inner,
     /// A listener, by index.
     Listener(usize),
     /// A connection.
     Connection(Key),
+    /// A socket that a handler has opened.
+    Socket(Key),
 }
 
 impl From<Token> for Source {
     fn from(token: Token) -> Self {
         match token {
             WAKER => Self::Waker,
+            INNER => Self::Inner,
             Token(value) if value & OTHER != 0 => Self::Listener(value & !OTHER),
+            Token(value) if value & SOCKET != 0 => Self::Socket(Key(value & !SOCKET)),
             Token(value) => Self::Connection(Key(value)),
         }
     }
 }
 
-/// One connection of one poll, never mistaken for a later one in the same slot.
+/// One connection or socket of one poll, never mistaken for a later one in the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(usize);
 
@@ -70,12 +87,14 @@ mod tests {
     #[test]
     fn a_token_tells_its_source() {
         assert_eq!(Source::from(WAKER), Source::Waker);
+        assert_eq!(Source::from(INNER), Source::Inner);
         assert_eq!(Source::from(listener(3)), Source::Listener(3));
         for (index, generation) in
             [(0, 0), (7, 1), (INDEX_MASK, GENERATION_MASK), (5, usize::MAX), (0, GENERATION_MASK + 1)]
         {
             let key = Key::new(index, generation);
             assert_eq!(Source::from(key.token()), Source::Connection(key), "{index} {generation}");
+            assert_eq!(Source::from(socket(key)), Source::Socket(key), "{index} {generation}");
             assert_eq!(key.index(), index);
         }
     }

@@ -1,11 +1,13 @@
 //! A connection's time on a thread: polling its future, running its jobs, waiting with it, and parking
 //! it where its peer takes too long. It must never be polled on two threads at once.
 
+#[cfg(all(test, trijet_loom))]
+pub(crate) mod models;
 mod nested;
 pub(crate) mod refuse;
 
 use std::{
-    os::fd::AsRawFd,
+    os::fd::{AsRawFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
@@ -16,9 +18,15 @@ use std::{
 
 use mio::Interest;
 use trijet_backend::panic_text;
-use trijet_core::{Outcome, driver::drive};
+use trijet_core::{Outcome, driver::drive, jobs::Job};
 
-use crate::{current, parking::Parked, shared::Shared, transport::ThreadedTransport, waker::TaskWaker};
+use crate::{
+    current,
+    parking::Parked,
+    shared::Shared,
+    transport::ThreadedTransport,
+    waker::{Left, TaskWaker},
+};
 use nested::Nested;
 
 type Drive = Pin<Box<dyn Future<Output = Outcome<ThreadedTransport>> + Send>>;
@@ -29,6 +37,35 @@ pub(crate) enum Runnable {
     Start(ThreadedTransport),
     /// One within a request.
     Resume(Task),
+    /// A job that a helper's poll has left: helpers run nothing of the app that may block.
+    Work(Work),
+}
+
+/// A job apart from its connection, which helpers drive until it has run.
+pub(crate) struct Work {
+    job: Job,
+    waker: Arc<TaskWaker>,
+    shared: Arc<Shared>,
+}
+
+impl Work {
+    /// Queues it for a request thread, or has it answered as one that no thread was free for.
+    fn queue(self) {
+        let (shared, queue_max) = (self.shared.clone(), self.shared.limits.blocking_queue_max);
+        self.waker.begin_job();
+        Runnable::Work(self).push(&shared, queue_max);
+        // It looks after those that wait, from now on.
+        shared.wake_poller();
+    }
+
+    /// No thread is free for it in time.
+    fn reject(self) {
+        let back = self.waker.end_job();
+        drop(self.job);
+        if let Some(task) = back {
+            Runnable::Resume(task).queue();
+        }
+    }
 }
 
 /// The driver's future, and what wakes it.
@@ -53,31 +90,62 @@ impl Runnable {
         let shared = transport.shared().clone();
         // A stop looks once more at all that are idle: that is no load to be refused.
         let queue_max = if shared.life.is_stopping() { usize::MAX } else { shared.limits.blocking_queue_max };
-        if let Err(Self::Start(transport)) = shared.pool.push(Self::Start(transport), queue_max) {
-            refuse::refuse(transport);
+        Self::Start(transport).push(&shared, queue_max);
+    }
+
+    /// Queues a connection within a request. It was let in already, so the queue's limit is not for it. While a
+    /// job of it has a thread of the limit, another kind of thread serves it.
+    pub(crate) fn queue(self) {
+        let Self::Resume(task) = self else { return };
+        if task.waker.has_job() {
+            return task.waker.clone().help(task);
+        }
+        let shared = task.shared.clone();
+        Self::Resume(task).push(&shared, usize::MAX);
+    }
+
+    /// Queues it, and refuses what comes back.
+    fn push(self, shared: &Shared, queue_max: usize) {
+        if let Err(back) = shared.pool.push(self, queue_max) {
+            back.into_iter().for_each(Self::refuse);
         }
     }
 
-    /// Queues a connection within a request. It was let in already, so the queue's limit is not for it.
-    fn queue(self) {
-        let Self::Resume(task) = &self else { return };
-        let shared = task.shared.clone();
-        if shared.pool.push(self, usize::MAX).is_err() && !shared.is_cut() {
-            log::error!("no thread can be started: a connection is cut within a request");
+    /// No thread is free for it, or none in time.
+    pub(crate) fn refuse(self) {
+        match self {
+            Self::Start(transport) => refuse::refuse(transport),
+            Self::Work(work) => work.reject(),
+            // It was let in already.
+            Self::Resume(task) => task.waker.clone().put_off(task),
         }
     }
 
     /// Gives the connection its time on this thread.
     pub(crate) fn run(self) {
-        current::with(current::Current::begin);
-        let mut next = Some(match self {
-            Self::Resume(task) => task,
-            Self::Start(transport) => Task::new(transport),
-        });
+        let _turn = current::begin();
+        let mut next = match self {
+            Self::Resume(task) => Some(task),
+            Self::Start(transport) => Some(Task::new(transport)),
+            Self::Work(Work { job, waker, shared }) => match work(&waker, &shared, job) {
+                Worked::Back(task) => Some(task),
+                Worked::Over(outcome) => outcome.and_then(finish),
+                Worked::Away => None,
+            },
+        };
         while let Some(task) = next {
-            next = task.run();
+            next = task.run(On::RequestThread);
         }
     }
+}
+
+/// What kind of thread serves a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum On {
+    /// One of the limit.
+    RequestThread,
+    /// One beside them, while a job runs on one of those.
+    Helper,
 }
 
 /// What one poll came to.
@@ -105,12 +173,33 @@ impl Task {
     fn new(transport: ThreadedTransport) -> Self {
         let shared = transport.shared().clone();
         let drive = Box::pin(drive(transport, shared.app.clone(), shared.limits.clone()));
-        Self { drive, waker: TaskWaker::new(shared.clone()), shared }
+        Self { drive, waker: TaskWaker::new(&shared), shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn waker(&self) -> &Arc<TaskWaker> {
+        &self.waker
+    }
+
+    /// Gives the connection some time on a helper.
+    pub(crate) fn help(self) {
+        let _turn = current::begin();
+        if let Some(next) = self.run(On::Helper) {
+            Runnable::Resume(next).queue();
+        }
     }
 
     /// Runs until the connection leaves this thread, or begins anew on it.
-    fn run(mut self) -> Option<Self> {
+    fn run(mut self, on: On) -> Option<Self> {
         loop {
+            if on == On::Helper && !self.waker.has_job() {
+                // The rest is a request thread's.
+                Runnable::Resume(self).queue();
+                return None;
+            }
             self.waker.begin_poll();
             match poll(&mut self.drive, &self.waker) {
                 Polled::Over(outcome) => return finish(outcome),
@@ -121,15 +210,19 @@ impl Task {
                 return None;
             }
             let has_yielded = current::with(|current| current.yielded);
+            if on == On::Helper {
+                while let Some(job) = current::with(|current| current.jobs.pop_front()) {
+                    Work { job, waker: self.waker.clone(), shared: self.shared.clone() }.queue();
+                }
+            }
             let job = current::with(|current| current.jobs.pop_front());
             let has_worked = job.is_some();
             if let Some(job) = job {
-                let nested = Rc::new(Nested::new(self.drive, self.waker.clone()));
-                job.run(Some(nested.clone()));
-                match nested.take() {
-                    Ok(drive) => self.drive = drive,
-                    Err(outcome) => return outcome.and_then(finish),
-                }
+                self = match self.work(job) {
+                    Worked::Back(task) => task,
+                    Worked::Over(outcome) => return outcome.and_then(finish),
+                    Worked::Away => return None,
+                };
             }
             // Jobs that are left are this thread's.
             let may_leave = current::with(|current| current.jobs.is_empty());
@@ -145,7 +238,18 @@ impl Task {
             }
             let (peer, deadline) = current::with(|current| (current.peer, current.deadline));
             let Some((socket, interest)) = peer else {
-                self.waker.wait(deadline);
+                if on == On::RequestThread {
+                    self.waker.wait(&self.shared, deadline, || false);
+                    continue;
+                }
+                self = match self.waker.clone().leave(self) {
+                    Left::Lent => return None,
+                    Left::Woken(task) => task,
+                    Left::Alone(task) => {
+                        Runnable::Resume(task).queue();
+                        return None;
+                    }
+                };
                 continue;
             };
             let (shared, waker) = (self.shared.clone(), self.waker.clone());
@@ -162,6 +266,63 @@ impl Task {
     }
 }
 
+/// What became of the connection while a job ran.
+enum Worked {
+    /// It is here again.
+    Back(Task),
+    /// It ended under the job.
+    Over(Option<Outcome<ThreadedTransport>>),
+    /// Another thread has it.
+    Away,
+}
+
+impl Task {
+    /// Runs a job on this thread, and others that were left, while the connection is lent: whoever wakes it
+    /// gives it to a helper, unless the job waits for it in the way that drives it.
+    fn work(self, job: Job) -> Worked {
+        let (waker, shared) = (self.waker.clone(), self.shared.clone());
+        waker.begin_job();
+        lend(self, current::with(|current| current.peer));
+        work(&waker, &shared, job)
+    }
+}
+
+/// Leaves a connection while a job runs: to the poller where it waits for its peer, as with a response that is
+/// not all sent, or else to whoever wakes it.
+fn lend(task: Task, peer: Option<(RawFd, Interest)>) {
+    let (shared, waker) = (task.shared.clone(), task.waker.clone());
+    let Some((socket, interest)) = peer else { return waker.lend(task) };
+    let deadline = current::with(|current| current.deadline);
+    let parked =
+        waker.park(Parked::Waiting(task), |parked| shared.parking.park(parked, socket, interest, deadline));
+    // Woken before, or not to be parked.
+    if let Err(Parked::Waiting(task)) = parked {
+        waker.lend(task);
+    }
+}
+
+/// Runs a job that counts as begun, and those that its waits leave.
+fn work(waker: &Arc<TaskWaker>, shared: &Arc<Shared>, job: Job) -> Worked {
+    let mut next = job;
+    loop {
+        let nested = Rc::new(Nested::new(waker.clone(), shared.clone()));
+        let answer = next.call(Some(nested.clone()));
+        let outcome = nested.end();
+        // Before the answer's wake, which would call a helper.
+        let back = waker.end_job();
+        drop(answer);
+        if let Some(outcome) = outcome {
+            return Worked::Over(outcome);
+        }
+        if let Some(task) = back {
+            return Worked::Back(task);
+        }
+        let Some(job) = current::with(|current| current.jobs.pop_front()) else { return Worked::Away };
+        waker.begin_job();
+        next = job;
+    }
+}
+
 /// What comes after the driver: the next request at once, a place with the poller, or the end.
 fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
     match outcome {
@@ -172,7 +333,7 @@ fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
                 return None;
             }
             // Its turn is over, but there is a thread for everybody.
-            current::with(current::Current::begin);
+            current::begin_anew();
             Some(Task::new(transport))
         }
         Outcome::Upgrade(..) => {

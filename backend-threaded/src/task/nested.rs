@@ -1,89 +1,149 @@
-//! A job that waits for its own connection, on the thread that drives it: the wait drives it on.
+//! A job that waits, on the thread that had its connection: the wait drives that on, unless another thread
+//! has taken it over, as one does once something else than this wait needs it.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::Instant,
 };
 
 use trijet_core::{Outcome, jobs::Blocker};
 
-use super::{Drive, Polled, poll};
+use super::{Polled, Task, lend, poll};
 use crate::{
     current,
+    shared::Shared,
     transport::{TICK, ThreadedTransport},
-    waker::TaskWaker,
+    waker::{JobWaker, TaskWaker},
 };
 
-/// The driver's future while one of its jobs runs.
+/// A running job, as its waits see the connection.
 pub(super) struct Nested {
     state: RefCell<State>,
     waker: Arc<TaskWaker>,
+    shared: Arc<Shared>,
+    job: OnceCell<Arc<JobWaker>>,
 }
 
 enum State {
-    Driven(Drive),
+    /// The future is lent, or with another thread.
+    Away,
+    /// A wait of this job has it.
+    Driven(Task),
     /// It ended, or failed, under the job.
     Over(Option<Outcome<ThreadedTransport>>),
 }
 
 impl Nested {
-    pub(super) fn new(drive: Drive, waker: Arc<TaskWaker>) -> Self {
-        Self { state: RefCell::new(State::Driven(drive)), waker }
+    pub(super) fn new(waker: Arc<TaskWaker>, shared: Arc<Shared>) -> Self {
+        Self { state: RefCell::new(State::Away), waker, shared, job: OnceCell::new() }
     }
 
-    /// Gives the future back once the job is done.
-    pub(super) fn take(&self) -> Result<Drive, Option<Outcome<ThreadedTransport>>> {
-        match self.state.replace(State::Over(None)) {
-            State::Driven(drive) => Ok(drive),
-            State::Over(outcome) => Err(outcome),
+    /// The job has ended: lends what a wait of it may still have, as one that panicked, and tells what the
+    /// connection came to, if it ended here.
+    pub(super) fn end(&self) -> Option<Option<Outcome<ThreadedTransport>>> {
+        self.lend();
+        match self.state.replace(State::Away) {
+            State::Over(outcome) => Some(outcome),
+            State::Away | State::Driven(_) => None,
         }
     }
 
-    /// One poll of the connection; whether it may be polled again at once.
-    fn drive(&self) -> bool {
+    /// Has the future here, if nobody else has it; whether this call brought it.
+    fn take(&self) -> bool {
         let mut state = self.state.borrow_mut();
-        let State::Driven(drive) = &mut *state else { return false };
-        match poll(drive, &self.waker) {
-            Polled::Over(outcome) => *state = State::Over(Some(outcome)),
-            Polled::Panicked => *state = State::Over(None),
-            Polled::Pending => {}
+        match &*state {
+            State::Away => match self.waker.reclaim() {
+                Some(task) => {
+                    *state = State::Driven(task);
+                    true
+                }
+                None => false,
+            },
+            State::Driven(_) | State::Over(_) => false,
+        }
+    }
+
+    /// Lends it again; whether it was here.
+    fn lend(&self) -> bool {
+        // What it waits for from now on is for others: another thread may read the body.
+        if !self.drive() {
+            return false;
+        }
+        if current::with(|current| current.yielded) {
+            self.waker.wake_by_ref();
+        }
+        if let State::Driven(task) = self.state.replace(State::Away) {
+            lend(task, current::with(|current| current.peer));
         }
         true
+    }
+
+    /// One poll of the connection; whether it is here and goes on.
+    fn drive(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        let State::Driven(task) = &mut *state else { return false };
+        self.waker.begin_poll();
+        match poll(&mut task.drive, &self.waker) {
+            Polled::Over(outcome) => *state = State::Over(Some(outcome)),
+            Polled::Panicked => *state = State::Over(None),
+            Polled::Pending => return true,
+        }
+        false
+    }
+
+    /// Drives the connection, if it is here, until there is something to look at again; whether this call
+    /// brought it, since nobody else can drive it.
+    fn pass(&self, job: &JobWaker) -> bool {
+        let shared = &*self.shared;
+        if shared.is_cut() && matches!(*self.state.borrow(), State::Driven(_)) {
+            // The connection is gone, and its body ends with an error; the job itself cannot be stopped.
+            drop(self.state.replace(State::Over(None)));
+        }
+        if !self.drive() {
+            return self.waker.wait_until(|| job.was_woken()) && self.take();
+        }
+        if job.was_woken() || self.waker.was_woken() || current::with(|current| current.yielded) {
+            return false;
+        }
+        let (peer, deadline) = current::with(|current| (current.peer, current.deadline));
+        if peer.is_none() {
+            self.waker.wait(shared, deadline, || job.was_woken());
+        } else if shared.life.is_stopping() || peer.is_some_and(|(_, interest)| !interest.is_readable()) {
+            // From a stop on no call blocks, nor does a write to a peer that takes nothing.
+            self.waker.wait(shared, Some(Instant::now() + TICK), || job.was_woken());
+        }
+        // Else the call that waits for the peer has blocked for a tick already.
+        false
     }
 }
 
 impl Blocker for Nested {
     fn block_on(&self, wait: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) {
-        let waker = Waker::from(self.waker.clone());
+        let job = self.job.get_or_init(|| JobWaker::new(self.waker.clone()));
+        let waker = Waker::from(job.clone());
         let mut cx = Context::from_waker(&waker);
+        let mut is_here = self.take();
         let _holding = Holding::begin();
         loop {
-            // Once for both polls that follow: a wake between them, or from then on, is for the next round.
-            self.waker.begin_poll();
+            job.begin_poll();
             if wait(&mut cx).is_ready() {
                 break;
             }
-            let shared = self.waker.shared();
-            if shared.is_cut() {
-                // The connection is gone, and its body ends with an error; the job itself cannot be stopped.
-                drop(self.state.replace(State::Over(None)));
-                self.waker.wait_for_wake();
-                continue;
-            }
-            let is_driven = self.drive();
-            if self.waker.was_woken() || current::with(|current| current.yielded) {
-                continue;
-            }
-            let (peer, deadline) = current::with(|current| (current.peer, current.deadline));
-            if !is_driven || peer.is_none() {
-                self.waker.wait(deadline);
-            } else if shared.life.is_stopping() {
-                // From a stop on no call blocks.
-                self.waker.wait(Some(Instant::now() + TICK));
-            }
-            // Else the call that waits for the peer has blocked for a tick already.
+            is_here |= self.pass(job);
+        }
+        if is_here {
+            self.lend();
+        }
+    }
+
+    fn run_nested(&self, call: &mut dyn FnMut()) {
+        // It may wait for anything, in any way.
+        let was_here = self.lend();
+        call();
+        if was_here {
+            self.take();
         }
     }
 }

@@ -40,12 +40,15 @@ pub(crate) fn refuse(transport: ThreadedTransport) {
 /// Whether anything has come, be it the end; then the stream no longer blocks.
 fn has_asked(stream: &TcpStream) -> io::Result<bool> {
     stream.set_nonblocking(true)?;
-    match stream.peek(&mut [0]) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            stream.set_nonblocking(false)?;
-            Ok(false)
+    loop {
+        match stream.peek(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stream.set_nonblocking(false)?;
+                return Ok(false);
+            }
+            peeked => return peeked.map(|_| true),
         }
-        peeked => peeked.map(|_| true),
     }
 }
 
@@ -58,11 +61,21 @@ fn answer(transport: ThreadedTransport) {
     };
     let stream = refused.transport.stream();
     let bytes = refusal_bytes(&OVERLOADED, SystemTime::now());
-    let sent = send_vectored(stream, &[IoSlice::new(&bytes)]).and_then(|_| stream.shutdown(Shutdown::Write));
-    match sent {
+    match send_all(stream, &bytes).and_then(|()| stream.shutdown(Shutdown::Write)) {
         Ok(()) => refused.read(),
         Err(error) => log::debug!("a connection could not be told that the server is overloaded: {error}"),
     }
+}
+
+/// Sends what a fresh socket always has room for.
+fn send_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match send_vectored(stream, &[IoSlice::new(bytes)])? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            sent => bytes = &bytes[sent..],
+        }
+    }
+    Ok(())
 }
 
 impl Refused {

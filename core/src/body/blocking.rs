@@ -14,6 +14,7 @@ use super::{Body, BodyError};
 use crate::{
     BoxError, BoxFuture,
     jobs::{self, JobError},
+    panics::Held,
 };
 
 /// Reads a body with [`std::io::Read`]: [`Body::reader`].
@@ -58,7 +59,7 @@ impl Read for BodyReader {
 }
 
 /// An iterator and what it gave.
-type Pulled<I> = (I, Option<Result<Bytes, BoxError>>);
+type Pulled<I> = (Held<I>, Option<Result<Bytes, BoxError>>);
 
 /// A response body from an iterator: each pull is a job.
 pub(super) struct FromIter<I> {
@@ -66,14 +67,14 @@ pub(super) struct FromIter<I> {
 }
 
 enum Pull<I> {
-    Resting(I),
+    Resting(Held<I>),
     Running(BoxFuture<Result<Pulled<I>, JobError>>),
     Ended,
 }
 
 impl<I> FromIter<I> {
     pub(super) fn new(items: I) -> Self {
-        Self { state: Pull::Resting(items) }
+        Self { state: Pull::Resting(Held::new(items)) }
     }
 }
 
@@ -110,8 +111,7 @@ where
                             self.state = Pull::Resting(items);
                             Some(Ok(Frame::data(data)))
                         }
-                        Ok((_, Some(Err(error)))) => Some(Err(error)),
-                        Ok((_, None)) => None,
+                        Ok((_, last)) => last.and_then(Result::err).map(Err),
                         Err(JobError::Rejected) => Some(Err("no thread was free to pull the body".into())),
                         Err(JobError::Panicked) => Some(Err("the body's source panicked".into())),
                         Err(JobError::Outside) => {

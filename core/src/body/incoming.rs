@@ -2,7 +2,7 @@
 //! connection. One frame at most stands here at a time, and none that was not asked for.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
 };
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::BodyError;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The two ends for one request whose body has `length` bytes, where that is declared.
 pub(crate) fn incoming(length: Option<u64>) -> (Source, Incoming) {
@@ -24,6 +25,8 @@ struct Slot {
     demand: Demand,
     reader: Option<Waker>,
     driver: Option<Waker>,
+    /// The driver's end is gone: what is asked from now on is not answered.
+    is_over: bool,
 }
 
 #[derive(Default)]
@@ -63,6 +66,10 @@ impl Incoming {
                 slot.demand = Demand::Ended;
                 Poll::Ready(None)
             }
+            Demand::None | Demand::Asked if slot.is_over => {
+                slot.demand = Demand::Ended;
+                Poll::Ready(Some(Err(BodyError::Finished)))
+            }
             Demand::None | Demand::Asked => {
                 slot.demand = Demand::Asked;
                 store(&mut slot.reader, cx.waker());
@@ -83,14 +90,12 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let driver = {
-            let mut slot = lock(&self.0);
-            slot.demand = Demand::Dropped;
-            slot.driver.take()
-        };
-        if let Some(driver) = driver {
-            driver.wake();
-        }
+        let mut slot = lock(&self.0);
+        slot.demand = Demand::Dropped;
+        // The driver waits for no word of this: it reads for those who ask, and need not be woken.
+        let wakers = (slot.reader.take(), slot.driver.take());
+        drop(slot);
+        drop(wakers);
     }
 }
 
@@ -141,10 +146,14 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        let slot = lock(&self.0);
         // A frame that is already there is still the reader's.
-        if matches!(slot.demand, Demand::None | Demand::Asked) {
-            self.answer(slot, Demand::Answered(Err(BodyError::Finished)));
+        let reader = {
+            let mut slot = lock(&self.0);
+            slot.is_over = true;
+            slot.reader.take()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
         }
     }
 }
@@ -153,5 +162,32 @@ fn store(place: &mut Option<Waker>, waker: &Waker) {
     match place {
         Some(stored) => stored.clone_from(waker),
         none => *none = Some(waker.clone()),
+    }
+}
+
+#[cfg(all(test, trijet_loom))]
+mod models;
+
+#[cfg(all(test, not(trijet_loom)))]
+mod tests {
+    use super::*;
+
+    /// A reader that outlives its exchange is told so, also where the exchange left it a frame.
+    #[test]
+    fn nothing_is_awaited_from_an_exchange_that_is_over() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for is_answered in [false, true] {
+            let (source, incoming) = incoming(None);
+            assert!(incoming.poll_frame(&mut cx).is_pending());
+            if is_answered {
+                source.deliver(Ok(Frame::data(Bytes::from_static(b"last"))));
+            }
+            drop(source);
+            if is_answered {
+                assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(Some(Ok(_)))));
+            }
+            assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(Some(Err(BodyError::Finished)))));
+            assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(None)));
+        }
     }
 }

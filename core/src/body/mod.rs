@@ -17,7 +17,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 pub use blocking::BodyReader;
 pub(crate) use incoming::{Source, incoming};
 
-use crate::{BoxError, h1::BodyFault};
+use crate::{BoxError, h1::BodyFault, panics::Held};
 
 /// The body of a request or a response.
 ///
@@ -38,8 +38,11 @@ enum Kind {
     Empty,
     Full(Bytes),
     Incoming(incoming::Incoming),
-    Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>),
+    /// Held, since a panic of the response's other parts may drop it.
+    Stream(Held<BoxBody>),
 }
+
+type BoxBody = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
 
 impl Body {
     /// A body of no bytes.
@@ -53,7 +56,7 @@ impl Body {
         B: HttpBody + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self(Kind::Stream(Box::pin(Erased { body })))
+        Self::boxed(Erased { body })
     }
 
     /// A body from a stream. Each item is one chunk; an empty item is skipped.
@@ -64,7 +67,7 @@ impl Body {
         B: Into<Bytes> + 'static,
         E: Into<BoxError> + 'static,
     {
-        Self(Kind::Stream(Box::pin(FromStream { stream })))
+        Self::boxed(FromStream { stream })
     }
 
     /// A body from an iterator that may block: it is pulled where plain `fn` handlers run.
@@ -78,18 +81,22 @@ impl Body {
         E: Into<BoxError> + 'static,
     {
         let items = items.into_iter().map(|item| item.map(Into::into).map_err(Into::into));
-        Self(Kind::Stream(Box::pin(blocking::FromIter::new(items))))
+        Self::boxed(blocking::FromIter::new(items))
     }
 
     /// A body from a reader that may block: it is read where plain `fn` handlers run, at most 64 KiB at a time.
     pub fn from_reader<R: std::io::Read + Send + 'static>(reader: R) -> Self {
-        Self(Kind::Stream(Box::pin(blocking::FromIter::new(blocking::Pieces::new(reader)))))
+        Self::boxed(blocking::FromIter::new(blocking::Pieces::new(reader)))
+    }
+
+    fn boxed(body: impl HttpBody<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
+        Self(Kind::Stream(Held::new(Box::pin(body))))
     }
 
     /// Reads this body with [`std::io::Read`], waiting for the peer where needed: for plain `fn` handlers.
     ///
-    /// Read it on the handler's own thread. On threaded nothing else can drive the connection: a handler
-    /// that waits there for another thread which reads the body waits for ever.
+    /// A handler can lend it to another thread and wait for that one. On threaded it is cheaper to read on
+    /// the handler's own: that drives the connection by itself, where otherwise one more thread has to.
     pub fn reader(self) -> BodyReader {
         BodyReader::new(self)
     }

@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,11 +17,16 @@ use crate::{
     Body, BodyError, BoxFuture, CloseReason, Dispatch, Request, Response, Transport, ambient,
     body::{self, Source},
     h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, RequestHead, SendBody},
+    panics::{self, Held, Panicked, drop_contained},
     respond,
 };
 
-/// A handler, a body or the like panicked; the message is in the log.
-struct Panicked;
+/// Why there is no response.
+enum NoReply {
+    Panicked,
+    /// The client has left, and the route says that nobody else wants it.
+    Cancelled,
+}
 
 const INTERNAL_ERROR: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
 
@@ -40,20 +44,28 @@ impl<T: Transport> Driver<T> {
         };
         let request = Request::from_parts(head.parts, body);
         let (app, peer) = (self.app.clone(), self.io.peer_address());
-        let dispatched = self.contained(|| app.dispatch(request, peer));
-        let Ok(Dispatch { reply, body_bytes_max }) = dispatched else {
+        let dispatched = self.collecting(|| app.dispatch(request, peer));
+        let Ok(Dispatch { reply, body_bytes_max, cancels, route }) = dispatched else {
             return Err(End::Refuse(INTERNAL_ERROR));
         };
+        self.route = route;
+        let reply = Held::new(reply);
         if self.connection.limit_body(body_bytes_max).is_err() {
             return Err(End::Refuse(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the request body is larger than this route allows",
             )));
         }
+        self.cancels = cancels;
+        if cancels {
+            self.collected.watch.get_or_insert_default();
+        }
         // 3. The handler runs, and is fed with the body that it asks for.
         let response = match self.reply(reply, source.as_ref()).await {
             Ok(response) => response,
-            Err(Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
+            Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
+            // What was answered before is still sent.
+            Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
         };
         // 4. The response goes to the engine, its body piece by piece.
         self.respond(response, source.as_ref()).await?;
@@ -62,6 +74,7 @@ impl<T: Transport> Driver<T> {
         match self.connection.after_exchange() {
             AfterExchange::Next => {}
             AfterExchange::Drain => {
+                self.io.leave_app();
                 self.drain().await?;
             }
             AfterExchange::Close => return Err(End::Finish(CloseReason::Announced)),
@@ -73,27 +86,38 @@ impl<T: Transport> Driver<T> {
     /// Polls the handler to its end.
     async fn reply(
         &mut self,
-        mut reply: BoxFuture<Response>,
+        mut reply: Held<BoxFuture<Response>>,
         source: Option<&Source>,
-    ) -> Result<Response, Panicked> {
+    ) -> Result<Response, NoReply> {
         let wait_max = self.limits.blocking_queue_timeout;
         let result = poll_fn(|cx| {
             loop {
-                match self.contained(|| reply.as_mut().poll(cx)) {
-                    Ok(Poll::Ready(response)) => return Poll::Ready(Ok(response)),
-                    Ok(Poll::Pending) => {}
-                    Err(Panicked) => return Poll::Ready(Err(Panicked)),
+                let again = match self.contained(|| reply.as_mut().poll(cx)) {
+                    Ok(Poll::Ready(response)) if !self.is_cancelled() => return Poll::Ready(Ok(response)),
+                    Ok(Poll::Ready(unwanted)) => {
+                        drop_contained(unwanted);
+                        false
+                    }
+                    Ok(Poll::Pending) => {
+                        self.hand_over_jobs(Some(wait_max));
+                        self.is_to_poll_again(cx, source)
+                    }
+                    Err(Panicked) => return Poll::Ready(Err(NoReply::Panicked)),
+                };
+                if self.is_cancelled() {
+                    // Those that have not begun need not.
+                    self.queued.iter().for_each(|(job, _)| job.reject());
+                    return Poll::Ready(Err(NoReply::Cancelled));
                 }
-                self.hand_over_jobs(Some(wait_max));
-                if !self.is_to_poll_again(cx, source) {
-                    return Poll::Pending;
+                if !again {
+                    return self.parked();
                 }
             }
         })
         .await;
         self.queued.clear();
         self.reading.pause(|| self.io.now());
-        drop_contained(reply);
+        drop(reply);
         result
     }
 
@@ -113,6 +137,7 @@ impl<T: Transport> Driver<T> {
             }
             let _ = self.poll_flush(cx);
             if self.poll_time(cx) == Time::Left {
+                self.poll_watch(cx);
                 return false;
             }
         }
@@ -120,15 +145,13 @@ impl<T: Transport> Driver<T> {
 
     async fn respond(&mut self, response: Response, source: Option<&Source>) -> Result<(), End> {
         let (mut parts, body) = response.into_parts();
-        if parts.status.is_informational() {
-            log::error!("a handler answered with {}, which is no final status: 500 is sent", parts.status);
+        let has_panicked = parts.extensions.get::<respond::Panicked>().is_some();
+        drop_contained(std::mem::take(&mut parts.extensions));
+        if !self.connection.can_end_with(parts.status) {
+            log::error!("a handler answered with {}, which ends no such request: 500 is sent", parts.status);
             return Err(End::Refuse(INTERNAL_ERROR));
         }
-        let keep = if self.io.is_stopping() || parts.extensions.get::<respond::Panicked>().is_some() {
-            KeepAlive::No
-        } else {
-            KeepAlive::Implied
-        };
+        let keep = if self.io.is_stopping() || has_panicked { KeepAlive::No } else { KeepAlive::Implied };
         self.connection.settle();
         self.writing.renew();
         match body.into_full() {
@@ -152,7 +175,10 @@ impl<T: Transport> Driver<T> {
 
     /// Sends a response whose body comes piece by piece.
     async fn stream(&mut self, head: Head, mut body: Body, source: Option<&Source>) -> Result<(), End> {
-        let length = body.size_hint().exact().map_or(BodyLength::Unknown, BodyLength::Known);
+        let Ok(length) = self.contained(|| body.size_hint().exact()) else {
+            return Err(End::Refuse(INTERNAL_ERROR));
+        };
+        let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
         let mut first = None;
         if self.connection.sends_body(head.status) {
             first = Some(self.poll_before_head(&mut body, source).await?);
@@ -160,7 +186,6 @@ impl<T: Transport> Driver<T> {
         let date = self.io.wall_clock();
         let send = self.connection.send_response(head.status, &head.headers, length, head.keep, date);
         if send == SendBody::No {
-            drop_contained(body);
             return Ok(());
         }
         let mut is_throttled = false;
@@ -195,22 +220,25 @@ impl<T: Transport> Driver<T> {
                         if let Some(reason) = self.broken {
                             return Poll::Ready(Err(End::Drop(reason)));
                         }
+                        if self.is_cancelled() {
+                            return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed)));
+                        }
                         if self.turn.is_over() {
                             // Rule 6, also for a peer that takes all at once. No handler runs any more.
                             self.turn.renew();
                             self.io.yield_turn(cx);
-                            return Poll::Pending;
+                            return self.parked();
                         }
                         let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
                         if !(again || is_throttled && has_room) {
-                            return Poll::Pending;
+                            return self.parked();
                         }
                     }
                 }
             }
         })
         .await;
-        drop_contained(body);
+        drop(body);
         result
     }
 
@@ -225,7 +253,7 @@ impl<T: Transport> Driver<T> {
             loop {
                 let polled = match self.contained(|| Pin::new(&mut *body).poll_frame(cx)) {
                     Ok(Poll::Ready(Some(Err(error)))) => {
-                        log::error!("a response body failed before its first byte: {error}");
+                        log_failure("before its first byte", error);
                         return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR)));
                     }
                     Err(Panicked) => return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR))),
@@ -239,8 +267,12 @@ impl<T: Transport> Driver<T> {
                 if polled.is_ready() || !self.connection.awaits_continue() {
                     return Poll::Ready(Ok(polled));
                 }
-                if !self.is_to_poll_again(cx, source) {
-                    return Poll::Pending;
+                let again = self.is_to_poll_again(cx, source);
+                if self.is_cancelled() {
+                    return Poll::Ready(Err(End::Finish(CloseReason::PeerLeft)));
+                }
+                if !again {
+                    return self.parked();
                 }
             }
         })
@@ -255,7 +287,7 @@ impl<T: Transport> Driver<T> {
             },
             None => self.connection.send_end(None).map(|()| Sent::Whole),
             Some(Err(error)) => {
-                log::error!("a response body failed: {error}; the connection is cut");
+                log_failure("and the connection is cut", error);
                 return Sent::Failed;
             }
         };
@@ -289,12 +321,21 @@ impl<T: Transport> Driver<T> {
         .await;
     }
 
-    /// Polls what the app wrote: jobs are collected, panics contained.
+    /// Polls what the app wrote for this route: the backend is told, jobs are collected, panics contained.
     fn contained<R>(&mut self, poll: impl FnOnce() -> R) -> Result<R, Panicked> {
-        ambient::enter_driver(&mut self.jobs, || catch_unwind(AssertUnwindSafe(poll))).map_err(|panic| {
-            log::error!("a handler or body panicked: {}", panic_text(&*panic));
-            Panicked
-        })
+        self.io.enter_app(self.route);
+        self.collecting(poll)
+    }
+
+    /// The poll of the driver is over for now, and with it the app's.
+    fn parked<R>(&mut self) -> Poll<R> {
+        self.io.leave_app();
+        Poll::Pending
+    }
+
+    #[inline(always)]
+    fn collecting<R>(&mut self, poll: impl FnOnce() -> R) -> Result<R, Panicked> {
+        ambient::enter_driver(&mut self.collected, || panics::contained(poll))
     }
 }
 
@@ -314,22 +355,13 @@ enum Sent {
     Failed,
 }
 
+/// An error is the app's as well: its text and its destructor may panic.
+fn log_failure(when: &str, error: BodyError) {
+    let error = Held::new(error);
+    let _ = panics::contained(|| log::error!("a response body failed {when}: {}", *error));
+}
+
 fn with_source(length: Option<u64>) -> (Option<Source>, Body) {
     let (source, incoming) = body::incoming(length);
     (Some(source), Body::from_incoming(incoming))
-}
-
-/// Drops what the app wrote; a panic in its destructors costs nothing else.
-fn drop_contained<V>(value: V) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        log::error!("a handler or body panicked while it was dropped: {}", panic_text(&*panic));
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text")
 }

@@ -22,8 +22,9 @@ use http::StatusCode;
 
 use crate::{
     App, CloseReason, Limits, Outcome, Transport, after,
+    ambient::Collected,
     h1::{Connection, Event, Refusal},
-    jobs::{Job, JobWatch},
+    jobs::JobWatch,
 };
 use pace::{Progress, Turn};
 
@@ -40,7 +41,9 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
         io: transport,
         app,
         limits,
-        jobs: Vec::new(),
+        collected: Collected::default(),
+        cancels: false,
+        route: 0,
         queued: Vec::new(),
         broken: None,
         head_deadline: None,
@@ -58,14 +61,17 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
                 Filled::End(end) => break end,
             },
             // 2. – 5. in exchange.rs.
-            Event::Request(head) => match driver.exchange(*head).await {
-                Ok(()) => {
-                    if let Err(end) = driver.make_way().await {
-                        break end;
-                    }
+            Event::Request(head) => {
+                let exchanged = driver.exchange(*head).await;
+                driver.io.leave_app();
+                driver.end_watch();
+                if let Err(end) = exchanged {
+                    break end;
                 }
-                Err(end) => break end,
-            },
+                if let Err(end) = driver.make_way().await {
+                    break end;
+                }
+            }
             Event::Refused(refusal) => break End::Refuse(refusal),
             Event::Truncated => break End::Refuse(Refusal::bad_request("the request ends within its head")),
             Event::Closed => break End::Finish(CloseReason::PeerClosed),
@@ -90,8 +96,12 @@ struct Driver<T> {
     reading: Progress,
     /// How the peer keeps up with taking the response.
     writing: Progress,
-    /// Jobs that the last poll of a handler left.
-    jobs: Vec<Job>,
+    /// What the polls of a handler left: jobs, until they are handed over; a watch, while the exchange lasts.
+    collected: Collected,
+    /// Whether the exchange is over when the peer leaves.
+    cancels: bool,
+    /// The route of the exchange, by its number.
+    route: u32,
     /// Jobs that wait for a thread, and until when they may.
     queued: Vec<(JobWatch, Instant)>,
     /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
@@ -143,9 +153,11 @@ impl<T: Transport> Driver<T> {
             }
             self.yield_turn().await;
         }
-        let is_new = self.connection.is_idle() && self.io.is_stopping() && !self.io.is_used();
+        // Looked at once: a stop that begins meanwhile finds an idle connection, and has it driven again.
+        let is_stopping = self.io.is_stopping();
+        let is_new = self.connection.is_idle() && is_stopping && !self.io.is_used();
         if self.connection.is_idle() && !is_new {
-            return self.read_first();
+            return self.read_first(is_stopping);
         }
         const OVERDUE: Refusal =
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time");
@@ -204,14 +216,14 @@ impl<T: Transport> Driver<T> {
     }
 
     /// The first read of a request. Without data the connection is idle, and the driver goes away.
-    fn read_first(&mut self) -> Filled {
+    fn read_first(&mut self, is_stopping: bool) -> Filled {
         // The backend watches an idle connection by itself: no waker is needed.
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         match self.io.poll_read(&mut cx, self.connection.input_space()) {
             Poll::Ready(Ok(0)) => self.connection.receive_end(),
             Poll::Ready(Ok(count)) => self.receive_head(count),
             Poll::Ready(Err(_)) => return Filled::End(End::Drop(CloseReason::PeerClosed)),
-            Poll::Pending if self.io.is_stopping() => return Filled::End(End::Finish(CloseReason::Stopping)),
+            Poll::Pending if is_stopping => return Filled::End(End::Finish(CloseReason::Stopping)),
             Poll::Pending => return Filled::Idle,
         }
         Filled::More

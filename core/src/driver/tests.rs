@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::drive;
-use crate::{Body, Limits, Router, Transport, get, jobs::Job};
+use crate::{Body, Limits, Outcome, PeerWatch, Router, Transport, get, jobs::Job};
 
 /// A peer that sends one request, and takes 64 KiB as often as they are offered.
 struct Greedy {
@@ -21,10 +21,23 @@ struct Greedy {
     taken: Arc<AtomicUsize>,
     yields: Arc<AtomicUsize>,
     now: Instant,
+    stop: Stop,
+}
+
+/// When the server stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Never,
+    /// While the first read is under way, on a connection that was just made.
+    DuringARead,
+    Begun,
 }
 
 impl Transport for Greedy {
     fn poll_read(&mut self, _: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.stop == Stop::DuringARead {
+            self.stop = Stop::Begun;
+        }
         let request = std::mem::take(&mut self.request);
         if request.is_empty() {
             return Poll::Pending;
@@ -46,6 +59,8 @@ impl Transport for Greedy {
 
     fn reset(&mut self) {}
 
+    fn watch_peer(&mut self, _: &mut Context<'_>, _: &PeerWatch) {}
+
     fn poll_deadline(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
         Poll::Pending
     }
@@ -65,13 +80,13 @@ impl Transport for Greedy {
     }
 
     fn is_stopping(&self) -> bool {
-        false
+        self.stop == Stop::Begun
     }
 
     fn mark_used(&mut self) {}
 
     fn is_used(&self) -> bool {
-        true
+        self.stop == Stop::Never
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {
@@ -113,6 +128,7 @@ fn turns_end(router: Router) {
         taken: taken.clone(),
         yields: yields.clone(),
         now: Instant::now(),
+        stop: Stop::Never,
     };
     let limits = Limits::default();
     let turn_bytes_max = limits.turn_bytes_max + 2 * limits.output_high_bytes;
@@ -124,5 +140,21 @@ fn turns_end(router: Router) {
         let moved = taken.load(Ordering::Relaxed) - before;
         assert!(moved > 0 && moved <= turn_bytes_max, "{moved} bytes in turn {turn}");
         assert_ne!(yields.load(Ordering::Relaxed), 0, "turn {turn} ends without a word of the next");
+    }
+}
+
+/// A stop that begins between two looks at it: the first request of a new connection may still come.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
+fn a_stop_during_the_first_read_closes_no_new_connection() {
+    let app = Router::new().build().unwrap().into();
+    let now = Instant::now();
+    let transport =
+        Greedy { request: b"", taken: Arc::default(), yields: Arc::default(), now, stop: Stop::DuringARead };
+    let mut driver = pin!(drive(transport, app, Limits::default().into()));
+    match driver.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Outcome::Idle { transport, .. }) => assert!(transport.is_stopping()),
+        Poll::Ready(Outcome::Closed(reason)) => panic!("closed: {reason:?}"),
+        _ => panic!("it neither idles nor closes"),
     }
 }

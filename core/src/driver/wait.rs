@@ -13,6 +13,7 @@ use super::{Driver, End};
 use crate::{
     CloseReason, Transport, after,
     body::Source,
+    disconnect::Watch,
     h1::{BodyFault, Event},
 };
 
@@ -155,9 +156,31 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(())
     }
 
+    /// Looks whether the peer has left, for those who want to know.
+    pub(super) fn poll_watch(&mut self, cx: &mut Context<'_>) {
+        if let Some(watch) = &self.collected.watch {
+            if watch.poll_told(cx).is_pending() {
+                self.io.watch_peer(cx, watch.peer());
+            }
+        }
+    }
+
+    /// Whether the exchange is over because the peer has left.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancels && self.collected.watch.as_ref().is_some_and(Watch::is_told)
+    }
+
+    /// With the exchange the watch ends, and everybody is told.
+    pub(super) fn end_watch(&mut self) {
+        if let Some(watch) = self.collected.watch.take() {
+            self.io.unwatch_peer();
+            drop(watch);
+        }
+    }
+
     /// Gives the jobs that the last poll left to the backend.
     pub(super) fn hand_over_jobs(&mut self, wait_max: Option<std::time::Duration>) {
-        for job in self.jobs.drain(..) {
+        for job in self.collected.jobs.drain(..) {
             let watch = job.watch();
             self.io.run_job(job);
             match wait_max {

@@ -32,6 +32,7 @@ pub use rejection::Rejection;
 pub use state::State;
 pub(crate) use state::StateMap;
 
+pub use crate::disconnect::Disconnected;
 use crate::{IntoResponse, Request};
 
 /// An extractor of the request's head: it can stand anywhere among a handler's arguments.

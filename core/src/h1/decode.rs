@@ -229,16 +229,21 @@ impl Chunked {
     }
 }
 
-/// RFC 9112 §7.1: `chunk-size = 1*HEXDIG`, and large numerals must not overflow.
+/// RFC 9112 §7.1: `chunk-size = 1*HEXDIG`, and large numerals must not overflow. A chunk that cannot be
+/// counted in 64 bits, with the line end behind it, is no size: others wrap it to a small one. One that can,
+/// and is over the limit, is too large.
 fn parse_size(digits: &[u8]) -> Result<u64, BodyFault> {
+    const UNCOUNTABLE: BodyFault = BodyFault::Malformed("a chunk size is not a number of 64 bits");
+    const LINE_END: u64 = 2;
     if digits.is_empty() {
         return Err(BodyFault::Malformed("a chunk has no size"));
     }
-    digits.iter().try_fold(0_u64, |size, &digit| {
+    let size = digits.iter().try_fold(0_u64, |size, &digit| {
         let value =
             char::from(digit).to_digit(16).ok_or(BodyFault::Malformed("a chunk size is not hexadecimal"))?;
-        Ok(size.checked_mul(16).ok_or(BodyFault::TooLarge)? + u64::from(value))
-    })
+        Ok(size.checked_mul(16).ok_or(UNCOUNTABLE)? + u64::from(value))
+    })?;
+    size.checked_add(LINE_END).map(|_| size).ok_or(UNCOUNTABLE)
 }
 
 /// RFC 9112 §7.1.1: `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`, to the letter, as

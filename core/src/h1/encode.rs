@@ -86,10 +86,12 @@ pub(super) fn put_head(
     output.put(status.canonical_reason().unwrap_or("").as_bytes());
     output.put(b"\r\n");
     for (name, value) in headers {
-        if matches!(
+        // RFC 9110 §7.6.1: Keep-Alive would have to be listed in Connection, which is written here alone.
+        let is_ours = matches!(
             *name,
             header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION | header::DATE
-        ) {
+        ) || name.as_str() == "keep-alive";
+        if is_ours {
             continue;
         }
         output.put(name.as_str().as_bytes());

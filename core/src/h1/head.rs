@@ -207,7 +207,7 @@ impl Scan {
         let uri = Uri::from_maybe_shared(target)
             .map_err(|_| Refusal::bad_request("the request target is malformed"))?;
         let mut headers = parse_fields(head, self.fields_start, self.fields)?;
-        check_host(version, &headers)?;
+        check_host(version, form, &headers)?;
         if let (Form::Absolute, Some(authority)) = (form, uri.authority()) {
             // RFC 9112 §3.2.2: the target's authority replaces what the Host field says.
             let host = HeaderValue::from_str(authority.as_str()).map_err(|_| REQUEST_LINE)?;
@@ -287,14 +287,19 @@ pub(super) fn parse_fields(section: &Bytes, start: usize, count: usize) -> Resul
     Ok(headers)
 }
 
-/// RFC 9112 §3.2: exactly one Host in 1.1, and a valid one.
-fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+/// RFC 9112 §3.2: exactly one Host in 1.1, and a valid one. One that is empty is valid by its grammar; but
+/// where the target has no authority, it makes an http URI without a host, which RFC 9110 §4.2.1 has rejected.
+fn check_host(version: Version, form: Form, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::HTTP_10 => Ok(()),
         (None, _) => Err(Refusal::bad_request("the Host field is missing")),
         (Some(_), Some(_)) => Err(Refusal::bad_request("the Host field is given more than once")),
-        (Some(host), None) if target::is_host_field(host.as_bytes()) => Ok(()),
+        (Some(host), None) if host.is_empty() => match form {
+            Form::Absolute | Form::Authority => Ok(()),
+            Form::Origin | Form::Asterisk => Err(Refusal::bad_request("the Host field is empty")),
+        },
+        (Some(host), None) if target::is_host(host.as_bytes()) => Ok(()),
         (Some(_), None) => Err(Refusal::bad_request("the Host field is malformed")),
     }
 }

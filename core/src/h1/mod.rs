@@ -258,6 +258,14 @@ impl Connection {
         }
     }
 
+    /// Whether a response of `status` can be the last word on this request. A 1xx never is (RFC 9110 §15),
+    /// and a 2xx to CONNECT would be the beginning of a tunnel (§9.3.6), which there is not.
+    pub fn can_end_with(&self, status: StatusCode) -> bool {
+        let is_tunnel = matches!(&self.state, State::Exchange(exchange) if exchange.asked.method == Method::CONNECT)
+            && status.is_success();
+        !status.is_informational() && !is_tunnel
+    }
+
     /// Whether a response of `status` to this request has a body on the wire.
     pub fn sends_body(&self, status: StatusCode) -> bool {
         matches!(&self.state, State::Exchange(exchange) if exchange.asked.method != Method::HEAD)
@@ -279,7 +287,7 @@ impl Connection {
         let encoding = encode::encoding(&exchange.asked, status, headers, length);
         if keep == KeepAlive::No
             || encoding == Encoding::UntilClose
-            || asks_to_close(headers)
+            || framing::asks_to_close(headers)
             // The client may or may not send a body that was never asked for: RFC 9110 §10.1.1.
             || exchange.expect == Expect::Continue
             || exchange.fault.is_some()
@@ -482,13 +490,4 @@ impl Exchange {
 /// A request that was refused before it was parsed.
 fn refused(is_head: bool) -> Asked {
     Asked { method: if is_head { Method::HEAD } else { Method::GET }, version: Version::HTTP_11 }
-}
-
-/// Whether the handler asked for a close in its response.
-fn asks_to_close(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }

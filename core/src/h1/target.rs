@@ -1,6 +1,6 @@
 //! Request targets and Host: their grammar, byte by byte. Nothing here decodes or normalises.
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::Refusal;
 
@@ -31,12 +31,18 @@ pub(super) fn check(method: &Method, target: &[u8]) -> Result<Form, Refusal> {
     }
 }
 
-/// RFC 9112 §3.2.2. Only the schemes that this server can be reached by.
+/// RFC 9112 §3.2.2. Only the scheme that this server can be reached by.
 fn check_absolute(target: &[u8]) -> Result<(), Refusal> {
     const INVALID: Refusal = Refusal::bad_request("the request target is neither a path nor an http URI");
+    /// RFC 9110 §7.4: an https resource is rejected on a connection that is not secured. A gateway that ends
+    /// TLS in front of us does not meet this: to an origin server it has to send the origin form
+    /// (RFC 9112 §3.2.1).
+    const UNSECURED: Refusal =
+        Refusal::new(StatusCode::MISDIRECTED_REQUEST, "https resources are not served without TLS");
     let colon = target.iter().position(|&byte| byte == b':').ok_or(INVALID)?;
     let (scheme, rest) = target.split_at(colon);
-    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+    let is_https = scheme.eq_ignore_ascii_case(b"https");
+    if !is_https && !scheme.eq_ignore_ascii_case(b"http") {
         return Err(INVALID);
     }
     let rest = rest.strip_prefix(b"://").ok_or(INVALID)?;
@@ -46,7 +52,8 @@ fn check_absolute(target: &[u8]) -> Result<(), Refusal> {
     if authority.is_empty() || !is_host(authority) {
         return Err(Refusal::bad_request("the host of the request target is malformed"));
     }
-    check_path_and_query(path_and_query)
+    check_path_and_query(path_and_query)?;
+    if is_https { Err(UNSECURED) } else { Ok(()) }
 }
 
 fn check_path_and_query(target: &[u8]) -> Result<(), Refusal> {
@@ -89,14 +96,9 @@ fn is_sub_delim(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
-/// Whether `value` is a Host field's: `uri-host [ ":" port ]`, RFC 9110 §7.2, or empty where the
-/// target has no authority.
-pub(super) fn is_host_field(value: &[u8]) -> bool {
-    value.is_empty() || is_host(value)
-}
-
-/// A host that is not empty, with an optional port. No userinfo.
-fn is_host(value: &[u8]) -> bool {
+/// `uri-host [ ":" port ]` as of a Host field (RFC 9110 §7.2) or an authority: a host that is not empty, with an
+/// optional port. No userinfo.
+pub(super) fn is_host(value: &[u8]) -> bool {
     let (host_is_valid, port) = if let Some(rest) = value.strip_prefix(b"[") {
         let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
         (is_ip_literal(&rest[..end]), &rest[end + 1..])
@@ -182,6 +184,7 @@ mod tests {
             ("absolute without path", &get, b"http://example.com", Some(Form::Absolute)),
             ("absolute with userinfo", &get, b"http://u@example.com/", None),
             ("absolute without host", &get, b"http:///a", None),
+            ("https", &get, b"https://example.com/", None),
             ("other scheme", &get, b"ftp://example.com/", None),
             ("asterisk for GET", &get, b"*", None),
             ("asterisk for OPTIONS", &Method::OPTIONS, b"*", Some(Form::Asterisk)),
@@ -209,7 +212,6 @@ mod tests {
     #[test]
     fn hosts() {
         let valid = [
-            "",
             "a",
             "example.com:80",
             "example.com:",
@@ -221,6 +223,7 @@ mod tests {
             "a_b",
         ];
         let invalid = [
+            "",
             ":80",
             "a:b",
             "a:65536",
@@ -238,10 +241,10 @@ mod tests {
             "\u{e4}",
         ];
         for host in valid {
-            assert!(is_host_field(host.as_bytes()), "{host:?}");
+            assert!(is_host(host.as_bytes()), "{host:?}");
         }
         for host in invalid {
-            assert!(!is_host_field(host.as_bytes()), "{host:?}");
+            assert!(!is_host(host.as_bytes()), "{host:?}");
         }
     }
 }

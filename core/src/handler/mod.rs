@@ -156,7 +156,7 @@ impl<H, M> Erased<H, M> {
 
 impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
     fn call(&self, request: Request, context: Context) -> BoxFuture<Response> {
-        Box::pin(self.0.clone().call(request, context))
+        Box::pin(respond::settled(self.0.clone().call(request, context)))
     }
 
     fn declare(&self, needs: &mut Needs) {

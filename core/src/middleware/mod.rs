@@ -181,7 +181,7 @@ impl<W, M> Erased<W, M> {
 
 impl<W: Middleware<M>, M: 'static> Around for Erased<W, M> {
     fn call(&self, request: Request, next: Next) -> BoxFuture<Response> {
-        Box::pin(self.0.clone().call(request, next))
+        Box::pin(respond::settled(self.0.clone().call(request, next)))
     }
 
     fn declare(&self, needs: &mut Needs) {

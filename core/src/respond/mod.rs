@@ -2,6 +2,7 @@
 //! No implementation may fail or panic: what cannot be sent becomes a 500 with a log line.
 //! No response type may ever be a future, or `fn` and `async fn` handlers could not be told apart.
 
+mod deferred;
 mod html;
 mod redirect;
 mod tuples;
@@ -11,6 +12,8 @@ use std::{borrow::Cow, convert::Infallible, fmt};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
+pub(crate) use deferred::settled;
+pub use deferred::{Deferred, Reply};
 pub use html::Html;
 pub use redirect::Redirect;
 pub use tuples::{IntoResponseParts, InvalidHeader};

@@ -27,6 +27,8 @@ pub(crate) struct Compiled {
     pub(crate) options: Arc<Endpoint>,
     /// For CONNECT, which has no path.
     pub(crate) refusal: Arc<Endpoint>,
+    /// How logs name the endpoints, by their numbers.
+    pub(crate) names: Arc<[Box<str>]>,
 }
 
 /// A prefix below which a nested router answers for everything.
@@ -92,6 +94,8 @@ impl Fallback {
 struct Builder {
     routes: BTreeMap<String, Draft>,
     nests: Vec<Nest>,
+    /// Of the endpoints, by their numbers.
+    names: Vec<Box<str>>,
     faults: Vec<String>,
 }
 
@@ -133,12 +137,15 @@ pub(super) fn compile(router: Router) -> Result<Compiled, BuildError> {
         return Err(BuildError { faults: builder.faults });
     }
     let allow = allow(&methods);
+    let options = builder.number("OPTIONS *");
+    let refusal = builder.number("CONNECT");
     Ok(Compiled {
         tree,
         nests: builder.nests,
         not_found,
-        options: root.builtin(None, &[], Builtin::Options(allow.clone())),
-        refusal: root.builtin(None, &[], Builtin::Refusal(allow)),
+        options: root.builtin(options, None, &[], Builtin::Options(allow.clone())),
+        refusal: root.builtin(refusal, None, &[], Builtin::Refusal(allow)),
+        names: builder.names.into(),
     })
 }
 
@@ -155,19 +162,34 @@ impl Surroundings {
         self.layers.iter().cloned().chain(own).collect()
     }
 
-    fn builtin(&self, route: Option<&str>, names: &[Box<str>], answer: Builtin) -> Arc<Endpoint> {
+    fn builtin(
+        &self,
+        number: u32,
+        route: Option<&str>,
+        names: &[Box<str>],
+        answer: Builtin,
+    ) -> Arc<Endpoint> {
         Arc::new(Endpoint {
+            number,
             route: route.map(Into::into),
             names: names.into(),
             layers: self.layers.as_slice().into(),
             service: Arc::new(answer),
             state: self.state.clone(),
             body_bytes_max: None,
+            cancels: false,
         })
     }
 }
 
 impl Builder {
+    /// The number of another endpoint, which logs name so.
+    fn number(&mut self, name: impl Into<Box<str>>) -> u32 {
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(name.into());
+        number
+    }
+
     /// Adds a router that answers for all paths below its prefix, and gives its answer to unknown ones.
     fn add_scope(&mut self, router: Router, here: &Surroundings, inherited: &Fallback) -> Arc<Endpoint> {
         let mut fallbacks = Vec::new();
@@ -178,15 +200,18 @@ impl Builder {
             self.faults.push(format!("{place}: a merged router brings a second fallback"));
         }
         let fallback = fallbacks.pop().unwrap_or_else(|| inherited.clone());
+        let name = format!("the fallback of {place}");
         let endpoint = Arc::new(Endpoint {
+            number: self.number(name.as_str()),
             route: None,
             names: pattern::names(&here.prefix).unwrap_or_default().into(),
             layers: here.layers.iter().chain(fallback.layers_beside(&here.layers)).cloned().collect(),
             service: fallback.service.clone(),
             state: fallback.state.clone(),
             body_bytes_max: None,
+            cancels: false,
         });
-        self.check(&format!("the fallback of {place}"), &endpoint);
+        self.check(&name, &endpoint);
         for (router, around) in nested {
             let not_found = self.add_scope(router, &around, &fallback);
             self.nests.push(Nest { prefix: around.prefix, not_found });
@@ -243,15 +268,18 @@ impl Builder {
         let layers: Box<[Layer]> = here.with_layers(&methods.wraps, &here.state).into();
         let mut offers = Vec::new();
         for (method, service) in methods.handlers {
+            let name = name(method.as_ref(), &whole);
             let endpoint = Arc::new(Endpoint {
+                number: self.number(name.as_str()),
                 route: Some(route.clone()),
                 names: names.clone(),
                 layers: layers.clone(),
                 service,
                 state: here.state.clone(),
                 body_bytes_max: methods.body_bytes_max,
+                cancels: methods.cancels,
             });
-            self.check(&name(method.as_ref(), &whole), &endpoint);
+            self.check(&name, &endpoint);
             offers.push(Offer { method, endpoint });
         }
         let draft = self
@@ -266,18 +294,20 @@ impl Builder {
         }
     }
 
-    fn finish(&self, pattern: &str, draft: Draft) -> Route {
+    fn finish(&mut self, pattern: &str, draft: Draft) -> Route {
         let methods: Vec<Method> = draft.methods().collect();
         let allow: HeaderValue = allow(&methods);
         let names = pattern::names(pattern).unwrap_or_default();
         let around = &draft.around;
+        let options = self.number(format!("OPTIONS {pattern}"));
+        let refusal = self.number(format!("another method of {pattern}"));
         let is_foreign = |nest: &Nest| {
             pattern::can_overlap(pattern, &nest.prefix) && !pattern::is_below(pattern, &nest.prefix)
         };
         Route {
             pattern: pattern.to_owned(),
-            options: around.builtin(Some(pattern), &names, Builtin::Options(allow.clone())),
-            refusal: around.builtin(Some(pattern), &names, Builtin::Refusal(allow)),
+            options: around.builtin(options, Some(pattern), &names, Builtin::Options(allow.clone())),
+            refusal: around.builtin(refusal, Some(pattern), &names, Builtin::Refusal(allow)),
             // Written out, it is meant to lie there; only captures reach in unasked.
             is_contested: !names.is_empty() && self.nests.iter().any(is_foreign),
             offers: draft.offers,

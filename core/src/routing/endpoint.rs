@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Endpoint {
     /// The pattern, for logs; none where nothing matched.
     pub(crate) route: Option<Arc<str>>,
+    /// Its place among the app's endpoints, whose names [`Compiled`](super::Compiled) has.
+    pub(crate) number: u32,
     /// The names of the captures.
     pub(crate) names: Arc<[Box<str>]>,
     /// Middleware, the outermost first.
@@ -25,6 +27,8 @@ pub(crate) struct Endpoint {
     pub(crate) state: Arc<StateMap>,
     /// None: as for the whole server.
     pub(crate) body_bytes_max: Option<u64>,
+    /// Whether a request ends when its client leaves.
+    pub(crate) cancels: bool,
 }
 
 /// A middleware, and the state of the router that it was given to.

@@ -30,6 +30,7 @@ pub struct MethodRouter {
     /// The innermost first.
     pub(super) wraps: Vec<Arc<dyn Around>>,
     pub(super) body_bytes_max: Option<u64>,
+    pub(super) cancels: bool,
 }
 
 macro_rules! methods {
@@ -89,6 +90,32 @@ impl MethodRouter {
     #[must_use]
     pub fn body_limit(mut self, bytes: u64) -> Self {
         self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Drops the future of a handler, and of the middleware around it, when the client leaves; or the body
+    /// that it is streaming. Without this, a handler runs to its end.
+    ///
+    /// **A client that ends its direction counts as leaving**, even if it still waits for its answer: it gets
+    /// none. Some simple clients do so (`nc -N`). What was answered before on the connection is still sent.
+    ///
+    /// A plain `fn` that runs cannot be stopped: its answer is dropped. It can look at
+    /// [`Disconnected`](crate::extract::Disconnected). One that still waits for a thread never runs.
+    ///
+    /// ```
+    /// use trijet_core::{Router, get};
+    ///
+    /// async fn report() -> String {
+    ///     // …many queries; what is under way is dropped when nobody waits for the report any more.
+    ///     "report".into()
+    /// }
+    ///
+    /// let router = Router::new().route("/report", get(report).cancel_on_disconnect());
+    /// # assert!(router.build().is_ok());
+    /// ```
+    #[must_use]
+    pub fn cancel_on_disconnect(mut self) -> Self {
+        self.cancels = true;
         self
     }
 }

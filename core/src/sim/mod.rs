@@ -14,15 +14,17 @@
 
 mod alarm;
 mod client;
+mod holding;
 mod peer;
 mod request;
 mod response;
 mod rng;
 mod run;
+mod runtime;
 mod transport;
 mod world;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use client::{Raw, TestClient, TestResponse};
 pub use peer::Peer;
@@ -47,8 +49,23 @@ pub struct Settings {
     /// What `Date` says; it stands still.
     pub wall_clock: SystemTime,
     /// How long, in real time, to wait for a wake from another thread before a simulation in which
-    /// nothing can happen any more is taken to be over.
+    /// nothing can happen any more is taken to be over, or a [`Deferred`](crate::respond::Deferred) answer to be late.
     pub patience: Duration,
+    /// A clock of real time, by which a simulation panics once a poll of the app has taken longer than
+    /// [`Limits::loop_hold_max`]: `Some(Instant::now)`. `None`: nothing is watched, as no virtual time passes in a
+    /// handler. A plain `fn` may take its time here too, but for one that is [`inline`](crate::inline).
+    ///
+    /// ```should_panic
+    /// use std::{thread, time::{Duration, Instant}};
+    /// use trijet_core::{Router, get, sim::{Settings, TestClient}};
+    ///
+    /// async fn careless() { thread::sleep(Duration::from_millis(200)) }
+    ///
+    /// let settings = Settings { hold_clock: Some(Instant::now), ..Settings::default() };
+    /// let client = TestClient::with_settings(Router::new().route("/", get(careless)), settings);
+    /// client.get("/").send(); // panics: "GET / held its thread for 200.1ms …"
+    /// ```
+    pub hold_clock: Option<fn() -> Instant>,
 }
 
 impl Default for Settings {
@@ -63,6 +80,7 @@ impl Default for Settings {
             // The example of RFC 9110 §5.6.7.
             wall_clock: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
             patience: Duration::ZERO,
+            hold_clock: None,
         }
     }
 }

@@ -13,10 +13,17 @@ use std::{
 use super::{
     Peer, Settings, SimTransport,
     alarm::{Alarm, Bell},
+    holding::Holding,
     peer,
+    runtime::SimRuntime,
     world::Shared,
 };
-use crate::{App, CloseReason, Limits, Outcome, Router, driver, jobs::Blocker};
+use crate::{
+    App, BoxFuture, CloseReason, Limits, Outcome, Router, driver,
+    jobs::Blocker,
+    rt::{Address, TcpStream},
+    runtime::{self, Runtime},
+};
 
 /// A server and its clients, in memory.
 ///
@@ -49,11 +56,12 @@ struct Inner {
     patience: Duration,
     bell: Arc<Bell>,
     slots: RefCell<Vec<Slot>>,
+    runtime: Arc<SimRuntime>,
+    /// What was spawned; a place is free again once its task is over.
+    tasks: RefCell<Vec<Spawned>>,
     is_in_job: Cell<bool>,
     /// When what still runs after a stop is cut.
     cut_at: Cell<Option<Instant>>,
-    /// Why the simulation cannot go on, from within a job, where a panic would be the handler's.
-    fault: RefCell<Option<String>>,
 }
 
 /// One connection of the server.
@@ -62,6 +70,13 @@ struct Slot {
     alarm: Arc<Alarm>,
     /// It was resumed because the server stops.
     was_told: bool,
+}
+
+/// A task of `rt`.
+struct Spawned {
+    /// `None` while it is polled, and when it is over.
+    future: Option<BoxFuture<()>>,
+    alarm: Arc<Alarm>,
 }
 
 type Drive = Pin<Box<dyn Future<Output = Outcome<SimTransport>>>>;
@@ -81,6 +96,8 @@ enum Action {
     Resume(usize),
     Expire(usize),
     RunJob,
+    PollTask(usize),
+    RunCall,
 }
 
 /// A task is polled without a cause once in so many steps.
@@ -103,17 +120,21 @@ impl Sim {
     /// If the limits cannot be honoured.
     pub fn with_app(app: Arc<App>, settings: Settings) -> Self {
         settings.limits.validate().unwrap_or_else(|fault| panic!("{fault}"));
-        let world = Shared::new(&settings);
+        let Settings { hold_clock, limits: Limits { loop_hold_max, .. }, .. } = settings;
+        let holding =
+            hold_clock.zip(loop_hold_max).map(|(clock, max)| Holding::new(clock, max, app.route_names()));
+        let world = Shared::new(&settings, holding);
         Self(Rc::new(Inner {
             app,
             limits: Arc::new(settings.limits),
+            runtime: SimRuntime::new(world.clone()),
+            tasks: RefCell::default(),
             world,
             patience: settings.patience,
             bell: Arc::default(),
             slots: RefCell::default(),
             is_in_job: Cell::new(false),
             cut_at: Cell::new(None),
-            fault: RefCell::default(),
         }))
     }
 
@@ -135,6 +156,40 @@ impl Sim {
         let alarm = Alarm::set(inner.bell.clone());
         inner.slots.borrow_mut().push(Slot { task, alarm, was_told: false });
         Peer { world: inner.world.clone(), wire }
+    }
+
+    /// Has `serve` answer whoever connects to `address` with [`rt::TcpStream`](crate::rt::TcpStream): a name and a port, or
+    /// an address. What it gives is polled as a task of its own, on virtual time, with the other end of the connection.
+    ///
+    /// ```
+    /// use std::{io, time::Duration};
+    /// use trijet_core::{Router, get, rt::{self, TcpStream}, sim::TestClient};
+    ///
+    /// async fn ask() -> io::Result<String> {
+    ///     let mut database = TcpStream::connect("db.internal:5000").await?;
+    ///     let mut answer = [0; 3];
+    ///     database.read(&mut answer).await?;
+    ///     String::from_utf8(answer.into()).map_err(io::Error::other)
+    /// }
+    /// let app = Router::new().route("/", get(async || ask().await.unwrap_or_else(|error| error.to_string())));
+    /// let client = TestClient::new(app);
+    /// client.sim().host("db.internal:5000", |mut client: TcpStream| async move {
+    ///     rt::sleep(Duration::from_secs(3600)).await;
+    ///     client.write_all(b"yes").await.unwrap();
+    /// });
+    /// assert_eq!(client.get("/").send().text(), "yes");
+    /// ```
+    ///
+    /// # Panics
+    /// If the address has no port.
+    pub fn host<S, F>(&self, address: impl Address, serve: S)
+    where
+        S: Fn(TcpStream) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let host = address.host().unwrap_or_else(|error| panic!("{error}"));
+        let serve = Arc::new(move |stream| Box::pin(serve(stream)) as BoxFuture<()>);
+        self.0.world.lock().services.add_host(host, serve);
     }
 
     /// Goes on until nothing can happen without time passing. Time passes even so while a plain handler
@@ -175,6 +230,9 @@ impl Sim {
     /// Does one thing, and tells whether there was one.
     fn step(&self) -> bool {
         let inner = &*self.0;
+        let _inside = runtime::enter(inner.runtime.clone());
+        inner.world.wake_due();
+        inner.take_spawned();
         let mut actions = inner.actions();
         if actions.is_empty() {
             return false;
@@ -215,9 +273,20 @@ impl Sim {
                     job.run(Some(Rc::new(self.clone())));
                 }
                 inner.is_in_job.set(false);
-                if let Some(fault) = inner.fault.borrow_mut().take() {
-                    panic!("{fault}");
+            }
+            Action::PollTask(task) => inner.poll_task(task),
+            Action::RunCall => {
+                let call = inner.world.lock().services.calls.pop_front();
+                if let Some(call) = call {
+                    call.run();
                 }
+            }
+        }
+        // Within a job a panic would be the handler's.
+        if !inner.is_in_job.get() {
+            let fault = inner.world.lock().fault.take();
+            if let Some(fault) = fault {
+                panic!("{fault}");
             }
         }
         true
@@ -291,12 +360,50 @@ impl Inner {
                 Task::Away | Task::Closed(_) => {}
             }
         }
-        woken.sort_unstable();
-        actions.extend(woken.into_iter().map(|(_, index)| Action::Poll(index)));
+        let mut woken: Vec<(u64, Action)> =
+            woken.into_iter().map(|(turn, index)| (turn, Action::Poll(index))).collect();
+        for (index, task) in self.tasks.borrow().iter().enumerate() {
+            if task.future.is_some() {
+                woken.extend(task.alarm.turn().map(|turn| (turn, Action::PollTask(index))));
+            }
+        }
+        woken.sort_unstable_by_key(|(turn, _)| *turn);
+        actions.extend(woken.into_iter().map(|(_, action)| action));
+        if !world.services.calls.is_empty() {
+            actions.push(Action::RunCall);
+        }
         if !world.jobs.is_empty() && !self.is_in_job.get() {
             actions.push(Action::RunJob);
         }
         actions
+    }
+
+    /// Gives the tasks that were spawned their places.
+    fn take_spawned(&self) {
+        loop {
+            let Some(future) = self.world.lock().services.spawned.pop_front() else { return };
+            let spawned = Spawned { future: Some(future), alarm: Alarm::set(self.bell.clone()) };
+            let mut tasks = self.tasks.borrow_mut();
+            // One that is polled just now is known by its alarm, which it has twice.
+            let is_free = |task: &Spawned| task.future.is_none() && Arc::strong_count(&task.alarm) == 1;
+            match tasks.iter_mut().find(|task| is_free(task)) {
+                Some(free) => *free = spawned,
+                None => tasks.push(spawned),
+            }
+        }
+    }
+
+    fn poll_task(&self, index: usize) {
+        let (future, alarm) = {
+            let task = &mut self.tasks.borrow_mut()[index];
+            task.alarm.take();
+            (task.future.take(), task.alarm.clone())
+        };
+        let Some(mut future) = future else { return };
+        let polled = future.as_mut().poll(&mut Context::from_waker(&Waker::from(alarm)));
+        if polled.is_pending() {
+            self.tasks.borrow_mut()[index].future = Some(future);
+        }
     }
 
     fn poll(&self, index: usize) {
@@ -350,7 +457,10 @@ impl Inner {
         let cut_next = self.cut_at.get().filter(|_| is_serving);
         match world_next.into_iter().chain(idle_next).chain(cut_next).min() {
             Some(next) if until.is_none_or(|until| next <= until) => {
-                self.reach(next);
+                let is_patient = self.world.lock().services.is_patient(next);
+                if !(is_patient && self.is_woken_from_outside()) {
+                    self.reach(next);
+                }
                 true
             }
             _ => false,
@@ -364,12 +474,24 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // They hold the world, which holds what they wait for.
+        self.runtime.tasks().end();
+        let left = {
+            let mut world = self.world.lock();
+            (std::mem::take(&mut world.services.spawned), std::mem::take(&mut world.services.calls))
+        };
+        drop(left);
+    }
+}
+
 /// Dropped while the driver unwinds.
 struct Fault<'a>(&'a Inner);
 
 impl Drop for Fault<'_> {
     fn drop(&mut self) {
-        *self.0.fault.borrow_mut() = Some("the driver panicked".to_owned());
+        self.0.world.lock().fault = Some("the driver panicked".to_owned());
     }
 }
 
@@ -384,7 +506,7 @@ impl Blocker for Sim {
             }
             if alarm.turn().is_none() && !self.step() && !self.pass_time() {
                 let fault = "a plain handler waits for something that never comes";
-                *inner.fault.borrow_mut() = Some(fault.to_owned());
+                inner.world.lock().fault = Some(fault.to_owned());
                 panic!("{fault}");
             }
         }

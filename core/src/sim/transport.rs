@@ -8,8 +8,11 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::world::{End, Shared};
-use crate::{Transport, jobs::Job};
+use super::{
+    holding::Holding,
+    world::{End, Shared},
+};
+use crate::{PeerWatch, Transport, jobs::Job};
 
 /// One simulated connection, as the driver sees it.
 pub struct SimTransport {
@@ -108,6 +111,25 @@ impl Transport for SimTransport {
         self.world.lock().wires[self.wire].to_peer.reset();
     }
 
+    fn watch_peer(&mut self, cx: &mut Context<'_>, watch: &PeerWatch) {
+        let has_left = {
+            let world = &mut *self.world.lock();
+            let pipe = &mut world.wires[self.wire].to_server;
+            if pipe.end == End::Open {
+                pipe.waker = Some(cx.waker().clone());
+                return;
+            }
+            let is_late = world.rng.is_once_in(HELD_BACK);
+            if is_late {
+                world.late.push(cx.waker().clone());
+            }
+            !is_late
+        };
+        if has_left {
+            watch.tell();
+        }
+    }
+
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let world = &mut *self.world.lock();
         let deadline = &mut world.wires[self.wire].deadline;
@@ -129,6 +151,18 @@ impl Transport for SimTransport {
 
     fn run_job(&mut self, job: Job) {
         self.world.lock().jobs.push_back(job);
+    }
+
+    fn enter_app(&mut self, route: u32) {
+        let world = &mut *self.world.lock();
+        let fault = world.holding.as_mut().and_then(|holding| holding.enter(route));
+        world.fault = fault.or(world.fault.take());
+    }
+
+    fn leave_app(&mut self) {
+        let world = &mut *self.world.lock();
+        let fault = world.holding.as_mut().and_then(Holding::leave);
+        world.fault = fault.or(world.fault.take());
     }
 
     fn is_stopping(&self) -> bool {

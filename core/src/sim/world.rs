@@ -1,4 +1,4 @@
-//! What transports, peers and the schedule share: the clock, the wires and the jobs. It never polls a
+//! What transports, peers, services and the schedule share: the clock, the wires and the jobs. It never polls a
 //! future and never calls what the app wrote.
 
 use std::{
@@ -10,17 +10,19 @@ use std::{
 
 use super::{
     Settings,
+    holding::Holding,
     peer::{self, Script},
     rng::Rng,
+    runtime::Services,
 };
-use crate::jobs::Job;
+use crate::{jobs::Job, runtime::wake};
 
 /// The world, shared.
 #[derive(Clone)]
 pub(super) struct Shared(Arc<Mutex<World>>);
 
 impl Shared {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, holding: Option<Holding>) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "an Instant can only be had from the clock; it is read once"
@@ -36,12 +38,21 @@ impl Shared {
             wires: Vec::new(),
             jobs: VecDeque::new(),
             late: Vec::new(),
+            services: Services::default(),
             is_stopping: false,
+            holding,
+            fault: None,
         })))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes those whose time has come: their wakers may be the app's own.
+    pub(super) fn wake_due(&self) {
+        let due = std::mem::take(&mut self.lock().services.due);
+        due.into_iter().for_each(wake);
     }
 }
 
@@ -57,7 +68,11 @@ pub(super) struct World {
     pub(super) jobs: VecDeque<Job>,
     /// Wakes that were held back.
     pub(super) late: Vec<Waker>,
+    pub(super) services: Services,
     pub(super) is_stopping: bool,
+    pub(super) holding: Option<Holding>,
+    /// Why the simulation must not go on, where a panic would not be its own.
+    pub(super) fault: Option<String>,
 }
 
 impl World {
@@ -70,6 +85,7 @@ impl World {
     /// Moves the clock to `at`, and wakes whoever waited for that.
     pub(super) fn reach(&mut self, at: Instant) {
         self.now = self.now.max(at);
+        self.services.reach(self.now);
         for wire in &mut self.wires {
             if let Some((_, waker)) = wire.deadline.take_if(|(at, _)| *at <= self.now) {
                 waker.wake();
@@ -95,7 +111,7 @@ impl World {
     pub(super) fn next_time(&self) -> Option<Instant> {
         let deadlines = self.wires.iter().filter_map(|wire| wire.deadline.as_ref().map(|(at, _)| *at));
         let waits = self.wires.iter().filter_map(|wire| wire.script.waits_until());
-        deadlines.chain(waits).min()
+        deadlines.chain(waits).chain(self.services.next_time()).min()
     }
 
     /// The virtual time of `at`.

@@ -1,9 +1,13 @@
 //! The test client: what it sends, what it understands, and how it fails.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 
 use trijet_core::{
-    Body, HeaderMap, Method, Path, Router, State, any, get, post,
+    Body, Deferred, HeaderMap, Method, Path, Router, State, any, get, post, rt,
     sim::{Schedule, Settings, TestClient},
 };
 
@@ -102,6 +106,46 @@ fn a_handler_may_wait_for_another_thread() {
     };
     let client = TestClient::new(Router::new().route("/", get(waits)).state(gate));
     assert_eq!(client.get("/").send().text(), "woken");
+}
+
+/// An answer that another thread gives once a task of four seconds has told it to: within the five that it has.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "another thread is what is tested")]
+fn no_deadline_is_over_while_another_thread_may_still_answer() {
+    let deferring = || {
+        let (reply, deferred) = Deferred::new(Duration::from_secs(5));
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            told.recv().unwrap();
+            reply.send("in time");
+        });
+        drop(rt::spawn(async move {
+            rt::sleep(Duration::from_secs(4)).await;
+            tell.send(()).unwrap();
+        }));
+        deferred
+    };
+    let client = TestClient::new(Router::new().route("/", get(deferring)));
+    assert_eq!(client.get("/").send().text(), "in time");
+    assert_eq!(client.sim().elapsed(), Duration::from_secs(4));
+}
+
+#[test]
+fn a_deadline_is_over_where_nobody_answers() {
+    let replies = Arc::new(Mutex::new(Vec::new()));
+    let kept = replies.clone();
+    let owing = move || {
+        let (reply, deferred) = Deferred::new(Duration::from_secs(5));
+        kept.lock().unwrap().push(reply);
+        deferred
+    };
+    for patience in [Duration::ZERO, Duration::from_millis(1)] {
+        let settings = Settings { patience, ..Settings::default() };
+        let client = TestClient::with_settings(Router::new().route("/", get(owing.clone())), settings);
+        assert_eq!(client.get("/").send().status, 504);
+        assert_eq!(client.sim().elapsed(), Duration::from_secs(5));
+    }
+    assert!(replies.lock().unwrap().iter().all(|reply| !reply.is_wanted()));
 }
 
 /// The sizes of the pieces that a body of 1000 bytes comes in.

@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, SystemTime},
 };
 
 use trijet_core::{
@@ -75,6 +76,7 @@ fn sim() -> Sim {
         .route("/stream/second", get(async || Body::from_stream(Panics { at: 1, on_drop: false })))
         .route("/iter/second", get(|| Body::from_iter((0..2).map(second))))
         .route("/drop", get(dropped))
+        .route("/never", get(std::future::pending::<()>))
         .route("/fine", get(async || "fine"));
     Sim::new(router, Settings::default())
 }
@@ -168,4 +170,57 @@ fn a_stream_that_fails_before_its_first_byte_is_a_500() {
     sim.settle();
     assert_eq!(statuses(&peer), [500], "{}", peer.received_text());
     assert!(!peer.received_text().contains("secret") && peer.is_closed());
+}
+
+/// The wall clock is for `Date` alone.
+#[test]
+fn a_wall_clock_that_jumps_changes_nothing_but_the_date() {
+    let sim = sim();
+    let (peer, slow, idle) = (sim.connect(), sim.connect(), sim.connect());
+    idle.send(request("GET", "/fine"));
+    slow.send("GET /fine HT");
+    sim.settle();
+    let day = Duration::from_secs(24 * 3600);
+    let start = Settings::default().wall_clock;
+    let jumps = [
+        (start + 10_000 * day, "Thu, 24 Mar 2022 08:49:37 GMT"),
+        (start - 1_000 * day, "Mon, 10 Feb 1992 08:49:37 GMT"),
+        (SystemTime::UNIX_EPOCH, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (start, "Sun, 06 Nov 1994 08:49:37 GMT"),
+    ];
+    for (index, (time, date)) in jumps.into_iter().enumerate() {
+        sim.set_wall_clock(time);
+        peer.send(request("GET", "/fine"));
+        sim.settle();
+        let text = peer.received_text();
+        assert_eq!(statuses(&peer).len(), index + 1);
+        assert!(text.rsplit("HTTP/1.1 ").next().is_some_and(|last| last.contains(date)), "{text}");
+    }
+    slow.send("TP/1.1\r\nHost: a\r\n\r\n");
+    sim.settle();
+    assert_eq!(statuses(&slow), [200]);
+    assert!(sim.is_idle(&idle) && sim.is_idle(&peer), "no time has passed for them");
+}
+
+/// As after a suspend: what is due then ends, each in its own way, and new requests are served.
+#[test]
+fn a_clock_that_jumps_far_ahead_ends_only_what_is_due() {
+    for jump in [Duration::from_secs(3600), Duration::from_secs(400 * 24 * 3600)] {
+        let sim = sim();
+        let [idle, half, held] = [(); 3].map(|()| sim.connect());
+        idle.send(request("GET", "/fine"));
+        half.send("GET /fine HT");
+        held.send(request("GET", "/never"));
+        sim.settle();
+        sim.advance(jump);
+        assert_eq!(sim.close_reason(&idle), Some(trijet_core::CloseReason::IdleTimeout));
+        assert_eq!(statuses(&half), [408]);
+        assert!(half.is_closed());
+        assert_eq!(sim.close_reason(&held), None, "its handler takes its time: that is not the peer's fault");
+        let new = sim.connect();
+        new.send(request("GET", "/fine"));
+        sim.settle();
+        assert_eq!(statuses(&new), [200]);
+        assert!(sim.is_idle(&new));
+    }
 }

@@ -9,5 +9,7 @@ mod deadlines;
 mod exchanges;
 mod faults;
 mod golden;
+mod holding;
+mod leaving;
 mod life;
 mod streams;

@@ -6,7 +6,11 @@ use super::*;
 fn heads_that_are_served() {
     check_all(&[
         ("the least of 1.1", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /, closed"),
-        ("an empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET /, closed"),
+        (
+            "an empty Host beside an authority",
+            "GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n",
+            "GET http://a/, closed",
+        ),
         ("two empty lines before", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /, closed"),
         ("an empty line behind", "GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n", "GET /, closed"),
         ("absolute form", "GET http://b/c HTTP/1.1\r\nHost: a\r\n\r\n", "GET http://b/c, closed"),
@@ -153,9 +157,16 @@ fn malformed_chunks() {
         assert!(expected.starts_with("POST /, Malformed("), "{name}: {expected}");
         check(name, &chunked(body), &expected, &Limits::default());
     }
-    for size in ["ffffffffffffffff", "10000000000000000", "fffffffffffffffffffff"] {
+    let uncountable = "Malformed(\"a chunk size is not a number of 64 bits\")";
+    for (size, fault) in [
+        ("fffffffffffffffd", "TooLarge"),
+        ("fffffffffffffffe", uncountable),
+        ("ffffffffffffffff", uncountable),
+        ("10000000000000000", uncountable),
+        ("fffffffffffffffffffff", uncountable),
+    ] {
         let body = format!("1\r\na\r\n{size}\r\n");
-        check(size, &chunked(&body), "POST /, TooLarge after \"a\"", &Limits::default());
+        check(size, &chunked(&body), &format!("POST /, {fault} after \"a\""), &Limits::default());
     }
 }
 
@@ -164,6 +175,7 @@ fn refusals() {
     let longest = format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "B".repeat(33));
     check_all(&[
         ("three empty lines before", "\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        ("an empty Host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "400"),
         ("a bare LF before", "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
         ("a bare LF after the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", "400"),
         ("a bare LF after a field", "GET / HTTP/1.1\r\nHost: a\n\r\n", "400"),
@@ -216,15 +228,15 @@ fn refused_framing() {
         ("a negative length", "Content-Length: -5", "400"),
         ("no number", "Content-Length: five", "400"),
         ("an empty length", "Content-Length:", "400"),
-        ("a length beyond 64 bits", "Content-Length: 18446744073709551616", "413"),
+        ("a length beyond 64 bits", "Content-Length: 18446744073709551616", "400"),
         ("the largest length", "Content-Length: 18446744073709551615", "POST /, too large by its length"),
         ("two codings", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "400"),
         ("chunked twice", "Transfer-Encoding: chunked, chunked", "400"),
         ("chunked not last", "Transfer-Encoding: chunked, gzip", "400"),
-        ("an unknown coding", "Transfer-Encoding: gzip", "501"),
+        ("an unknown coding alone", "Transfer-Encoding: gzip", "400"),
         ("an unknown coding before", "Transfer-Encoding: gzip, chunked", "501"),
         ("chunked with a vertical tab", "Transfer-Encoding: \x0bchunked", "400"),
-        ("identity", "Transfer-Encoding: identity", "501"),
+        ("identity", "Transfer-Encoding: identity", "400"),
         ("an empty coding", "Transfer-Encoding:", "400"),
     ];
     for (name, fields, expected) in rows {

@@ -71,6 +71,7 @@ fn framing() {
             "content-length: 3, connection: close",
             "abc",
         ),
+        ("a keep-alive of the handler's", V11, 200, "keep-alive: max=5", KNOWN, "content-length: 3", "abc"),
         ("a date of the handler's", V11, 200, "date: never", KNOWN, "content-length: 3", "abc"),
         ("1.0", V10, 200, "", KNOWN, "content-length: 3, connection: close", "abc"),
         ("1.0, kept", KEPT10, 200, "", KNOWN, "content-length: 3, connection: keep-alive", "abc"),

@@ -1,0 +1,122 @@
+//! The ends of threads that run the app's code: a server waits for them as long as there is hope. A handler that holds
+//! its thread past the end of its server must not keep that from being told.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use crate::{Life, Phase};
+
+/// How long threads have to drop what is the app's, once the time to stop is over.
+pub const GRACE: Duration = Duration::from_secs(1);
+
+/// Where the ends of some threads are told.
+#[derive(Debug)]
+pub struct Ends {
+    life: Arc<Life>,
+    /// `None`: the life has changed.
+    told: mpsc::Receiver<Option<usize>>,
+    tell: mpsc::Sender<Option<usize>>,
+}
+
+/// Tells its thread's end when it is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it tells the end"]
+pub struct Ending {
+    index: usize,
+    tell: mpsc::Sender<Option<usize>>,
+}
+
+impl Ends {
+    /// For threads that end with `life`.
+    pub fn new(life: &Arc<Life>) -> Self {
+        let (tell, told) = mpsc::channel();
+        let changed = tell.clone();
+        // Where nobody waits any more, nobody is told.
+        life.on_change(move || _ = changed.send(None));
+        Self { life: life.clone(), told, tell }
+    }
+
+    /// What the thread with this index is to keep to its end.
+    pub fn of(&self, index: usize) -> Ending {
+        Ending { index, tell: self.tell.clone() }
+    }
+
+    /// Waits for all `count` threads, and gives the indices of those that have ended: all, unless the time to stop has
+    /// been over for a while. The log says so, of `what`.
+    pub fn wait(self, count: usize, what: &str) -> Vec<usize> {
+        let mut ended = Vec::with_capacity(count);
+        let mut cut = None;
+        while ended.len() < count {
+            let over = match self.life.phase() {
+                Phase::Running => None,
+                Phase::Stopping(deadline) => Some(deadline),
+                Phase::Cut => Some(*cut.get_or_insert_with(Instant::now)),
+            };
+            let told = match over {
+                None => self.told.recv().ok(),
+                Some(over) => {
+                    let left = trijet_core::after(over, GRACE).saturating_duration_since(Instant::now());
+                    self.told.recv_timeout(left).ok()
+                }
+            };
+            match told {
+                Some(end) => ended.extend(end),
+                None => {
+                    let held = count - ended.len();
+                    log::warn!(
+                        "the time to stop is over, and a handler still holds {held} of {count} {what}: left behind, \
+                         with all connections there, until it lets go"
+                    );
+                    break;
+                }
+            }
+        }
+        ended
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // As above.
+        _ = self.tell.send(Some(self.index));
+    }
+}
+
+#[cfg(all(test, not(trijet_loom)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn all_are_waited_for_however_late_the_stop_comes() {
+        let life = Arc::new(Life::new(Duration::from_secs(600)));
+        let ends = Ends::new(&life);
+        let endings = [ends.of(0), ends.of(1), ends.of(2)];
+        let waiting = thread::spawn(move || ends.wait(3, "threads"));
+        let [first, second, third] = endings;
+        drop(second);
+        life.shutdown();
+        drop((third, first));
+        let mut ended = waiting.join().unwrap();
+        ended.sort_unstable();
+        assert_eq!(ended, [0, 1, 2]);
+    }
+
+    #[test]
+    fn those_that_never_end_are_left_once_the_time_is_over() {
+        let stops: [fn(&Life); 2] = [Life::shutdown, Life::shutdown_now];
+        for stop in stops {
+            let life = Arc::new(Life::new(Duration::from_millis(1)));
+            let ends = Ends::new(&life);
+            let (held, over) = (ends.of(0), ends.of(1));
+            let waiting = thread::spawn(move || ends.wait(2, "threads"));
+            drop(over);
+            stop(&life);
+            assert_eq!(waiting.join().unwrap(), [1]);
+            drop(held);
+        }
+    }
+}

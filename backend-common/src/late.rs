@@ -1,0 +1,171 @@
+//! Timers of `trijet::rt` that outlive their server: a thread of the user's own, or a call that goes on, still waits
+//! for them when nobody serves them any more. One thread a process does, and is there only while somebody waits.
+//! No waker is called, cloned or dropped under its lock.
+
+use std::{
+    collections::BTreeMap,
+    io, mem,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    thread,
+    time::{Duration, Instant},
+};
+
+use trijet_core::runtime::wake;
+
+/// One timer's place among those that outlive their server.
+#[derive(Debug, Default)]
+pub struct Late(Option<Place>);
+
+/// When it is over, and its number among those of that time.
+type Place = (Instant, u64);
+
+struct State {
+    waiting: BTreeMap<Place, Waker>,
+    begun: u64,
+    has_thread: bool,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { waiting: BTreeMap::new(), begun: 0, has_thread: false });
+/// There is an earlier timer than all others, or none at all.
+static CHANGED: Condvar = Condvar::new();
+
+/// How long a thread waits for itself at a time, where the system has none that would do it.
+const NAP: Duration = Duration::from_millis(10);
+
+impl Late {
+    /// Ready from `at` on, which is the same in every call; the waker of the last call is woken then.
+    pub fn poll(&mut self, cx: &Context<'_>, at: Instant) -> Poll<()> {
+        let left = at.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Poll::Ready(());
+        }
+        let mut waker = cx.waker().clone();
+        let mut state = lock();
+        let place = *self.0.get_or_insert_with(|| {
+            state.begun += 1;
+            (at, state.begun)
+        });
+        mem::swap(state.waiting.entry(place).or_insert_with(|| Waker::noop().clone()), &mut waker);
+        let served = state.serve(place);
+        let unserved = if served.is_err() { state.waiting.remove(&place) } else { None };
+        drop(state);
+        drop((waker, unserved));
+        if let Err(error) = served {
+            log::warn!("no thread can be started for the timers of a server that has ended: {error}");
+            thread::sleep(left.min(NAP));
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        if let Some(place) = self.0 {
+            let forgotten = {
+                let mut state = lock();
+                let forgotten = state.waiting.remove(&place);
+                if state.waiting.is_empty() {
+                    // The thread has nothing to stay for.
+                    CHANGED.notify_one();
+                }
+                forgotten
+            };
+            drop(forgotten);
+        }
+    }
+}
+
+impl State {
+    /// Sees to it that somebody looks in time for the one at `place`.
+    fn serve(&mut self, place: Place) -> io::Result<()> {
+        if !self.has_thread {
+            thread::Builder::new().name("trijet-late".to_owned()).spawn(run)?;
+            self.has_thread = true;
+        } else if self.waiting.first_key_value().is_some_and(|(first, _)| *first == place) {
+            CHANGED.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Wakes those whose time has come, until there is none left.
+fn run() {
+    let mut state = lock();
+    while let Some(first) = state.waiting.first_entry() {
+        let left = first.key().0.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let waker = first.remove();
+            drop(state);
+            wake(waker);
+            state = lock();
+        } else {
+            state = CHANGED.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+    state.has_thread = false;
+}
+
+fn lock() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, not(trijet_loom)))]
+mod tests {
+    use std::{sync::Arc, task::Wake};
+
+    use super::*;
+
+    struct Unpark(thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    fn wait_until(at: Instant) {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut late = Late::default();
+        while late.poll(&Context::from_waker(&waker), at).is_pending() {
+            thread::park();
+        }
+    }
+
+    #[test]
+    fn each_is_woken_at_its_time_and_the_thread_leaves_with_the_last() {
+        struct Bomb;
+        impl Wake for Bomb {
+            fn wake(self: Arc<Self>) {
+                panic!("planted");
+            }
+        }
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        // Longer than any test takes.
+        let mut forgotten = Late::default();
+        let cx = Context::from_waker(Waker::noop());
+        assert!(forgotten.poll(&cx, after(600_000)).is_pending());
+        assert!(forgotten.poll(&cx, after(600_000)).is_pending());
+        let bomb = Waker::from(Arc::new(Bomb));
+        let mut bombed = Late::default();
+        assert!(bombed.poll(&Context::from_waker(&bomb), after(5)).is_pending());
+        thread::scope(|scope| {
+            // The later ones first: each is earlier than what the thread sleeps for.
+            for millis in [60, 45, 30, 30, 15] {
+                scope.spawn(move || {
+                    wait_until(after(millis));
+                    assert!(Instant::now() >= after(millis));
+                });
+            }
+        });
+        assert_eq!(lock().waiting.len(), 1);
+        drop((forgotten, bombed));
+        while lock().has_thread {
+            thread::yield_now();
+        }
+        // And it comes again.
+        wait_until(Instant::now() + Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,83 @@
+//! A Tokio runtime of the server's own: its start fails where the system has no threads for it, and its end
+//! waits for nothing.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use trijet_core::Limits;
+
+/// How long a blocking thread without work stays: long enough for a burst, short enough to be gone soon.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Threads that the system has to have beside the workers': the server's own, and what others take meanwhile.
+const SPARE_THREADS: usize = 2;
+
+/// A runtime of the server's own. Dropping it ends it.
+#[derive(Debug)]
+pub struct OwnRuntime {
+    handle: Handle,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl OwnRuntime {
+    /// Starts a runtime of so many `workers`, with sockets and timers.
+    ///
+    /// # Errors
+    /// Where the system refuses its threads or its poll.
+    pub fn start(thread_name: &str, workers: usize, limits: &Limits) -> io::Result<Self> {
+        let runtime = build(thread_name, workers, limits).map_err(|error| {
+            io::Error::new(error.kind(), format!("the Tokio runtime cannot be started: {error}"))
+        })?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    /// A handle to it.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        // A plain drop waits for what still blocks, and panics on a thread of another runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn build(thread_name: &str, workers: usize, limits: &Limits) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder
+        .worker_threads(workers)
+        // Tokio adds its workers to this, and must not overflow.
+        .max_blocking_threads(limits.blocking_threads_max.min(u32::MAX as usize))
+        .thread_keep_alive(LINGER)
+        .thread_name(thread_name)
+        .enable_io()
+        .enable_time();
+    try_threads(workers.saturating_add(SPARE_THREADS))?;
+    builder.build()
+}
+
+/// Starts so many threads at a time, and ends them. Where the system refuses one to a runtime that is being
+/// built, Tokio panics, and then waits for ever for the workers that it has started: so it is asked before.
+fn try_threads(count: usize) -> io::Result<()> {
+    let (over, is_over) = mpsc::channel::<()>();
+    let is_over = Arc::new(Mutex::new(is_over));
+    let start = |_| {
+        let is_over = is_over.clone();
+        // Each waits until nobody can send any more.
+        thread::Builder::new().spawn(move || drop(is_over.lock().map(|over| over.recv())))
+    };
+    let started: io::Result<Vec<_>> = (0..count).map(start).collect();
+    drop(over);
+    started?.into_iter().for_each(|thread| drop(thread.join()));
+    Ok(())
+}

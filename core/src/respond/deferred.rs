@@ -1,0 +1,275 @@
+//! A response that comes later, from any thread: [`Deferred`]. It must never be lost: whatever becomes of the one who
+//! owes it, there is an answer.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use http::StatusCode;
+use pin_project_lite::pin_project;
+
+use super::{IntoResponse, internal_error, sentence};
+use crate::{
+    BoxFuture, Response,
+    panics::{Held, drop_contained},
+    rt, runtime,
+    sync::{Mutex, MutexGuard},
+};
+
+/// What a handler returns when the answer will come from somewhere else: a callback, another thread, a queue.
+///
+/// [`new`](Self::new) gives it together with a [`Reply`], which is sent off to wherever the answer is made. The
+/// connection waits, and so does what stands around the handler: middleware sees the answer, not the promise of it.
+/// Status and headers that a tuple puts before it are added to the answer, but not to an error in its place.
+///
+/// An `async fn` that can await its answer has no need of this.
+///
+/// ```
+/// use std::{thread, time::Duration};
+/// use trijet_core::{respond::Deferred, Router, get};
+///
+/// /// Some library that calls back.
+/// fn query(question: &str, callback: impl FnOnce(String) + Send + 'static) {
+///     let answer = format!("the answer to {question}");
+///     thread::spawn(move || callback(answer));
+/// }
+///
+/// fn handler() -> Deferred {
+///     let (reply, deferred) = Deferred::new(Duration::from_secs(5));
+///     query("everything", move |answer| reply.send(answer));
+///     deferred
+/// }
+/// let router = Router::new().route("/", get(handler));
+/// # #[cfg(feature = "testing")]
+/// assert_eq!(trijet_core::sim::TestClient::new(router).get("/").send().text(), "the answer to everything");
+/// ```
+#[must_use = "it is the response: return it from the handler"]
+pub struct Deferred(Promised);
+
+impl Deferred {
+    /// A response that is to come within `deadline`, from when the handler has returned, and the [`Reply`] that it will
+    /// be sent by. If it does not come in time, the answer is 504 (Gateway Timeout); if the reply is dropped, by a
+    /// panic for example, it is 500.
+    pub fn new(deadline: Duration) -> (Reply, Self) {
+        let slot = Arc::new(Slot(Mutex::new(State { phase: Phase::Owed, waker: None })));
+        (Reply(slot.clone()), Self(Promised { slot, deadline }))
+    }
+}
+
+impl IntoResponse for Deferred {
+    fn into_response(self) -> Response {
+        // Stands for the answer until that is there; if nobody waited for it, this would be the answer.
+        let mut placeholder = internal_error();
+        *placeholder.status_mut() = unsaid();
+        placeholder.headers_mut().clear();
+        placeholder.extensions_mut().insert(Arc::new(Mutex::new(Some(self.0))));
+        placeholder
+    }
+}
+
+/// The status of a placeholder of which no other was said.
+fn unsaid() -> StatusCode {
+    StatusCode::from_u16(599).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferred").field("deadline", &self.0.deadline).finish_non_exhaustive()
+    }
+}
+
+/// Sends the response of a [`Deferred`], from any thread. Dropped without, it is answered with 500.
+#[must_use = "dropping it answers 500"]
+pub struct Reply(Arc<Slot>);
+
+impl Reply {
+    /// Answers with `response`. If nobody waits any more, it is dropped.
+    pub fn send(self, response: impl IntoResponse) {
+        self.0.settle(Phase::Sent(response.into_response()));
+    }
+
+    /// Whether somebody still waits for it: not once the deadline is over, or the request was given up. Who has much to
+    /// do for an answer may look now and then.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self.0.lock().phase, Phase::Owed)
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.0.settle(Phase::Dropped);
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").finish_non_exhaustive()
+    }
+}
+
+/// What is between the one who answers and the one who waits.
+struct Slot(Mutex<State>);
+
+struct State {
+    phase: Phase,
+    waker: Option<Waker>,
+}
+
+enum Phase {
+    Owed,
+    Sent(Response),
+    Dropped,
+    /// Nobody waits any more.
+    Over,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under this lock, so a poisoned one is still consistent.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is owed into `phase`, and wakes who waits. Later changes are nothing.
+    fn settle(&self, phase: Phase) {
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Owed) {
+            drop(state);
+            drop(phase);
+            return;
+        }
+        state.phase = phase;
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            runtime::wake(waker);
+        }
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Phase> {
+        // Cloned and dropped without the lock: it may be the app's own.
+        let mut waker = Some(cx.waker().clone());
+        let mut state = self.lock();
+        if !matches!(state.phase, Phase::Owed) {
+            return Poll::Ready(std::mem::replace(&mut state.phase, Phase::Over));
+        }
+        std::mem::swap(&mut state.waker, &mut waker);
+        Poll::Pending
+    }
+}
+
+/// The waiting side.
+struct Promised {
+    slot: Arc<Slot>,
+    deadline: Duration,
+}
+
+/// As the extension of a response that stands for another: responses' extensions have to be `Clone`.
+type Extension = Arc<Mutex<Option<Promised>>>;
+
+impl Drop for Promised {
+    fn drop(&mut self) {
+        let (phase, waker) = {
+            let mut state = self.slot.lock();
+            (std::mem::replace(&mut state.phase, Phase::Over), state.waker.take())
+        };
+        drop_contained(phase);
+        drop(waker);
+    }
+}
+
+impl Promised {
+    /// The answer, or what stands in for it: nothing that was said of the former belongs to the latter.
+    async fn response(self) -> Result<Response, Response> {
+        let phase = match rt::deadline(self.deadline, poll_fn(|cx| self.slot.poll(cx))).await {
+            Ok(phase) => phase,
+            // It may have come just now.
+            Err(_) => std::mem::replace(&mut self.slot.lock().phase, Phase::Over),
+        };
+        match phase {
+            Phase::Sent(response) => Ok(response),
+            Phase::Owed => Err(sentence(StatusCode::GATEWAY_TIMEOUT, "The answer did not come in time.")),
+            Phase::Dropped | Phase::Over => {
+                log::error!("the reply of a deferred response was dropped without an answer: 500 is sent");
+                Err(internal_error())
+            }
+        }
+    }
+}
+
+/// What `response` stands for, if it stands for another.
+fn promised(response: &Response) -> Option<Promised> {
+    if response.extensions().is_empty() {
+        return None;
+    }
+    let extension = response.extensions().get::<Extension>()?;
+    extension.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Waits for the response that `placeholder` stands for, and adds what was said of it.
+async fn awaited(promised: Promised, placeholder: Response) -> Result<Response, Response> {
+    let (said, _) = placeholder.into_parts();
+    let mut response = match promised.response().await {
+        Ok(response) => response,
+        Err(instead) => return Err(instead),
+    };
+    if let Some(next) = self::promised(&response) {
+        response = Box::pin(awaited(next, response)).await?;
+    }
+    if said.status != unsaid() {
+        *response.status_mut() = said.status;
+    }
+    let headers = response.headers_mut();
+    for name in said.headers.keys() {
+        headers.remove(name);
+    }
+    // Names that come again have none, as in the map's own iteration.
+    for (name, value) in &said.headers {
+        headers.append(name, value.clone());
+    }
+    Ok(response)
+}
+
+pin_project! {
+    /// A future of a response, which is waited for further if it stands for another.
+    pub(crate) struct Settled<F> {
+        #[pin]
+        reply: F,
+        awaited: Option<Held<BoxFuture<Response>>>,
+    }
+}
+
+/// Waits for `reply`, and for what that stands for.
+pub(crate) fn settled<F>(reply: F) -> Settled<F> {
+    Settled { reply, awaited: None }
+}
+
+impl<F: Future<Output = Response>> Future for Settled<F> {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let this = self.project();
+        if this.awaited.is_none() {
+            let Poll::Ready(response) = this.reply.poll(cx) else { return Poll::Pending };
+            match promised(&response) {
+                None => return Poll::Ready(response),
+                Some(promised) => {
+                    let awaited =
+                        async { awaited(promised, response).await.unwrap_or_else(|instead| instead) };
+                    *this.awaited = Some(Held::new(Box::pin(awaited)));
+                }
+            }
+        }
+        match this.awaited {
+            Some(awaited) => awaited.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(all(test, trijet_loom))]
+mod models;
