@@ -16,6 +16,7 @@
 
 #![cfg(any(feature = "threaded", feature = "mio", feature = "tokio"))]
 
+#[macro_use]
 mod common;
 
 use std::sync::{
@@ -29,23 +30,6 @@ use common::{
     server::{Running, start},
 };
 use trijet::{Backend, Body, BodyError, Bytes, Path, Redirect, Router, State, any, get, post};
-
-macro_rules! on_every_backend {
-    ($($test:ident),* $(,)?) => {
-        #[cfg(feature = "threaded")]
-        mod threaded {
-            $(#[test] fn $test() { super::$test(trijet::Backend::Threaded); })*
-        }
-        #[cfg(feature = "mio")]
-        mod mio {
-            $(#[test] fn $test() { super::$test(trijet::Backend::Mio); })*
-        }
-        #[cfg(feature = "tokio")]
-        mod tokio {
-            $(#[test] fn $test() { super::$test(trijet::Backend::Tokio); })*
-        }
-    };
-}
 
 on_every_backend!(
     rustsec_2017_0002_line_ends_in_response_fields,

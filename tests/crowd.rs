@@ -11,9 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll, Token};
+use ::mio::{Events, Interest, Poll, Token};
 
 use trijet::{Backend, Router, Server, ServerHandle, get};
+
+#[path = "common/backends.rs"]
+#[macro_use]
+mod backends;
+
+on_every_backend!(busy_connections_are_served_fairly, idle_connections_and_slow_heads_delay_nobody);
 
 /// Each crowd takes most of the descriptors that a process may have: one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -85,7 +91,7 @@ fn serve_closed_loops(address: SocketAddr, connections: usize, time: Duration) -
         .map(|index| {
             let stream = connect(address);
             stream.set_nonblocking(true).unwrap();
-            let mut stream = mio::net::TcpStream::from_std(stream);
+            let mut stream = ::mio::net::TcpStream::from_std(stream);
             poll.registry().register(&mut stream, Token(index), Interest::READABLE).unwrap();
             (stream, 0_u64)
         })
@@ -136,20 +142,15 @@ fn busy_connections_share_fairly(backend: Backend, workers: usize, connections: 
     assert!(index >= 0.9, "{backend}: Jain index {index:.3}");
 }
 
-#[test]
-fn threaded_64_threads_serve_512_busy_connections_fairly() {
-    busy_connections_share_fairly(Backend::Threaded, 64, 512);
+/// Mio and Tokio have one loop: between loops it is the system that shares out the cores.
+fn busy_connections_are_served_fairly(backend: Backend) {
+    let workers = if backend == Backend::Threaded { 64 } else { 1 };
+    busy_connections_share_fairly(backend, workers, 512);
 }
 
-#[test]
-fn a_mio_loop_serves_512_busy_connections_fairly() {
-    // One loop: between loops it is the system that shares out the cores.
-    busy_connections_share_fairly(Backend::Mio, 1, 512);
-}
-
-#[test]
-fn a_tokio_worker_serves_512_busy_connections_fairly() {
-    busy_connections_share_fairly(Backend::Tokio, 1, 512);
+fn idle_connections_and_slow_heads_delay_nobody(backend: Backend) {
+    let workers = if backend == Backend::Threaded { 64 } else { 2 };
+    the_idle_and_the_slow_keep_nobody_waiting(backend, workers);
 }
 
 fn the_idle_and_the_slow_keep_nobody_waiting(backend: Backend, workers: usize) {
@@ -186,19 +187,4 @@ fn the_idle_and_the_slow_keep_nobody_waiting(backend: Backend, workers: usize) {
     );
     // A safety net and no measure: a thread held by one slow head would cost its whole time.
     assert!(longest < Duration::from_secs(5), "{backend}: a new request waited {longest:?}");
-}
-
-#[test]
-fn threaded_64_threads_with_5000_idle_and_1000_slow_heads() {
-    the_idle_and_the_slow_keep_nobody_waiting(Backend::Threaded, 64);
-}
-
-#[test]
-fn mio_with_5000_idle_and_1000_slow_heads() {
-    the_idle_and_the_slow_keep_nobody_waiting(Backend::Mio, 2);
-}
-
-#[test]
-fn tokio_with_5000_idle_and_1000_slow_heads() {
-    the_idle_and_the_slow_keep_nobody_waiting(Backend::Tokio, 2);
 }

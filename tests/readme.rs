@@ -54,12 +54,13 @@ fn the_limits_are_the_defaults() {
             limits.progress_grace.as_secs(),
             limits.stall_timeout.as_secs()
         ),
-        "10,000, or the open-file limit less 64 if lower".to_owned(),
+        "10,000, or the open-file limit less 64 if lower, but at least half of it".to_owned(),
         format!(
             "{}, then a queue of 1,024 for {} s",
             limits.blocking_threads_max,
             limits.blocking_queue_timeout.as_secs()
         ),
+        format!("{} ms", limits.loop_hold_max.expect("it is on").as_millis()),
         format!("{} s", limits.shutdown_timeout.as_secs()),
     ];
     assert_eq!((limits.connections_max, limits.blocking_queue_max), (None, 1024));

@@ -218,7 +218,12 @@ impl Client {
     fn fill(&mut self) -> usize {
         let held = self.buffer.len();
         self.buffer.resize(held + (64 << 10), 0);
-        let read = self.stream.read(&mut self.buffer[held..]);
+        let read = loop {
+            match self.stream.read(&mut self.buffer[held..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
         self.buffer.truncate(held + *read.as_ref().unwrap_or(&0));
         read.unwrap_or_else(|error| {
             panic!("no answer: {error}; received {:?}", String::from_utf8_lossy(&self.buffer))
@@ -236,6 +241,19 @@ impl Client {
     pub(crate) fn read_some(&mut self, count: usize) {
         self.buffer.clear();
         _ = self.stream.read(&mut vec![0; count]);
+    }
+
+    /// Reads once, to be looked at later; gives how much that was.
+    #[track_caller]
+    pub(crate) fn take_in(&mut self) -> usize {
+        self.fill()
+    }
+
+    /// Waits for the first bytes, and gives what one read brought.
+    #[track_caller]
+    pub(crate) fn first_read(&mut self) -> &[u8] {
+        assert!(self.buffer.is_empty() && self.fill() > 0, "it ended");
+        &self.buffer
     }
 
     /// Everything up to the end, whether that is a close or a reset.

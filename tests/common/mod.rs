@@ -2,8 +2,17 @@
 //! pattern of bytes that is cheap to make and to check. Nothing here knows what is tested.
 #![allow(dead_code, reason = "each test binary takes the parts that it needs")]
 
+#[macro_use]
+mod backends;
+#[cfg(target_os = "linux")]
+pub(crate) mod child;
 pub(crate) mod client;
+pub(crate) mod executor;
 pub(crate) mod gate;
+pub(crate) mod held;
+pub(crate) mod log_lines;
+#[cfg(target_os = "linux")]
+pub(crate) mod oracle;
 pub(crate) mod pattern;
 pub(crate) mod response;
 pub(crate) mod server;

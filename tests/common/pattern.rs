@@ -38,6 +38,11 @@ impl Pattern {
         &TABLE[start..start + count]
     }
 
+    /// The place `count` bytes before this one.
+    pub(crate) fn back(self, count: usize) -> Self {
+        Self { position: self.position - count as u64 }
+    }
+
     /// Whether these are the next bytes; goes on behind them.
     pub(crate) fn matches(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {

@@ -1,7 +1,8 @@
 //! Servers whose backend is pinned in code, stopped when they go out of scope.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    io,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener},
     thread,
     time::Duration,
 };
@@ -31,14 +32,35 @@ pub(crate) fn start_workers(on: Backend, app: Router, limits: Limits, workers: u
 }
 
 macro_rules! pinned {
-    ($module:ident, $app:ident, $limits:ident, $workers:ident, $address:ident) => {{
+    ($module:ident, $app:ident, $limits:ident, $workers:ident, $($start:tt)*) => {{
         let server = backend::$module::Server::new($app).limits($limits);
         match $workers {
             Some(workers) => server.workers(workers),
             None => server,
         }
-        .start($address)
+        .$($start)*
     }};
+}
+
+/// On the backend that is given, by the `start` of its server that is given.
+macro_rules! on_backend {
+    ($on:ident, $app:ident, $limits:ident, $workers:ident, $($start:tt)*) => {
+        match $on {
+            #[cfg(feature = "threaded")]
+            Backend::Threaded => pinned!(threaded, $app, $limits, $workers, $($start)*),
+            #[cfg(feature = "mio")]
+            Backend::Mio => pinned!(mio, $app, $limits, $workers, $($start)*),
+            #[cfg(feature = "tokio")]
+            Backend::Tokio => pinned!(tokio, $app, $limits, $workers, $($start)*),
+            other => panic!("the suite does not know the backend {other}"),
+        }
+    };
+}
+
+/// As [`start_with`], on a listener that is given.
+pub(crate) fn start_on(on: Backend, app: Router, limits: Limits, listener: TcpListener) -> Running {
+    let workers = None;
+    Running::new(on, on_backend!(on, app, limits, workers, start_on([listener])))
 }
 
 /// As [`start`], at an address that is given.
@@ -50,21 +72,16 @@ pub(crate) fn launch_at(on: Backend, app: Router, address: SocketAddr) -> Runnin
 const ANY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 fn launch(on: Backend, app: Router, limits: Limits, workers: Option<usize>, address: SocketAddr) -> Running {
-    let started = match on {
-        #[cfg(feature = "threaded")]
-        Backend::Threaded => pinned!(threaded, app, limits, workers, address),
-        #[cfg(feature = "mio")]
-        Backend::Mio => pinned!(mio, app, limits, workers, address),
-        #[cfg(feature = "tokio")]
-        Backend::Tokio => pinned!(tokio, app, limits, workers, address),
-        other => panic!("the suite does not know the backend {other}"),
-    };
-    let handle = started.expect("the server starts");
-    assert_eq!(handle.backend(), on.name());
-    Running { handle }
+    Running::new(on, on_backend!(on, app, limits, workers, start(address)))
 }
 
 impl Running {
+    fn new(on: Backend, started: io::Result<ServerHandle>) -> Self {
+        let handle = started.expect("the server starts");
+        assert_eq!(handle.backend(), on.name());
+        Self { handle }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.handle.local_addr()
     }

@@ -58,6 +58,22 @@ fn hello() {
 }
 
 #[test]
+fn styles() {
+    on_each_backend("styles", |process| {
+        let mut client = process.connect();
+        for name in ["apples", "J%C3%BCrgen"] {
+            let answers = ["blocking", "async", "deferred", "by-hand"].map(|style| {
+                let answer = client.get(&format!("/{style}/{name}"));
+                assert_eq!(answer.status, 200, "{style}");
+                answer.text().to_owned()
+            });
+            assert!(answers[0].ends_with(" in stock\n"), "{}", answers[0]);
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        }
+    });
+}
+
+#[test]
 #[cfg(feature = "json")]
 fn a_failing_start_is_told_in_a_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

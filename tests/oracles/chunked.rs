@@ -6,7 +6,7 @@ use trijet_core::{
     h1::{BodyFault, Connection, Event},
 };
 
-use super::Choices;
+use super::{Choices, NO_TRAILERS};
 
 const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -88,9 +88,10 @@ fn read(mut bytes: &[u8], limits: &Limits, data: &mut Vec<u8>) -> Result<Outcome
         if size.is_empty() {
             return Err(Outcome::Malformed);
         }
+        // With the line end behind the data it has to be a number of 64 bits.
         let size = match u64::from_str_radix(size, 16) {
-            Ok(size) => size,
-            Err(_) => return Err(Outcome::TooLarge),
+            Ok(size) if size <= u64::MAX - 2 => size,
+            _ => return Err(Outcome::Malformed),
         };
         extensions += line.len() - digits;
         if extensions > limits.chunk_extension_bytes_max || !is_extensions(&line[digits..]) {
@@ -153,28 +154,7 @@ fn read_trailers(mut bytes: &[u8], limits: &Limits) -> Result<Outcome, Outcome> 
         is_malformed |=
             name.is_empty() || !name.iter().all(is_tchar) || !line[colon + 1..].iter().all(is_value);
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        // RFC 9110 §6.5.1.
-        let forbidden = [
-            "transfer-encoding",
-            "content-length",
-            "host",
-            "connection",
-            "upgrade",
-            "te",
-            "trailer",
-            "expect",
-            "range",
-            "cache-control",
-            "max-forwards",
-            "authorization",
-            "proxy-authorization",
-            "cookie",
-            "set-cookie",
-            "content-encoding",
-            "content-type",
-            "content-range",
-        ];
-        if !forbidden.contains(&name.as_str()) {
+        if !NO_TRAILERS.contains(&name.as_str()) {
             fields.push((name, value.to_vec()));
         }
     }

@@ -36,7 +36,7 @@ pub fn check(bytes: &[u8]) {
         }
         Event::Refused(refusal) => {
             let status = refusal.status.as_u16();
-            assert!(matches!(status, 400 | 413 | 414 | 417 | 431 | 501 | 505), "{refusal}");
+            assert!(matches!(status, 400 | 414 | 417 | 421 | 431 | 501 | 505), "{refusal}");
             connection.send_refusal(&refusal, super::server::wall_clock());
             assert!(connection.output_len() > 0);
         }

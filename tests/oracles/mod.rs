@@ -11,6 +11,42 @@ pub mod router;
 mod server;
 pub mod target;
 
+/// Fields that are no trailers, RFC 9110 §6.5.1: a recipient that merges them would read another message.
+pub const NO_TRAILERS: [&str; 32] = [
+    "transfer-encoding",
+    "content-length",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "host",
+    "max-forwards",
+    "authorization",
+    "proxy-authorization",
+    "www-authenticate",
+    "proxy-authenticate",
+    "cookie",
+    "set-cookie",
+    "expect",
+    "range",
+    "cache-control",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
+    "age",
+    "date",
+    "expires",
+    "location",
+    "retry-after",
+    "vary",
+    "content-encoding",
+    "content-type",
+    "content-range",
+    "content-location",
+];
+
 /// Choices that depend on the bytes alone: the same bytes are always cut in the same places.
 pub struct Choices(u64);
 

@@ -39,6 +39,7 @@ fn with(method: &Method, target: &[u8], host: &[u8]) {
         let is_certain = target.starts_with(b"/")
             && target.iter().all(is_simple)
             && target.len() <= 8192
+            && !host.is_empty()
             && host.iter().all(u8::is_ascii_lowercase)
             && host.len() < 8000
             && *method != Method::CONNECT;
@@ -73,8 +74,8 @@ fn with(method: &Method, target: &[u8], host: &[u8]) {
             assert!(own_host.trim_ascii() == host.trim_ascii(), "{shown}");
         }
         _ => {
-            let scheme = uri.scheme_str().unwrap_or_else(|| panic!("no form: {shown}"));
-            assert!(matches!(scheme, "http" | "https"), "{shown}");
+            // RFC 9110 §7.4: not https, without TLS.
+            assert_eq!(uri.scheme_str(), Some("http"), "{shown}");
             let authority = uri.authority().unwrap_or_else(|| panic!("no host: {shown}")).as_str();
             is_host(authority.as_bytes());
             assert_eq!(authority.as_bytes(), own_host, "{shown}");
@@ -88,7 +89,8 @@ fn with(method: &Method, target: &[u8], host: &[u8]) {
             assert!(escape.is_some_and(|escape| escape.iter().all(u8::is_ascii_hexdigit)), "{shown}");
         }
     }
-    if !own_host.is_empty() {
+    // RFC 9110 §4.2.1: an http URI has a host.
+    if *method != Method::CONNECT || !own_host.is_empty() {
         is_host(own_host);
     }
 }

@@ -12,8 +12,8 @@ use std::{
 use futures_util::stream;
 use http_body::{Body as _, Frame};
 use trijet::{
-    Body, BodyError, Bytes, HeaderMap, Limits, Method, Path, Redirect, Request, Response, Router, StatusCode,
-    any, get, post,
+    Body, BodyError, Bytes, HeaderMap, IntoResponse, Limits, Method, Next, Path, Redirect, Request, Response,
+    Router, StatusCode, any, get, post,
 };
 
 /// The defaults, but nothing that a row has to wait for.
@@ -78,7 +78,8 @@ async fn with_trailers() -> Body {
     let mut fields = HeaderMap::new();
     fields.insert("x-sum", "1".parse().unwrap());
     // These frame and route: they are not to be sent.
-    for name in ["content-length", "transfer-encoding", "host", "set-cookie"] {
+    for name in ["content-length", "transfer-encoding", "host", "set-cookie", "if-match", "location", "date"]
+    {
         fields.insert(name, "1".parse().unwrap());
     }
     let frames = [Frame::data(Bytes::from("summed")), Frame::trailers(fields)];
@@ -111,12 +112,22 @@ async fn meddling() -> Response {
         .header("content-length", "99")
         .header("date", "yesterday")
         .header("connection", "keep-alive, x")
+        .header("keep-alive", "timeout=5")
         .body(Body::from("meddling"))
         .unwrap()
 }
 
 async fn upgrade_required() -> (StatusCode, [(&'static str, &'static str); 2], &'static str) {
     (StatusCode::UPGRADE_REQUIRED, [("upgrade", "x/1"), ("connection", "upgrade")], "upgrade")
+}
+
+/// Answers CONNECT as if there were a tunnel.
+async fn tunnels(request: Request, next: Next) -> Response {
+    match request.uri().authority().map(|authority| authority.as_str()) {
+        Some("tunnel:1") => StatusCode::OK.into_response(),
+        Some("tunnel:2") => pieces().await.into_response(),
+        _ => next.run(request).await,
+    }
 }
 
 pub(crate) fn app() -> Router {
@@ -141,6 +152,7 @@ pub(crate) fn app() -> Router {
         .route("/declared", get(declared))
         .route("/large", get(async || "l".repeat(100_000)))
         .route("/no-content", get(async || StatusCode::NO_CONTENT))
+        .route("/no-content-pieces", get(async || (StatusCode::NO_CONTENT, pieces().await)))
         .route("/no-content-text", get(async || (StatusCode::NO_CONTENT, "text")))
         .route("/reset-content", get(async || (StatusCode::RESET_CONTENT, "text")))
         .route("/not-modified", get(async || (StatusCode::NOT_MODIFIED, [("etag", "\"x\"")], "text")))
@@ -156,6 +168,7 @@ pub(crate) fn app() -> Router {
         .route("/meddling", get(meddling))
         .route("/patch", trijet::patch(async |body: Bytes| body).delete(async || StatusCode::NO_CONTENT))
         .route("/brew", get(async || "pot").on(Method::from_bytes(b"BREW").unwrap(), async || "brewed"))
+        .wrap(tunnels)
 }
 
 async fn panics() -> &'static str {

@@ -36,9 +36,10 @@ fn judge(row: &Row, mut rest: &[u8]) -> Result<(), String> {
         if closes {
             return Err(format!("answer {index} announced a close, and more follows"));
         }
+        let line = &rest[..find(rest, b"\r\n").unwrap_or(rest.len())];
         let response = take_response(&mut rest, expected.is_to_head)?;
         closes = response.closes();
-        check(&response, expected).map_err(|fault| format!("answer {}: {fault}", index + 1))?;
+        check(&response, line, expected).map_err(|fault| format!("answer {}: {fault}", index + 1))?;
     }
     if !rest.is_empty() {
         return Err(format!("more than the {} answers expected", row.answers.len()));
@@ -49,7 +50,7 @@ fn judge(row: &Row, mut rest: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn check(response: &Response, expected: &Expected) -> Result<(), String> {
+fn check(response: &Response, line: &[u8], expected: &Expected) -> Result<(), String> {
     if !expected.statuses.contains(&response.status) {
         return Err(format!("{} where {:?} is allowed", response.status, expected.statuses));
     }
@@ -60,6 +61,12 @@ fn check(response: &Response, expected: &Expected) -> Result<(), String> {
                 values.next().is_some_and(|(_, first)| first == value) && values.next().is_none()
             }
             Check::Has(name) => response.header(name).is_some(),
+            Check::StatusLine(expected) => line == expected.as_bytes(),
+            Check::FixedDate => response.header("date").is_some_and(is_fixed_date),
+            Check::Explanation => {
+                response.header("content-type").is_some_and(|kind| kind.starts_with("text/plain"))
+                    && response.body.len() > 10
+            }
             Check::Lacks(name) => response.header(name).is_none(),
             Check::Body(body) => response.body == *body,
             Check::NoTrailer(name) => response.trailers.iter().all(|(field, _)| field != name),
@@ -72,6 +79,22 @@ fn check(response: &Response, expected: &Expected) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// RFC 9110 §5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, with every digit and space in its place.
+fn is_fixed_date(date: &str) -> bool {
+    const FORM: &str = "aaa, 00 aaa 0000 00:00:00 GMT";
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let fits = |(form, sent): (char, char)| match form {
+        '0' => sent.is_ascii_digit(),
+        'a' => sent.is_ascii_alphabetic(),
+        exact => exact == sent,
+    };
+    date.len() == FORM.len()
+        && FORM.chars().zip(date.chars()).all(fits)
+        && days.contains(&&date[..3])
+        && months.contains(&&date[8..11])
 }
 
 /// Takes one response off the front.

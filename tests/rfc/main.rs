@@ -2,7 +2,8 @@
 //! for each way in which requests are smuggled. Every row is played on each backend over real sockets and
 //! on the simulated one, whole and byte by byte. A rule that fails is shown with its bytes and the answer.
 //!
-//! `TRIJET_RFC=part-of-a-name` plays these rows alone.
+//! `TRIJET_RFC=part-of-a-name` plays these rows alone. `TRIJET_RFC_TEXTS=folder` compares the quotes with
+//! `rfc9110.txt` and `rfc9112.txt` in there, as the RFC Editor publishes them.
 
 #![cfg(all(feature = "threaded", feature = "mio", feature = "tokio", feature = "testing"))]
 
@@ -10,7 +11,9 @@
 mod common;
 
 mod app;
+mod corpus;
 mod judge;
+mod quotes;
 mod row;
 mod rows;
 mod simulated;
@@ -19,7 +22,7 @@ mod sockets;
 use std::{collections::HashSet, env, io::Write, sync::Mutex, thread};
 
 use common::server::start_with;
-use row::{Cut, Row};
+use row::{Cut, Level, Row};
 use trijet::Backend;
 
 /// Rows that are played at the same time on each server: most of the time is spent in waiting.
@@ -87,25 +90,33 @@ fn the_table() {
     let subjects = rows::all();
     let mut names = HashSet::new();
     let mut sent = HashSet::new();
+    let mut faults = Vec::new();
     for (subject, rows) in &subjects {
         tell(&format!("  {subject}: {}", rows.len()));
         for row in rows {
-            assert!(names.insert(row.name), "two rows are named {:?}", row.name);
             let words = row.rule.split_whitespace().count();
-            assert!((2..=15).contains(&words), "{}: {words} words of the rule", row.name);
-            assert!(
-                row.section.starts_with("RFC 9110 §") || row.section.starts_with("RFC 9112 §"),
-                "{}: {}",
-                row.name,
-                row.section
-            );
-            let quotes = (row.rule.matches('“').count(), row.rule.matches('”').count());
-            assert!(quotes.0 == quotes.1, "{}: a quote without an end", row.name);
-            assert!(!row.steps.is_empty(), "{}: nothing is sent", row.name);
-            assert!(sent.insert(row.shown()), "{}: another row sends the same", row.name);
+            let marks = (row.rule.matches('“').count(), row.rule.matches('”').count());
+            let (rfc, _) = row.section.split_once(" §").unwrap_or_default();
+            let checks = [
+                (names.insert(row.name), "another row has this name"),
+                (words <= 15, "more than 15 words of the rule"),
+                (["RFC 9110", "RFC 9112"].contains(&rfc), "a section of another text"),
+                (marks.0 == marks.1 && marks.0 > 0, "no quote, or one without an end"),
+                (Level::said(row.rule).is_none_or(|said| said == row.level), "a level other than its words"),
+                (!row.steps.is_empty(), "nothing is sent"),
+                (sent.insert(row.shown()), "another row sends the same"),
+            ];
+            let wrong = checks.iter().filter(|(holds, _)| !holds);
+            faults.extend(wrong.map(|(_, fault)| format!("{}: {fault}", row.name)));
         }
     }
     tell(&format!("rfc: {} rows", names.len()));
+    faults.extend(corpus::faults(&subjects));
+    if let Some(texts) = env::var_os("TRIJET_RFC_TEXTS") {
+        faults.extend(quotes::faults(&subjects, texts.as_ref()));
+        tell("rfc: each quote was looked for in its section");
+    }
+    assert!(faults.is_empty(), "{} faults of the table:\n{}", faults.len(), faults.join("\n"));
     assert!(names.len() >= 250, "the table has shrunk");
 }
 

@@ -3,15 +3,38 @@
 
 use std::fmt::Write;
 
-/// How strong the rule is.
-#[derive(Clone, Copy, Debug)]
+/// How strong the rule is: as the quoted words say. Grammar and definitions have the level of the rule that
+/// has them kept, such as RFC 9112 §2.2, by which octets that are no HTTP message SHOULD get a 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Must,
     MustNot,
     Should,
     ShouldNot,
-    /// A MAY or an "ought to" that this server has taken, or what the grammar leaves no choice in.
+    /// A MAY or an "ought to" that this server has taken, or what the RFC tells without asking for it.
     Given,
+}
+
+impl Level {
+    /// The level that is in the words of a rule, if one is.
+    pub(crate) fn said(rule: &str) -> Option<Self> {
+        let quoted: String = quotes(rule).collect();
+        let levels = [
+            ("MUST NOT", Self::MustNot),
+            ("MUST", Self::Must),
+            ("SHOULD NOT", Self::ShouldNot),
+            ("SHOULD", Self::Should),
+            ("RECOMMENDED", Self::Should),
+            ("MAY", Self::Given),
+            ("ought to", Self::Given),
+        ];
+        levels.iter().find(|(word, _)| quoted.contains(word)).map(|(_, level)| *level)
+    }
+}
+
+/// What of a rule is quoted.
+pub(crate) fn quotes(rule: &str) -> impl Iterator<Item = &str> {
+    rule.split('“').skip(1).filter_map(|rest| rest.split_once('”')).map(|(quote, _)| quote)
 }
 
 /// How the bytes are cut into writes.
@@ -64,6 +87,11 @@ pub(crate) struct Expected {
 pub(crate) enum Check {
     Field(&'static str, &'static str),
     Has(&'static str),
+    StatusLine(&'static str),
+    /// A `Date` of the form that senders have to use.
+    FixedDate,
+    /// Text that tells why.
+    Explanation,
     Lacks(&'static str),
     Body(Vec<u8>),
     /// The body is chunked, and these are its trailers.
@@ -76,7 +104,7 @@ pub(crate) struct Row {
     pub(crate) section: &'static str,
     pub(crate) level: Level,
     pub(crate) name: &'static str,
-    /// In “ ” where these are the words of the RFC.
+    /// With at least one quote in “ ”, in which … stands for words left out.
     pub(crate) rule: &'static str,
     pub(crate) steps: Vec<Step>,
     pub(crate) answers: Vec<Expected>,
@@ -102,6 +130,12 @@ macro_rules! levels {
     };
 }
 levels!(must Must, must_not MustNot, should Should, should_not ShouldNot, given Given);
+
+/// A row of a table: its level is in the words of its rule, or else is that of the table.
+pub(crate) fn by(table: Level, section: &'static str, name: &'static str, rule: &'static str) -> Row {
+    let level = Level::said(rule).unwrap_or(table);
+    Row { level, ..must(section, name, rule) }
+}
 
 impl Row {
     pub(crate) fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
@@ -149,6 +183,19 @@ impl Row {
 
     pub(crate) fn has(self, name: &'static str) -> Self {
         self.check(Check::Has(name))
+    }
+
+    /// The first line is this, to the octet.
+    pub(crate) fn status_line(self, line: &'static str) -> Self {
+        self.check(Check::StatusLine(line))
+    }
+
+    pub(crate) fn fixed_date(self) -> Self {
+        self.check(Check::FixedDate)
+    }
+
+    pub(crate) fn explains(self) -> Self {
+        self.check(Check::Explanation)
     }
 
     pub(crate) fn lacks(self, name: &'static str) -> Self {

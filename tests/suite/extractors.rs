@@ -9,7 +9,11 @@ use trijet::{
 
 use crate::common::{client::post as upload, server::start};
 
-on_every_backend!(every_extractor_by_fn_and_async_fn, what_does_not_fit_is_refused);
+on_every_backend!(
+    every_extractor_by_fn_and_async_fn,
+    what_does_not_fit_is_refused,
+    json_that_nests_without_end,
+);
 
 #[derive(Deserialize, Serialize)]
 struct Report {
@@ -96,5 +100,21 @@ fn what_does_not_fit_is_refused(on: Backend) {
         let not_text = [upload(&at("/text"), "x").trim_end_matches('x').as_bytes(), b"\xff"].concat();
         client.send(not_text).response().with_status(400);
         client.get(&at("/state")).says("state");
+    }
+}
+
+/// Within the limit of a body, and far deeper than a thread's stack could follow.
+fn json_that_nests_without_end(on: Backend) {
+    let app = Router::new()
+        .route("/fn", post(|Json(_): Json<serde_json::Value>| "read"))
+        .route("/async", post(async |Json(_): Json<serde_json::Value>| "read"));
+    let server = start(on, app);
+    for path in ["/fn", "/async"] {
+        let mut client = server.connect();
+        for nest in ["[", "{\"a\":"] {
+            let deep = nest.repeat((1 << 20) / nest.len());
+            client.send(typed(path, "application/json", &deep)).response().with_status(400);
+        }
+        client.send(typed(path, "application/json", "[[1]]")).response().says("read");
     }
 }

@@ -4,39 +4,33 @@
 
 #![cfg(any(feature = "threaded", feature = "mio", feature = "tokio"))]
 
+#[macro_use]
 #[path = "../common/mod.rs"]
 mod common;
 
-macro_rules! on_every_backend {
-    ($($test:ident),* $(,)?) => {
-        #[cfg(feature = "threaded")]
-        mod threaded {
-            $(#[test] fn $test() { super::$test(trijet::Backend::Threaded); })*
-        }
-        #[cfg(feature = "mio")]
-        mod mio {
-            $(#[test] fn $test() { super::$test(trijet::Backend::Mio); })*
-        }
-        #[cfg(feature = "tokio")]
-        mod tokio {
-            $(#[test] fn $test() { super::$test(trijet::Backend::Tokio); })*
-        }
-    };
-}
-
 mod basics;
+mod bytes;
+mod cancelling;
 mod deadlines;
+mod deferred;
 mod ends;
 mod expectation;
+mod extensions;
 #[cfg(all(feature = "json", feature = "query", feature = "form"))]
 mod extractors;
-#[cfg(target_os = "linux")]
-mod growth;
+mod extremes;
+mod leaving;
+mod lending;
 mod limits;
 mod middleware;
+mod outliving;
 mod panics;
+#[cfg(target_os = "linux")]
+mod sockets;
 mod stopping;
 mod streaming;
 mod threads;
 mod unread;
+mod waiting;
 mod waking;
+mod watchdog;

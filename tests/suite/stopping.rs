@@ -3,21 +3,17 @@
 
 use std::{
     net::TcpStream,
-    sync::{
-        Arc, OnceLock,
-        mpsc::{Receiver, channel},
-    },
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream};
-use trijet::{Backend, Body, Bytes, Limits, Router, ServerHandle, get, post};
+use trijet::{Backend, Limits, Router, ServerHandle, get};
 
 use crate::common::{
     PATIENCE,
     client::{Client, get as request, post as upload},
-    gate::Gate,
+    held::held,
     patiently,
     server::{Running, launch_at, start, start_with, unhurried},
 };
@@ -36,58 +32,6 @@ on_every_backend!(
     from_a_handler,
     again_and_again_changes_nothing,
 );
-
-struct Held {
-    gate: Gate,
-    entries: Receiver<()>,
-    app: Router,
-}
-
-/// Routes that wait for a gate, as `fn` and `async fn`, before their answer and within it.
-fn held() -> Held {
-    let gate = Gate::default();
-    let (entered, entries) = channel();
-    let (hold, wait, within) = (gate.clone(), gate.clone(), gate.clone());
-    let (also_entered, entered_within) = (entered.clone(), entered.clone());
-    let app = Router::new()
-        .route("/", get(async || "hello"))
-        .route("/fn", get(|| "hello"))
-        .route("/bytes", post(async |body: Bytes| body))
-        .route(
-            "/hold-fn",
-            get(move || {
-                also_entered.send(()).unwrap();
-                hold.wait();
-                "held"
-            }),
-        )
-        .route(
-            "/hold",
-            get(move || {
-                let (entered, wait) = (entered.clone(), wait.clone());
-                async move {
-                    entered.send(()).unwrap();
-                    wait.opened().await;
-                    "held"
-                }
-            }),
-        )
-        .route(
-            "/hold-body",
-            get(move || {
-                entered_within.send(()).unwrap();
-                let rest = stream::once({
-                    let gate = within.clone();
-                    async move {
-                        gate.opened().await;
-                        Ok::<_, std::io::Error>("ld")
-                    }
-                });
-                std::future::ready(Body::from_stream(stream::iter([Ok("he")]).chain(rest)))
-            }),
-        );
-    Held { gate, entries, app }
-}
 
 fn over_the_limit_the_kernel_queues(on: Backend) {
     let limits = Limits { connections_max: Some(2), ..Limits::default() };
@@ -158,7 +102,7 @@ fn what_is_in_flight_is_finished(on: Backend) {
     let held = held();
     let server = start(on, held.app);
     let mut clients = Vec::new();
-    for path in ["/hold", "/hold-fn", "/hold-body"] {
+    for path in ["/hold", "/hold/fn", "/hold/body"] {
         let mut client = server.connect();
         // The second is not begun when the stop comes, and the first announces the close.
         client.send(request(path).repeat(2));
@@ -166,7 +110,7 @@ fn what_is_in_flight_is_finished(on: Backend) {
         clients.push((path, client));
     }
     let heads: Vec<_> =
-        clients.iter_mut().map(|(path, client)| (*path == "/hold-body").then(|| client.head())).collect();
+        clients.iter_mut().map(|(path, client)| (*path == "/hold/body").then(|| client.head())).collect();
     server.handle().shutdown();
     held.gate.open();
     for ((path, mut client), head) in clients.into_iter().zip(heads) {
@@ -175,7 +119,7 @@ fn what_is_in_flight_is_finished(on: Backend) {
             Some(head) => drop(client.rest_of(head).says("held")),
             None => assert!(client.response().says("held").closes(), "{path}"),
         }
-        if path == "/hold-body" {
+        if path == "/hold/body" {
             // The request behind it was sent before the stop.
             assert!(client.response().says("held").closes());
         }
@@ -228,7 +172,7 @@ fn the_deadline_cuts(on: Backend) {
     let timeout = Duration::from_millis(300);
     let server = start_with(on, held.app, Limits { shutdown_timeout: timeout, ..unhurried() });
     let mut clients = Vec::new();
-    for path in ["/hold", "/hold-fn", "/hold-body"] {
+    for path in ["/hold", "/hold/fn", "/hold/body"] {
         let mut client = server.connect();
         client.send(request(path));
         held.entries.recv_timeout(PATIENCE).unwrap();
@@ -253,7 +197,7 @@ fn now_means_now(on: Backend) {
     let held = held();
     let server = start_with(on, held.app, unhurried());
     let mut client = server.connect();
-    client.send(request("/hold-fn"));
+    client.send(request("/hold/fn"));
     held.entries.recv_timeout(PATIENCE).unwrap();
     server.handle().shutdown();
     server.handle().shutdown_now();

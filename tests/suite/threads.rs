@@ -10,15 +10,17 @@ use std::{
     time::Duration,
 };
 
-use trijet::{Backend, Bytes, Limits, Path, Router, State, get, post};
+use futures_util::stream;
+use trijet::{Backend, Body, Bytes, Limits, Path, Router, State, StatusCode, get, post};
 
 use crate::common::{
     PATIENCE,
     client::{Client, get as request, post as upload},
     eventually,
     gate::Gate,
+    pattern::{Pattern, Reader},
     response::Response,
-    server::{Running, start, start_with, start_workers},
+    server::{Running, start, start_with, start_workers, unhurried},
 };
 
 on_every_backend!(
@@ -28,6 +30,8 @@ on_every_backend!(
     waiting_for_the_pool_has_an_end,
     idle_connections_and_slow_heads_hold_no_thread,
     slow_bodies_that_are_collected_hold_no_thread,
+    slow_readers_hold_no_thread,
+    a_fn_that_reads_a_stream_itself_holds_its_thread,
     busy_connections_are_all_served,
 );
 
@@ -213,6 +217,71 @@ fn slow_bodies_that_are_collected_hold_no_thread(on: Backend) {
     for client in &mut slow {
         client.send("me").response().says("some");
     }
+}
+
+/// The wait for a client to take its answer is nobody's: not of an answer that is whole from the start,
+/// and not of one that is made as it is taken.
+fn slow_readers_hold_no_thread(on: Backend) {
+    const LENGTH: u64 = 8 << 20;
+    fn whole() -> Vec<u8> {
+        let mut all = Vec::new();
+        Reader::new(LENGTH).read_to_end(&mut all).unwrap();
+        all
+    }
+    let app = held()
+        .app
+        .route("/whole", get(async || whole()))
+        .route("/whole/fn", get(whole))
+        .route("/stream", get(async || Body::from_stream(stream::iter(Reader::new(LENGTH)))))
+        .route("/iter", get(|| Body::from_iter(Reader::new(LENGTH))));
+    let server = start_workers(on, app, Limits { blocking_threads_max: 4, ..unhurried() }, 4);
+    let paths = ["/whole", "/whole/fn", "/stream", "/iter"];
+    let mut slow: Vec<(Client, Response)> = (0..40)
+        .map(|index| {
+            let mut client = Client::connect_narrow(server.address());
+            let head = client.send(request(paths[index % 4])).head().with_status(200);
+            (client, head)
+        })
+        .collect();
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.get("/").says("hello");
+        client.get("/fn").says("hello");
+    }
+    // Those that read on get all of it.
+    for (client, head) in slow.iter_mut().take(4) {
+        let mut pattern = Pattern::default();
+        client.body(head.ending(), |piece| assert!(pattern.matches(piece)));
+        assert_eq!(pattern.position(), LENGTH);
+    }
+    server.connect().get("/fn").says("hello");
+}
+
+/// The exception, on every backend: its thread is its own until it is done.
+fn a_fn_that_reads_a_stream_itself_holds_its_thread(on: Backend) {
+    let mut held = held();
+    let (entered, entries) = channel();
+    let read = move |body: Body| {
+        entered.send(()).unwrap();
+        let mut all = Vec::new();
+        body.reader()
+            .read_to_end(&mut all)
+            .map(|count| count.to_string())
+            .map_err(|_| StatusCode::BAD_REQUEST)
+    };
+    let app = std::mem::take(&mut held.app).route("/read", post(read));
+    let server = start_one_loop(on, app, Limits { blocking_threads_max: 1, ..Limits::default() });
+    let mut reader = server.connect();
+    reader.send(upload("/read", "some").trim_end_matches("me"));
+    entries.recv_timeout(PATIENCE).expect("the handler runs");
+    let mut other = server.connect();
+    other.send(request("/fn"));
+    if on != Backend::Threaded {
+        server.connect().get("/").says("hello");
+    }
+    assert!(other.is_silent());
+    reader.send("me").response().says("4");
+    other.response().says("hello");
 }
 
 const THREADS: usize = 4;

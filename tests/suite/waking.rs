@@ -18,12 +18,14 @@ use trijet::{Backend, Limits, Router, get};
 use crate::common::{
     PATIENCE,
     client::get as request,
+    eventually,
     gate::Gate,
     server::{start, start_with, start_workers},
 };
 
 on_every_backend!(
     a_late_wake_reaches_nobody_else,
+    a_kept_waker_keeps_no_app,
     from_another_thread,
     while_it_is_polled,
     twice_and_too_often,
@@ -211,6 +213,28 @@ fn a_late_wake_reaches_nobody_else(on: Backend) {
     assert_eq!(polls.load(Ordering::Relaxed), 1, "nobody woke it");
     gate.open();
     counted.response().with_status(200);
+}
+
+/// An app may keep the wakers of its requests, which must not keep the app: nobody could free either.
+fn a_kept_waker_keeps_no_app(on: Backend) {
+    let kept: Arc<Mutex<Vec<Waker>>> = Arc::default();
+    let app = Arc::downgrade(&kept);
+    let keep = move || {
+        let kept = kept.clone();
+        async move {
+            once(|waker| {
+                kept.lock().unwrap().push(waker.clone());
+                waker.wake();
+            })
+            .await;
+        }
+    };
+    let server = start(on, Router::new().route("/", get(keep)));
+    server.connect().get("/").with_status(200);
+    server.handle().shutdown();
+    server.ended();
+    drop(server);
+    eventually("the app is freed", || app.strong_count() == 0);
 }
 
 /// One handler opens the gate that others wait at, also pipelined behind nothing of their own.

@@ -59,7 +59,6 @@ const VALID: &[(&str, &str, &str)] = &[
     ("host in capitals", "HOST: EXAMPLE.COM", "EXAMPLE.COM"),
     ("host with white space around", "Host: \t t \t", "t"),
     ("host with a dot at the end", "Host: example.com.", "example.com."),
-    ("host that is empty", "Host:", ""),
 ];
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -111,16 +110,20 @@ pub(crate) fn rows() -> Vec<Row> {
         must(
             "RFC 9112 §3.2",
             "host missing with an absolute target",
-            "a request lacks Host also where its target has an authority",
+            "“any HTTP/1.1 request message that lacks a Host header field”, whatever its target",
         )
         .send("GET http://t/ HTTP/1.1\r\n\r\n")
         .gets(400)
         .closed(),
-        given("RFC 9112 §3.2", "host missing in 1.0", "Host is required of HTTP/1.1 requests alone")
-            .send("GET /seen HTTP/1.0\r\n\r\n")
-            .gets(200)
-            .body("GET /seen HTTP/1.0 host none x []")
-            .closed(),
+        given(
+            "RFC 9112 §3.2",
+            "host missing in 1.0",
+            "“any HTTP/1.1 request message that lacks a Host”, which 1.0 is not",
+        )
+        .send("GET /seen HTTP/1.0\r\n\r\n")
+        .gets(200)
+        .body("GET /seen HTTP/1.0 host none x []")
+        .closed(),
         must(
             "RFC 9112 §3.2",
             "host missing in HEAD",
@@ -129,12 +132,50 @@ pub(crate) fn rows() -> Vec<Row> {
         .send("HEAD / HTTP/1.1\r\n\r\n")
         .gets_head(400)
         .closed(),
-        must("RFC 9112 §3.2", "host not first", "Host may stand anywhere in the header section")
-            .send("GET /seen HTTP/1.1\r\nX: a\r\nAccept: */*\r\nHost: t\r\n\r\n")
-            .gets(200)
-            .body("GET /seen HTTP/1.1 host t x [a]")
-            .kept(),
+        given(
+            "RFC 9110 §5.3",
+            "host not first",
+            "“field lines with differing field names are received in a section is not significant”",
+        )
+        .send("GET /seen HTTP/1.1\r\nX: a\r\nAccept: */*\r\nHost: t\r\n\r\n")
+        .gets(200)
+        .body("GET /seen HTTP/1.1 host t x [a]")
+        .kept(),
     ];
+    rows.extend([
+        must(
+            "RFC 9110 §4.2.1",
+            "host that is empty",
+            "“A recipient that processes such a URI reference MUST reject it as invalid”",
+        )
+        .send("GET /seen HTTP/1.1\r\nHost:\r\n\r\n")
+        .gets(400)
+        .closed(),
+        must(
+            "RFC 9110 §4.2.1",
+            "host of white space alone",
+            "“A recipient that processes such a URI reference MUST reject it as invalid”",
+        )
+        .send("GET /seen HTTP/1.1\r\nHost: \t \r\n\r\n")
+        .gets(400)
+        .closed(),
+        given(
+            "RFC 9112 §3.3",
+            "host that is empty, of the server",
+            "“the server can reject the request” whose authority is empty",
+        )
+        .send("OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n")
+        .gets(400)
+        .closed(),
+        given(
+            "RFC 9112 §3.3",
+            "host that is empty in 1.0",
+            "“the server can reject the request” whose authority is empty, in 1.0 too",
+        )
+        .send("GET /seen HTTP/1.0\r\nHost:\r\n\r\n")
+        .gets(400)
+        .closed(),
+    ]);
     rows.extend(
         INVALID
             .iter()

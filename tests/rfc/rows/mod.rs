@@ -2,6 +2,7 @@
 
 mod chunked;
 mod connection;
+mod errors;
 mod expect;
 mod fields;
 mod framing;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Row>)> {
         ("connection", connection::rows()),
         ("expect", expect::rows()),
         ("responses", responses::rows()),
+        ("errors", errors::rows()),
         ("smuggling", smuggling::rows()),
     ]
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Plants each fault of tests/faults/*.patch in a scratch copy of the tree, and demands that the tests
+# Plants each fault of tests/planted/*.patch in a scratch copy of the tree, and demands that the tests
 # which its "Run:" lines name pass without it and fail with it. The copy and its build are kept between
 # runs, in target/faults or $FAULTS_DIR. With names as arguments only those: `run.sh lost-fin`.
 set -euo pipefail
@@ -13,9 +13,9 @@ export CARGO_TARGET_DIR=$scratch/build
 
 if [ $# -gt 0 ]; then
     patches=()
-    for name in "$@"; do patches+=("$root/tests/faults/$name.patch"); done
+    for name in "$@"; do patches+=("$root/tests/planted/$name.patch"); done
 else
-    patches=("$root"/tests/faults/*.patch)
+    patches=("$root"/tests/planted/*.patch)
 fi
 
 # The copy holds what is there now, committed or not, and is a repository of its own so that git

@@ -1,0 +1,73 @@
+//! Clocks that jump. The wall clock is for `Date` alone; the steady one lets deadlines expire, and no more.
+
+use std::{
+    fs, thread,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    Case, Outcome, case,
+    client::{Bystanders, Client, End, get, tours},
+    process::Process,
+};
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case("clock: the wall's, forward and back", the_wall_clock_jumps),
+        case("clock: the steady one, hours forward", the_steady_clock_jumps),
+    ]
+}
+
+const YEAR: i64 = 365 * 24 * 3600;
+
+fn the_wall_clock_jumps(process: &Process) -> Outcome {
+    let bystanders = Bystanders::begin(process.address);
+    let mut idle = Client::connect(process.address);
+    let mut dates = Vec::new();
+    for ahead in [0, YEAR, -YEAR, -30 * YEAR, 3600, 0] {
+        process.clocks(ahead, 0);
+        // Until no answer can hold the date of the second before.
+        thread::sleep(Duration::from_millis(1100));
+        assert_eq!(idle.ask(&get("/plain")), End::Answered(200, b"plain".to_vec()));
+        let date = idle.field("date").expect("every answer has one");
+        let date = httpdate(date);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let expected = i64::try_from(now).unwrap() + ahead;
+        assert!((date - expected).abs() < 5, "{date}, and not {expected}");
+        dates.push(ahead);
+    }
+    let toured = tours(process.address, 2);
+    let asked = bystanders.end();
+    Outcome::Held(format!("{} dates, {toured} answered, {asked} by bystanders", dates.len()))
+}
+
+/// Seconds since 1970, by the system's own reader of dates.
+fn httpdate(date: &str) -> i64 {
+    let output = std::process::Command::new("date").args(["-u", "-d", date, "+%s"]).output().expect("date");
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap_or_else(|_| panic!("{date}"))
+}
+
+fn the_steady_clock_jumps(process: &Process) -> Outcome {
+    let mut idle = Client::connect(process.address);
+    assert_eq!(idle.ask(&get("/quick")), End::Answered(200, b"quick".to_vec()));
+    let mut fresh = Client::connect(process.address);
+    let mut head = Client::connect(process.address);
+    head.send(b"GET /quick HTTP/1.1\r\nhost");
+    let mut body = Client::connect(process.address);
+    body.send(b"POST /measure HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\nhalf");
+    let mut plain = Client::connect(process.address);
+    plain.send(b"POST /plain-measure HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\nhalf");
+    thread::sleep(Duration::from_millis(200));
+    process.clocks(0, 3 * 3600);
+    // A poll that sleeps until a deadline of before looks at the clock when something happens.
+    let toured = tours(process.address, 2);
+    assert_eq!(head.receive().status(), 408);
+    assert_eq!(body.receive().status(), 408);
+    let plain_end = plain.receive().status();
+    assert!(matches!(plain_end, 200 | 408), "{plain_end}");
+    assert!(idle.is_ended() && fresh.is_ended());
+    let state = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+    assert!(!state.is_empty());
+    let again = tours(process.address, 4);
+    Outcome::Held(format!("5 ended at their deadlines, {} answered", toured + again))
+}
