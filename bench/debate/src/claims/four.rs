@@ -1,0 +1,89 @@
+//! Claim 4: "sync beats async in hello world", beside the frameworks that it was said of: with the threads that they had
+//! then, and with as many for each.
+
+use std::io;
+
+use super::{Selection, THREADED, closed, job, workers};
+use crate::{
+    job::{Ask, Flow, Reuse},
+    machine::cores,
+    peers::Peer,
+    results::{Case, Claim},
+    stage::{Stage, Subject},
+};
+
+pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
+    claim.notes.extend(selection.left_out.iter().cloned());
+    for count in [1, cores()] {
+        for connections in [count, 8 * count] {
+            for reuse in [Reuse::Kept, Reuse::Once] {
+                for backend in &selection.backends {
+                    for target in ["/hello", "/hello/fn"] {
+                        let case = ours("equal", backend, count, target, connections);
+                        claim.runs.push(hello(stage, None, case, reuse)?);
+                    }
+                }
+                for peer in &selection.peers {
+                    let case = theirs("equal", peer, count, connections);
+                    claim.runs.push(hello(stage, Some(peer), case, reuse)?);
+                }
+            }
+        }
+    }
+    crowd(stage, selection, claim)
+}
+
+/// As in 2017: each with its own number of threads; then with the same.
+fn crowd(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
+    // More than any of them had threads.
+    let connections = 64 * cores();
+    for peer in &selection.peers {
+        let then = match peer.name.as_str() {
+            "gotham" => 1,
+            "iron" => 8 * cores(),
+            _ => 2 * cores(),
+        };
+        for (part, threads) in [("2017", then), ("2017 equal", cores())] {
+            let case = theirs(part, peer, threads, connections);
+            claim.runs.push(hello(stage, Some(peer), case, Reuse::Kept)?);
+        }
+    }
+    for backend in &selection.backends {
+        let case = ours("2017 equal", backend, cores(), "/hello", connections);
+        claim.runs.push(hello(stage, None, case, Reuse::Kept)?);
+    }
+    Ok(())
+}
+
+fn ours(part: &str, backend: &str, count: usize, target: &str, connections: usize) -> Case {
+    let mut case = workers(part, backend, count);
+    if target == "/hello/fn" && backend != THREADED {
+        case.threads = Some(count);
+    }
+    case.asks(target.to_owned(), None, connections)
+}
+
+fn theirs(part: &str, peer: &Peer, threads: usize, connections: usize) -> Case {
+    let case =
+        Case { part: part.to_owned(), server: peer.name.clone(), workers: Some(threads), ..Case::default() };
+    case.asks("/hello".to_owned(), None, connections)
+}
+
+fn hello(
+    stage: &mut Stage,
+    peer: Option<&Peer>,
+    case: Case,
+    reuse: Reuse,
+) -> io::Result<crate::results::Run> {
+    let case = case.variant(if reuse == Reuse::Kept { "keep-alive" } else { "close" });
+    let ask = Ask::Get { target: case.target.clone(), reuse };
+    let flow = Flow { ask, ..closed("hello", &case.target, case.connections, 10) };
+    let job = job(vec![flow], stage.form(300, 100), stage.form(1_000, 200), 1_000);
+    match peer {
+        Some(peer) => {
+            let subject = Subject::Peer(peer.program.clone(), case.workers.unwrap_or(1));
+            stage.run_on(subject, case, job)
+        }
+        None => stage.run(case, job),
+    }
+}
