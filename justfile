@@ -8,9 +8,17 @@ ci:
 check:
     .ci/run fmt clippy msrv
 
+# Clients that need Tokio, against a real Redis and PostgreSQL, on every backend
+context:
+    .ci/run context
+
 # Every test of every package, on every backend
 test:
     .ci/run test
+
+# Writes docs/capabilities.md from a run of the tests
+capabilities:
+    CAPABILITIES=write .ci/run test
 
 # Each backend alone, none, all; and what they depend on
 matrix:
@@ -28,9 +36,25 @@ package:
 smoke:
     tests/smoke.sh
 
+# The loads (`idle`, `slow-heads`, `slow-bodies`, `slow-readers`, `churn`, `overload`, `soak`) on the backends, or those that are named
+load *NAMES:
+    cargo run --release -p trijet-load --all-features -- {{NAMES}}
+
+# The old debate about threads and async, measured: docs/debate.md. `--peers` builds Rocket, Gotham and Iron; `--short` takes a minute; `claim1`, `claim2`, `counter`, `claim3` … and backends choose
+debate *WHAT:
+    cargo run --release --manifest-path bench/Cargo.toml -p debate -- {{WHAT}}
+
 # Six planted faults, each of which must turn the suite red
-faults-planted:
-    tests/faults/run.sh
+planted:
+    tests/planted/run.sh
+
+# Faults of the system, injected into a server in its own process; with words, the cases and backends of these
+faults *CASES:
+    cargo test --all-features --test injected -- --run {{CASES}}
+
+# The tests under the compiler's address and leak sanitizers, or under the one that is named
+sanitize *SANITIZER:
+    tests/sanitize.sh {{SANITIZER}}
 
 # The lockfiles against RustSec: the copy that ADVISORY_DB names (a folder), else the user's own
 audit:
@@ -41,13 +65,21 @@ audit:
         echo "there is no copy of RustSec in $database: unpack one and name its folder in ADVISORY_DB" >&2
         exit 1
     fi
-    for lockfile in Cargo.lock fuzz/Cargo.lock; do
+    for lockfile in Cargo.lock fuzz/Cargo.lock tests/context/Cargo.lock; do
         [ ! -f "$lockfile" ] || cargo audit --no-fetch --stale --db "$database" --file "$lockfile"
     done
 
 # What deny.toml lets into the tree: licences, bans, sources, versions
 deny:
-    cargo deny check licenses bans sources
+    cargo deny --workspace check licenses bans sources
+
+# What handing a plain `fn` to the pool and back costs, beside a bare round trip, and what sleepers there do to others
+handover:
+    cargo run --release --manifest-path bench/Cargo.toml -p handover
+
+# The small concurrent parts in every order that their threads can come in; prints how many orders there were
+loom:
+    .ci/run loom
 
 # Each fuzz target for so many minutes, on the stable compiler (needs `cargo install cargo-fuzz`)
 fuzz MINUTES="5":
