@@ -6,8 +6,10 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use http::Method;
 
 use crate::{
-    BoxFuture, Limits, Request, Response,
+    BoxFuture, Limits,
     extract::{At, Captures, Context},
+    received::Received,
+    respond::Answer,
     routing::{Compiled, Endpoint, Found},
 };
 
@@ -17,16 +19,33 @@ pub struct App {
     body_bytes_max: u64,
 }
 
-/// What becomes of one request: the reply to poll, and the settings of the route that it met.
+/// What becomes of one request: the call that answers it, and the settings of the route that it met.
 pub struct Dispatch {
-    /// The reply. It is lazy: nothing of the app runs before its first poll.
-    pub reply: BoxFuture<Response>,
+    request: Received,
+    context: Context,
+}
+
+impl Dispatch {
+    /// Calls the handler. The reply is lazy: nothing of the app runs before its first poll, but for what clones the
+    /// handler.
+    pub fn reply(self) -> BoxFuture<Answer> {
+        self.context.enter(0, self.request)
+    }
+
     /// The most bytes that the request's body may have.
-    pub body_bytes_max: u64,
+    pub fn body_bytes_max(&self) -> u64 {
+        self.context.body_bytes_max
+    }
+
     /// Whether the reply is dropped when the client leaves.
-    pub cancels: bool,
+    pub fn cancels(&self) -> bool {
+        self.context.endpoint.cancels
+    }
+
     /// The number of the route, in [`App::route_names`].
-    pub route: u32,
+    pub fn route(&self) -> u32 {
+        self.context.endpoint.number
+    }
 }
 
 impl App {
@@ -48,30 +67,35 @@ impl App {
         self.routes.names.clone()
     }
 
-    /// Finds the route of `request`. `peer` is the client's address, where there is one.
-    pub fn dispatch(&self, request: Request, peer: Option<SocketAddr>) -> Dispatch {
+    /// Finds the route of `request`; nothing of the app runs here. `peer` is the client's address, where there is one.
+    pub fn dispatch(&self, request: impl Into<Received>, peer: Option<SocketAddr>) -> Dispatch {
+        let request = request.into();
         let (endpoint, captures) = self.find(&request);
         let endpoint = endpoint.clone();
         let body_bytes_max = endpoint.body_bytes_max.unwrap_or(self.body_bytes_max);
-        let (cancels, route) = (endpoint.cancels, endpoint.number);
         let context = Context { endpoint, at: At::Handler, captures, peer, body_bytes_max };
-        Dispatch { reply: context.enter(0, request), body_bytes_max, cancels, route }
+        Dispatch { request, context }
     }
 
-    fn find(&self, request: &Request) -> (&Arc<Endpoint>, Captures) {
-        let uri = request.uri();
-        match (request.method(), uri.path()) {
+    fn find(&self, request: &Received) -> (&Arc<Endpoint>, Captures) {
+        match (request.method(), request.path()) {
             // RFC 9112 §3.2.3 and §3.2.4: these targets name the server, not a path.
             (&Method::CONNECT, _) => (&self.routes.refusal, Captures::default()),
             (&Method::OPTIONS, "*") => (&self.routes.options, Captures::default()),
             (method, path) => match self.routes.find(path) {
                 Found::Route(route, values) => {
-                    (route.endpoint(method), Captures::new(uri, values.iter().map(|(_, value)| value)))
+                    (route.endpoint(method), Captures::new(request, values.iter().map(|(_, value)| value)))
                 }
-                Found::Nest(nest, values) => (&nest.not_found, Captures::new(uri, values.into_iter())),
+                Found::Nest(nest, values) => (&nest.not_found, Captures::new(request, values.into_iter())),
                 Found::Nothing => (&self.routes.not_found, Captures::default()),
             },
         }
+    }
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").field("request", &self.request).finish_non_exhaustive()
     }
 }
 

@@ -197,6 +197,8 @@ impl fmt::Debug for Disconnected {
 impl FromRequestParts for Disconnected {
     type Rejection = Infallible;
 
+    const READS_HEAD: bool = false;
+
     async fn from_request_parts(_: &mut Parts, _: &Context) -> Result<Self, Infallible> {
         Ok(here())
     }

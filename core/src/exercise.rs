@@ -61,7 +61,7 @@ pub(crate) fn send(app: &App, request: Request) -> Answer {
 
 pub(crate) fn send_to(app: &App, request: Request, peer: Option<SocketAddr>, pool: Pool) -> Answer {
     let mut jobs = 0;
-    let response: Response = drive(app.dispatch(request, peer).reply, pool, &mut jobs);
+    let response: Response = drive(app.dispatch(request, peer).reply(), pool, &mut jobs).into_response();
     let (parts, body) = response.into_parts();
     let body = drive(Box::pin(body.bytes()), pool, &mut 0).unwrap();
     Answer {

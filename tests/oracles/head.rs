@@ -32,7 +32,7 @@ pub fn check(bytes: &[u8]) {
     match event {
         Event::Request(head) => {
             let used = fed.min(bytes.len()) - connection.input_len();
-            is_sound(&head, &bytes[..used], &limits);
+            is_sound(head, &bytes[..used], &limits);
         }
         Event::Refused(refusal) => {
             let status = refusal.status.as_u16();
@@ -46,8 +46,13 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-fn is_sound(head: &RequestHead, bytes: &[u8], limits: &Limits) {
+fn is_sound(head: RequestHead, bytes: &[u8], limits: &Limits) {
     let shown = bytes.escape_ascii();
+    let is_framed = head.framing;
+    let path = head.path().to_owned();
+    let head = head.into_parts().unwrap_or_else(|refusal| panic!("{refusal}: {shown}"));
+    // CONNECT has none.
+    assert!(path == head.uri.path() || head.method == http::Method::CONNECT && path.is_empty(), "{shown}");
     let mut bytes = bytes;
     for _ in 0..2 {
         bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
@@ -61,12 +66,12 @@ fn is_sound(head: &RequestHead, bytes: &[u8], limits: &Limits) {
 
     let words = split(lines[0], b" ");
     let [method, target, version] = words[..] else { panic!("not three words: {shown}") };
-    assert_eq!(head.parts.method.as_str().as_bytes(), method, "{shown}");
+    assert_eq!(head.method.as_str().as_bytes(), method, "{shown}");
     assert!(method.iter().all(u8::is_ascii_graphic) && !method.is_empty(), "{shown}");
     assert!(target.iter().all(u8::is_ascii_graphic) && target.len() <= limits.target_bytes_max, "{shown}");
     assert!(version.len() == 8 && version.starts_with(b"HTTP/1.") && version[7].is_ascii_digit(), "{shown}");
     let expected = if version[7] == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
-    assert_eq!(head.parts.version, expected, "{shown}");
+    assert_eq!(head.version, expected, "{shown}");
 
     let fields: Vec<(String, &[u8])> = lines[1..]
         .iter()
@@ -81,13 +86,13 @@ fn is_sound(head: &RequestHead, bytes: &[u8], limits: &Limits) {
     assert!(fields.len() <= limits.headers_max, "{shown}");
     // RFC 9112 §3.2.2: the authority of the target is the Host, also where none was sent.
     let has_host = fields.iter().any(|(name, _)| name == "host");
-    let is_added = !has_host && head.parts.uri.scheme().is_some();
-    assert_eq!(fields.len() + usize::from(is_added), head.parts.headers.len(), "{shown}");
-    for name in head.parts.headers.keys() {
+    let is_added = !has_host && head.uri.scheme().is_some();
+    assert_eq!(fields.len() + usize::from(is_added), head.headers.len(), "{shown}");
+    for name in head.headers.keys() {
         let theirs: Vec<&[u8]> =
             fields.iter().filter(|(other, _)| other == name.as_str()).map(|(_, value)| *value).collect();
         let ours: Vec<&[u8]> =
-            head.parts.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+            head.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
         let is_replaced = name == header::HOST && !target.starts_with(b"/");
         assert!(is_replaced || ours == theirs, "{name}: {shown}");
     }
@@ -112,7 +117,7 @@ fn is_sound(head: &RequestHead, bytes: &[u8], limits: &Limits) {
         }
         _ => panic!("two framings: {shown}"),
     };
-    assert_eq!(head.framing, framing, "{shown}");
+    assert_eq!(is_framed, framing, "{shown}");
 
     let mut slots = [httparse::EMPTY_HEADER; 128];
     let mut other = httparse::Request::new(&mut slots);

@@ -120,7 +120,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 fn fetch(app: &App, uri: Uri) -> (u16, String) {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = uri;
-    let response = ready(app.dispatch(request, None).reply);
+    let response = ready(app.dispatch(request, None).reply()).into_response();
     let status = response.status().as_u16();
     let body = ready(Box::pin(response.into_body().bytes())).expect("a body in memory");
     (status, String::from_utf8(body.into()).expect("text"))

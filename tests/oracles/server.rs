@@ -96,12 +96,13 @@ impl Server {
             match self.connection.next_event() {
                 Event::NeedData => break,
                 Event::Request(head) => {
-                    let parts = &head.parts;
+                    let (framing, keep_alive, expect) = (head.framing, head.keep_alive, head.expect);
+                    let parts = head.into_parts().expect("few enough fields");
                     writeln!(self.log, "{} {} {:?}", parts.method, parts.uri, parts.version).unwrap();
                     for (name, value) in &parts.headers {
                         writeln!(self.log, "{name}: {}", value.as_bytes().escape_ascii()).unwrap();
                     }
-                    writeln!(self.log, "{:?} {:?} {:?}", head.framing, head.keep_alive, head.expect).unwrap();
+                    writeln!(self.log, "{:?} {:?} {:?}", framing, keep_alive, expect).unwrap();
                     let limit = if parts.method == Method::PUT { 10 } else { 1 << 20 };
                     if self.connection.limit_body(limit).is_err() {
                         self.answer(StatusCode::PAYLOAD_TOO_LARGE);

@@ -51,12 +51,13 @@ fn with(method: &Method, target: &[u8], host: &[u8]) {
     if head.windows(2).filter(|window| window == b"\r\n").count() > 3 || target.contains(&b' ') {
         return;
     }
-    let uri = &request.parts.uri;
+    let request = request.into_parts().unwrap_or_else(|refusal| panic!("{refusal}: {shown}"));
+    let uri = &request.uri;
     let target = std::str::from_utf8(target).unwrap_or_else(|_| panic!("not ASCII: {shown}"));
     assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\#".contains(&byte)), "{shown}");
     assert_eq!(target.parse::<Uri>().ok().as_ref(), Some(uri), "{shown}");
-    let own_host = request.parts.headers.get(header::HOST).expect("Host is there").as_bytes();
-    assert_eq!(request.parts.headers.get_all(header::HOST).iter().count(), 1, "{shown}");
+    let own_host = request.headers.get(header::HOST).expect("Host is there").as_bytes();
+    assert_eq!(request.headers.get_all(header::HOST).iter().count(), 1, "{shown}");
     match (method, target) {
         (&Method::CONNECT, _) => {
             assert!(uri.scheme().is_none() && uri.authority().is_some(), "{shown}");

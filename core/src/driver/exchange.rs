@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use http_body::{Body as HttpBody, Frame};
 
 use super::{
@@ -14,11 +14,11 @@ use super::{
     wait::{Fed, Time},
 };
 use crate::{
-    Body, BodyError, BoxFuture, CloseReason, Dispatch, Request, Response, Transport, ambient,
+    Body, BodyError, BoxFuture, CloseReason, Dispatch, Received, Transport, ambient,
     body::{self, Source},
     h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, RequestHead, SendBody},
     panics::{self, Held, Panicked, drop_contained},
-    respond,
+    respond::{self, Answer, AnswerHead},
 };
 
 /// Why there is no response.
@@ -42,33 +42,27 @@ impl<T: Transport> Driver<T> {
             Framing::Length(length) => with_source(Some(length)),
             Framing::Chunked => with_source(None),
         };
-        let request = Request::from_parts(head.parts, body);
-        let (app, peer) = (self.app.clone(), self.io.peer_address());
-        let dispatched = self.collecting(|| app.dispatch(request, peer));
-        let Ok(Dispatch { reply, body_bytes_max, cancels, route }) = dispatched else {
-            return Err(End::Refuse(INTERNAL_ERROR));
-        };
-        self.route = route;
-        let reply = Held::new(reply);
-        if self.connection.limit_body(body_bytes_max).is_err() {
+        let call = self.app.dispatch(Received::new(head, body), self.io.peer_address());
+        self.route = call.route();
+        if self.connection.limit_body(call.body_bytes_max()).is_err() {
             return Err(End::Refuse(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the request body is larger than this route allows",
             )));
         }
-        self.cancels = cancels;
-        if cancels {
+        self.cancels = call.cancels();
+        if self.cancels {
             self.collected.watch.get_or_insert_default();
         }
         // 3. The handler runs, and is fed with the body that it asks for.
-        let response = match self.reply(reply, source.as_ref()).await {
-            Ok(response) => response,
+        let answer = match self.reply(call, source.as_ref()).await {
+            Ok(answer) => answer,
             Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
             // What was answered before is still sent.
             Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
         };
         // 4. The response goes to the engine, its body piece by piece.
-        self.respond(response, source.as_ref()).await?;
+        self.respond(answer, source.as_ref()).await?;
         drop(source);
         // 5. What is left of the request is drained, and the connection goes on, or not.
         match self.connection.after_exchange() {
@@ -86,14 +80,21 @@ impl<T: Transport> Driver<T> {
     /// Polls the handler to its end.
     async fn reply(
         &mut self,
-        mut reply: Held<BoxFuture<Response>>,
+        call: Dispatch,
         source: Option<&Source>,
-    ) -> Result<Response, NoReply> {
+    ) -> Result<Answer, NoReply> {
         let wait_max = self.limits.blocking_queue_timeout;
+        let (mut call, mut reply) = (Some(call), None::<Held<BoxFuture<Answer>>>);
         let result = poll_fn(|cx| {
             loop {
-                let again = match self.contained(|| reply.as_mut().poll(cx)) {
-                    Ok(Poll::Ready(response)) if !self.is_cancelled() => return Poll::Ready(Ok(response)),
+                let polled = self.contained(|| {
+                    if let Some(call) = call.take() {
+                        reply = Some(Held::new(call.reply()));
+                    }
+                    reply.as_mut().map_or(Poll::Pending, |reply| reply.as_mut().poll(cx))
+                });
+                let again = match polled {
+                    Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
                     Ok(Poll::Ready(unwanted)) => {
                         drop_contained(unwanted);
                         false
@@ -143,22 +144,26 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    async fn respond(&mut self, response: Response, source: Option<&Source>) -> Result<(), End> {
-        let (mut parts, body) = response.into_parts();
-        let has_panicked = parts.extensions.get::<respond::Panicked>().is_some();
-        drop_contained(std::mem::take(&mut parts.extensions));
-        if !self.connection.can_end_with(parts.status) {
-            log::error!("a handler answered with {}, which ends no such request: 500 is sent", parts.status);
+    async fn respond(&mut self, answer: Answer, source: Option<&Source>) -> Result<(), End> {
+        let (mut head, body) = answer.into_parts();
+        let mut keep = if self.io.is_stopping() { KeepAlive::No } else { KeepAlive::Implied };
+        if let AnswerHead::Whole(parts) = &mut head {
+            if parts.extensions.get::<respond::Panicked>().is_some() {
+                keep = KeepAlive::No;
+            }
+            drop_contained(std::mem::take(&mut parts.extensions));
+        }
+        if !self.connection.can_end_with(head.status()) {
+            log::error!("a handler answered with {}, which ends no such request: 500 is sent", head.status());
             return Err(End::Refuse(INTERNAL_ERROR));
         }
-        let keep = if self.io.is_stopping() || has_panicked { KeepAlive::No } else { KeepAlive::Implied };
         self.connection.settle();
         self.writing.renew();
         match body.into_full() {
             Ok(data) => {
                 let length = BodyLength::Known(data.len() as u64);
                 let date = self.io.wall_clock();
-                if self.connection.send_response(parts.status, &parts.headers, length, keep, date)
+                if self.connection.send_response(head.status(), head.fields(), length, keep, date)
                     == SendBody::Yes
                 {
                     let sent = self.connection.send_data(data).and_then(|()| self.connection.send_end(None));
@@ -166,25 +171,28 @@ impl<T: Transport> Driver<T> {
                 }
                 Ok(())
             }
-            Err(body) => {
-                let head = Head { status: parts.status, headers: std::mem::take(&mut parts.headers), keep };
-                self.stream(head, body, source).await
-            }
+            Err(body) => self.stream(head, keep, body, source).await,
         }
     }
 
     /// Sends a response whose body comes piece by piece.
-    async fn stream(&mut self, head: Head, mut body: Body, source: Option<&Source>) -> Result<(), End> {
+    async fn stream(
+        &mut self,
+        head: AnswerHead,
+        keep: KeepAlive,
+        mut body: Body,
+        source: Option<&Source>,
+    ) -> Result<(), End> {
         let Ok(length) = self.contained(|| body.size_hint().exact()) else {
             return Err(End::Refuse(INTERNAL_ERROR));
         };
         let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
         let mut first = None;
-        if self.connection.sends_body(head.status) {
+        if self.connection.sends_body(head.status()) {
             first = Some(self.poll_before_head(&mut body, source).await?);
         }
         let date = self.io.wall_clock();
-        let send = self.connection.send_response(head.status, &head.headers, length, head.keep, date);
+        let send = self.connection.send_response(head.status(), head.fields(), length, keep, date);
         if send == SendBody::No {
             return Ok(());
         }
@@ -337,13 +345,6 @@ impl<T: Transport> Driver<T> {
     fn collecting<R>(&mut self, poll: impl FnOnce() -> R) -> Result<R, Panicked> {
         ambient::enter_driver(&mut self.collected, || panics::contained(poll))
     }
-}
-
-/// The head of a response whose body is streamed.
-struct Head {
-    status: StatusCode,
-    headers: HeaderMap,
-    keep: KeepAlive,
 }
 
 /// What a body gives.

@@ -62,7 +62,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
             },
             // 2. – 5. in exchange.rs.
             Event::Request(head) => {
-                let exchanged = driver.exchange(*head).await;
+                let exchanged = driver.exchange(head).await;
                 driver.io.leave_app();
                 driver.end_watch();
                 if let Err(end) = exchanged {

@@ -14,6 +14,8 @@ use crate::{Body, Request};
 impl FromRequest for Body {
     type Rejection = Infallible;
 
+    const READS_HEAD: bool = false;
+
     async fn from_request(request: Request, _: &Context) -> Result<Self, Infallible> {
         Ok(request.into_body())
     }
@@ -22,6 +24,8 @@ impl FromRequest for Body {
 impl FromRequest for Bytes {
     type Rejection = Rejection;
 
+    const READS_HEAD: bool = false;
+
     async fn from_request(request: Request, _: &Context) -> Result<Self, Rejection> {
         Ok(request.into_body().bytes().await?)
     }
@@ -29,6 +33,8 @@ impl FromRequest for Bytes {
 
 impl FromRequest for String {
     type Rejection = Rejection;
+
+    const READS_HEAD: bool = false;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
         let bytes = Bytes::from_request(request, context).await?;

@@ -1,7 +1,9 @@
 //! What a route captured: places in the raw path, so that matching allocates nothing.
 //! Nothing is decoded before it is asked for.
 
-use http::uri::{PathAndQuery, Uri};
+use bytes::Bytes;
+
+use crate::received::Received;
 
 /// The most captures that a path may have, those of its nests included.
 pub(crate) const CAPTURES_MAX: usize = 8;
@@ -10,16 +12,16 @@ pub(crate) const CAPTURES_MAX: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Captures {
     // Kept apart from the request, whose address a middleware may change.
-    target: Option<PathAndQuery>,
-    /// Start and end; `http::Uri` holds less than 64 KiB.
+    path: Bytes,
+    /// Start and end; a target is of less than 64 KiB, as `http::Uri` holds no more.
     places: [(u16, u16); CAPTURES_MAX],
     count: u8,
 }
 
 impl Captures {
-    /// Notes `values`, each a part of the path of `uri`.
-    pub(crate) fn new<'u>(uri: &'u Uri, values: impl Iterator<Item = &'u str>) -> Self {
-        let start = uri.path().as_ptr().addr();
+    /// Notes `values`, each a part of the path of `request`.
+    pub(crate) fn new<'r>(request: &'r Received, values: impl Iterator<Item = &'r str>) -> Self {
+        let start = request.path().as_ptr().addr();
         let mut captures = Self::default();
         for (place, value) in captures.places.iter_mut().zip(values) {
             let from = value.as_ptr().addr().wrapping_sub(start);
@@ -28,13 +30,14 @@ impl Captures {
             captures.count += 1;
         }
         if captures.count > 0 {
-            captures.target = uri.path_and_query().cloned();
+            captures.path = request.path_bytes();
         }
         captures
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        let path = self.target.as_ref().map_or("", PathAndQuery::path);
+        // Of a request's target, it is ASCII.
+        let path = std::str::from_utf8(&self.path).unwrap_or_default();
         self.places[..usize::from(self.count)]
             .iter()
             .map(|&(from, to)| path.get(usize::from(from)..usize::from(to)).unwrap_or_default())

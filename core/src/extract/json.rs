@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use super::{Context, FromRequest, Rejection, body::check_content_type};
 use crate::{
     IntoResponse, Request, Response,
-    respond::{escaped, typed, unsendable},
+    respond::{Answer, escaped, unsendable},
 };
 
 /// A JSON body, read or sent.
@@ -58,9 +58,13 @@ fn refuse(error: serde_json::Error) -> Rejection {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
+        self.into_answer().into_response()
+    }
+
+    fn into_answer(self) -> Answer {
         match serde_json::to_vec(&self.0) {
-            Ok(data) => typed(HeaderValue::from_static("application/json"), data),
-            Err(error) => unsendable(format_args!("Json: {error}")),
+            Ok(data) => Answer::typed(HeaderValue::from_static("application/json"), data),
+            Err(error) => unsendable(format_args!("Json: {error}")).into(),
         }
     }
 }

@@ -64,6 +64,10 @@ pub trait FromRequestParts: Sized + Send + 'static {
     /// What is answered where the value cannot be had.
     type Rejection: IntoResponse;
 
+    /// Whether it looks at the head that it is given. Say `false` for what is taken from the context alone: a handler
+    /// all of whose extractors do so costs less, as its request's head need not be made.
+    const READS_HEAD: bool = true;
+
     /// Takes the value from the head of the request, or from the context of its route.
     fn from_request_parts(
         parts: &mut Parts,
@@ -91,6 +95,9 @@ pub trait FromRequest<M = ViaRequest>: Sized + Send + 'static {
     /// What is answered where the value cannot be had.
     type Rejection: IntoResponse;
 
+    /// As [`FromRequestParts::READS_HEAD`]: `false` for what is taken from the body or the context alone.
+    const READS_HEAD: bool = true;
+
     /// Takes the value from the request.
     fn from_request(
         request: Request,
@@ -113,6 +120,8 @@ pub enum ViaParts {}
 
 impl<T: FromRequestParts> FromRequest<ViaParts> for T {
     type Rejection = T::Rejection;
+
+    const READS_HEAD: bool = T::READS_HEAD;
 
     fn from_request(
         request: Request,
@@ -159,6 +168,8 @@ pub struct PeerAddress(pub SocketAddr);
 impl FromRequestParts for PeerAddress {
     type Rejection = Rejection;
 
+    const READS_HEAD: bool = false;
+
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         context.peer_address().map(Self).ok_or_else(|| {
             Rejection::internal("PeerAddress: this connection has none; take Option<PeerAddress>".into())
@@ -168,6 +179,8 @@ impl FromRequestParts for PeerAddress {
 
 impl FromRequestParts for Option<PeerAddress> {
     type Rejection = Infallible;
+
+    const READS_HEAD: bool = false;
 
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Infallible> {
         Ok(context.peer_address().map(PeerAddress))
@@ -213,6 +226,8 @@ impl<T: Clone + Send + Sync + 'static> FromRequestParts for Extension<T> {
 impl<T: FromRequestParts<Rejection: Send + 'static>> FromRequestParts for Result<T, T::Rejection> {
     type Rejection = Infallible;
 
+    const READS_HEAD: bool = T::READS_HEAD;
+
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Infallible> {
         Ok(T::from_request_parts(parts, context).await)
     }
@@ -225,6 +240,8 @@ impl<T: FromRequestParts<Rejection: Send + 'static>> FromRequestParts for Result
 /// The value or its rejection: the handler decides what to answer.
 impl<T: FromRequest<Rejection: Send + 'static>> FromRequest for Result<T, T::Rejection> {
     type Rejection = Infallible;
+
+    const READS_HEAD: bool = T::READS_HEAD;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Infallible> {
         Ok(T::from_request(request, context).await)

@@ -51,6 +51,8 @@ impl<T> Deref for Path<T> {
 impl<T: FromPath> FromRequestParts for Path<T> {
     type Rejection = Rejection;
 
+    const READS_HEAD: bool = false;
+
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         T::from_path(context.path_values()).map(Self)
     }

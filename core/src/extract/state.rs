@@ -30,6 +30,8 @@ impl<T> Deref for State<T> {
 impl<T: Clone + Send + Sync + 'static> FromRequestParts for State<T> {
     type Rejection = Rejection;
 
+    const READS_HEAD: bool = false;
+
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         match context.state::<T>() {
             Some(value) => Ok(Self(value.clone())),

@@ -6,7 +6,8 @@ use http::HeaderMap;
 
 use super::{
     Framing,
-    head::{is_token_byte, parse_fields},
+    grammar::token_run,
+    head::fields,
     input::{Expecting, Input},
     trailers, work,
 };
@@ -207,11 +208,11 @@ impl Chunked {
                 if self.trailers == 0 {
                     return Ok(Some(None));
                 }
-                let mut fields = parse_fields(&section, 0, self.trailers)
+                let mut trailers = fields(&section, 0, self.trailers)
                     .map_err(|refusal| BodyFault::Malformed(refusal.reason))?;
                 // So that no handler can take them for header fields.
-                trailers::FORBIDDEN.iter().for_each(|name| drop(fields.remove(name)));
-                return Ok(Some(Some(fields)));
+                trailers::FORBIDDEN.iter().for_each(|name| drop(trailers.remove(name)));
+                return Ok(Some(Some(trailers)));
             }
             self.trailers += 1;
             if self.trailers > limits.trailers_max {
@@ -269,7 +270,7 @@ fn skip_space(bytes: &[u8]) -> &[u8] {
 }
 
 fn skip_token(bytes: &[u8]) -> Option<&[u8]> {
-    let count = bytes.iter().take_while(|&&byte| is_token_byte(byte)).count();
+    let count = token_run(bytes);
     (count > 0).then(|| &bytes[count..])
 }
 

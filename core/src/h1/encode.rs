@@ -8,9 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
 use super::{KeepAlive, output::Output, trailers};
+use crate::respond::Fields;
 
 /// How long a response's body is, as far as is known when its head is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +44,13 @@ pub(super) struct Asked {
 pub(super) fn encoding(
     asked: &Asked,
     status: StatusCode,
-    headers: &HeaderMap,
+    fields: Fields<'_>,
     length: BodyLength,
 ) -> Encoding {
     if asked.method == Method::HEAD || has_no_body(status) {
         return Encoding::None;
     }
-    match (length, declared_length(headers)) {
+    match (length, declared_length(fields)) {
         (BodyLength::Known(length), _) | (BodyLength::Unknown, Some(length)) => Encoding::Length(length),
         (BodyLength::Unknown, None) if asked.version == Version::HTTP_10 => Encoding::UntilClose,
         (BodyLength::Unknown, None) => Encoding::Chunked,
@@ -62,7 +63,8 @@ pub(super) fn has_no_body(status: StatusCode) -> bool {
 }
 
 /// A `Content-Length` that the handler set, for a stream whose size it knows.
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
+fn declared_length(fields: Fields<'_>) -> Option<u64> {
+    let Fields::Map(headers) = fields else { return None };
     let value = headers.get(header::CONTENT_LENGTH)?.as_bytes();
     (!value.is_empty() && value.iter().all(u8::is_ascii_digit))
         .then(|| std::str::from_utf8(value).ok()?.parse().ok())
@@ -74,34 +76,25 @@ pub(super) fn put_head(
     output: &mut Output,
     asked: &Asked,
     status: StatusCode,
-    headers: &HeaderMap,
+    fields: Fields<'_>,
     length: BodyLength,
     keep_alive: KeepAlive,
     wall_clock: SystemTime,
 ) {
-    // RFC 9110 §2.5: the version is the server's own, also towards 1.0.
-    output.put(b"HTTP/1.1 ");
-    output.put(status.as_str().as_bytes());
-    output.put(b" ");
-    output.put(status.canonical_reason().unwrap_or("").as_bytes());
-    output.put(b"\r\n");
-    for (name, value) in headers {
-        // RFC 9110 §7.6.1: Keep-Alive would have to be listed in Connection, which is written here alone.
-        let is_ours = matches!(
-            *name,
-            header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION | header::DATE
-        ) || name.as_str() == "keep-alive";
-        if is_ours {
-            continue;
+    put_status_line(output, status);
+    let mut upgrades = false;
+    match fields {
+        Fields::Type(content_type) => put_field(output, b"content-type", content_type.as_bytes()),
+        Fields::Map(headers) => {
+            upgrades = headers.contains_key(header::UPGRADE);
+            for (name, value) in headers.iter().filter(|(name, _)| !is_ours(name)) {
+                put_field(output, name.as_str().as_bytes(), value.as_bytes());
+            }
         }
-        output.put(name.as_str().as_bytes());
-        output.put(b": ");
-        output.put(value.as_bytes());
-        output.put(b"\r\n");
     }
-    put_framing(output, asked, status, headers, length);
+    put_framing(output, asked, status, fields, length);
     // RFC 9110 §7.8: who sends Upgrade sends its connection option too.
-    output.put(match (keep_alive, headers.contains_key(header::UPGRADE)) {
+    output.put(match (keep_alive, upgrades) {
         (KeepAlive::Implied, false) => b"",
         (KeepAlive::Implied, true) => b"connection: upgrade\r\n",
         (KeepAlive::Asked, false) => b"connection: keep-alive\r\n",
@@ -113,26 +106,54 @@ pub(super) fn put_head(
     output.put(b"\r\n");
 }
 
+/// RFC 9110 §2.5: the version is the server's own, also towards 1.0.
+fn put_status_line(output: &mut Output, status: StatusCode) {
+    if status == StatusCode::OK {
+        return output.put(b"HTTP/1.1 200 OK\r\n");
+    }
+    output.put(b"HTTP/1.1 ");
+    output.put(status.as_str().as_bytes());
+    output.put(b" ");
+    output.put(status.canonical_reason().unwrap_or("").as_bytes());
+    output.put(b"\r\n");
+}
+
+fn put_field(output: &mut Output, name: &[u8], value: &[u8]) {
+    output.put(name);
+    output.put(b": ");
+    output.put(value);
+    output.put(b"\r\n");
+}
+
+/// The fields that a handler's response may have and that are written here alone. RFC 9110 §7.6.1: Keep-Alive would
+/// have to be listed in Connection.
+fn is_ours(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION | header::DATE
+    ) || name.as_str() == "keep-alive"
+}
+
 fn put_framing(
     output: &mut Output,
     asked: &Asked,
     status: StatusCode,
-    headers: &HeaderMap,
+    fields: Fields<'_>,
     length: BodyLength,
 ) {
-    let length_field = match encoding(asked, status, headers, length) {
+    let length_field = match encoding(asked, status, fields, length) {
         Encoding::Length(length) => Some(length),
         Encoding::Chunked => return output.put(b"transfer-encoding: chunked\r\n"),
         Encoding::UntilClose => None,
         // RFC 9110 §8.6: none in 1xx and 204; in 304 and for HEAD that of the body left out.
         Encoding::None if status.is_informational() || status == StatusCode::NO_CONTENT => None,
-        Encoding::None if status == StatusCode::NOT_MODIFIED => declared_length(headers),
+        Encoding::None if status == StatusCode::NOT_MODIFIED => declared_length(fields),
         // RFC 9110 §15.3.6: no content, and the length that says so.
         Encoding::None if status == StatusCode::RESET_CONTENT => Some(0),
         Encoding::None => match length {
-            BodyLength::Known(0) => declared_length(headers).or(Some(0)),
+            BodyLength::Known(0) => declared_length(fields).or(Some(0)),
             BodyLength::Known(length) => Some(length),
-            BodyLength::Unknown => declared_length(headers),
+            BodyLength::Unknown => declared_length(fields),
         },
     };
     if let Some(length) = length_field {
@@ -163,10 +184,7 @@ pub(super) fn put_last_chunk(output: &mut Output, fields: Option<&HeaderMap>) {
         if trailers::FORBIDDEN.contains(name) {
             continue;
         }
-        output.put(name.as_str().as_bytes());
-        output.put(b": ");
-        output.put(value.as_bytes());
-        output.put(b"\r\n");
+        put_field(output, name.as_str().as_bytes(), value.as_bytes());
     }
     output.put(b"\r\n");
 }

@@ -1,9 +1,17 @@
 //! What the fields of a request head say about the connection: how long the body is, whether the
-//! connection stays, whether a 100 is expected. Each refusal names its rule. No bytes are moved here.
+//! connection stays, whether a 100 is expected, whose host it is for. Each refusal names its rule. No bytes
+//! are moved here.
 
-use http::{HeaderMap, StatusCode, Version, header};
+use std::ops::Range;
 
-use super::{Refusal, head::is_token_byte};
+use http::{StatusCode, Version, header};
+
+use super::{
+    Refusal,
+    grammar::is_token_byte,
+    target::{self, Target},
+};
+use crate::respond::Fields;
 
 /// How the end of a request's body is found, RFC 9112 §6.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,31 +44,137 @@ pub enum Expect {
     Continue,
 }
 
-pub(super) fn framing(version: Version, headers: &HeaderMap) -> Result<Framing, Refusal> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    match (codings.next(), lengths.next()) {
-        (None, None) => Ok(Framing::Empty),
-        (Some(_), Some(_)) => {
+/// What the fields of a head say that matters here, noted as they pass: no map of them is needed for it.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    host: Single,
+    content_length: Single,
+    transfer_encoding: Single,
+    closes: bool,
+    keeps_alive: bool,
+    expects: Expects,
+}
+
+/// A field that may come once.
+#[derive(Debug, Default)]
+enum Single {
+    #[default]
+    Absent,
+    /// Where its value is.
+    Once(Range<usize>),
+    Repeated,
+}
+
+impl Single {
+    fn note(&mut self, value: Range<usize>) {
+        *self = match self {
+            Self::Absent => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Expects {
+    #[default]
+    Nothing,
+    Continue,
+    /// Something that is not known here.
+    Unknown,
+}
+
+impl Noted {
+    /// Notes the field whose name and value are at these places of the head.
+    pub(super) fn note(&mut self, head: &[u8], name: Range<usize>, value: Range<usize>) {
+        let name = &head[name];
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            4 if is(b"host") => self.host.note(value),
+            14 if is(b"content-length") => self.content_length.note(value),
+            17 if is(b"transfer-encoding") => self.transfer_encoding.note(value),
+            10 if is(b"connection") => {
+                for option in members(&head[value]) {
+                    self.closes |= option.eq_ignore_ascii_case(b"close");
+                    self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            6 if is(b"expect") => {
+                for member in members(&head[value]).filter(|member| !member.is_empty()) {
+                    let is_known = member.eq_ignore_ascii_case(b"100-continue");
+                    self.expects = match self.expects {
+                        Expects::Nothing | Expects::Continue if is_known => Expects::Continue,
+                        _ => Expects::Unknown,
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// RFC 9112 §3.2: exactly one Host in 1.1, and a valid one. One that is empty is valid by its grammar; but
+    /// where the target has no authority, it makes an http URI without a host, which RFC 9110 §4.2.1 has rejected.
+    pub(super) fn check_host(&self, version: Version, target: &Target, head: &[u8]) -> Result<(), Refusal> {
+        match &self.host {
+            Single::Absent if version == Version::HTTP_10 => Ok(()),
+            Single::Absent => Err(Refusal::bad_request("the Host field is missing")),
+            Single::Repeated => Err(Refusal::bad_request("the Host field is given more than once")),
+            Single::Once(value) => match (head[value.clone()].trim_ascii(), target) {
+                ([], Target::Absolute(_) | Target::Authority(_)) => Ok(()),
+                ([], Target::Origin { .. } | Target::Asterisk) => {
+                    Err(Refusal::bad_request("the Host field is empty"))
+                }
+                (host, _) if target::is_host(host) => Ok(()),
+                (_, _) => Err(Refusal::bad_request("the Host field is malformed")),
+            },
+        }
+    }
+
+    /// How the body's end is found.
+    pub(super) fn framing(&self, version: Version, head: &[u8]) -> Result<Framing, Refusal> {
+        match (&self.transfer_encoding, &self.content_length) {
+            (Single::Absent, Single::Absent) => Ok(Framing::Empty),
+            (Single::Absent, Single::Once(length)) => parse_length(head[length.clone()].trim_ascii()),
+            // RFC 9110 §8.6: repeated values may be folded; refusing them is the safe choice it allows.
+            (Single::Absent, Single::Repeated) => {
+                Err(Refusal::bad_request("Content-Length is given more than once"))
+            }
+            // RFC 9112 §6.1: such framing is to be treated as faulty.
+            (Single::Once(_), Single::Absent) if version == Version::HTTP_10 => {
+                Err(Refusal::bad_request("HTTP/1.0 has no Transfer-Encoding"))
+            }
+            (Single::Once(coding), Single::Absent) => parse_coding(head[coding.clone()].trim_ascii()),
+            (Single::Repeated, Single::Absent) => {
+                Err(Refusal::bad_request("Transfer-Encoding is given more than once"))
+            }
             // RFC 9112 §6.1: a request with both ought to be handled as an error.
-            Err(Refusal::bad_request("both Transfer-Encoding and Content-Length are given"))
+            (Single::Once(_) | Single::Repeated, Single::Once(_) | Single::Repeated) => {
+                Err(Refusal::bad_request("both Transfer-Encoding and Content-Length are given"))
+            }
         }
-        (None, Some(length)) => {
-            if lengths.next().is_some() {
-                // RFC 9110 §8.6: repeated values may be folded; refusing them is the safe choice it allows.
-                return Err(Refusal::bad_request("Content-Length is given more than once"));
-            }
-            parse_length(length.as_bytes())
+    }
+
+    /// RFC 9112 §9.3: close wins, whatever else is listed.
+    pub(super) fn keep_alive(&self, version: Version) -> KeepAlive {
+        match (version, self.keeps_alive) {
+            _ if self.closes => KeepAlive::No,
+            (Version::HTTP_10, true) => KeepAlive::Asked,
+            (Version::HTTP_10, false) => KeepAlive::No,
+            _ => KeepAlive::Implied,
         }
-        (Some(coding), None) => {
-            if codings.next().is_some() {
-                return Err(Refusal::bad_request("Transfer-Encoding is given more than once"));
+    }
+
+    /// Whether a 100 is waited for, by a request of this framing.
+    pub(super) fn expect(&self, version: Version, framing: Framing) -> Result<Expect, Refusal> {
+        match self.expects {
+            Expects::Unknown => Err(Refusal::new(
+                StatusCode::EXPECTATION_FAILED,
+                "the only expectation that is met is 100-continue",
+            )),
+            // RFC 9110 §10.1.1: ignored in 1.0; pointless without a body.
+            Expects::Continue if version != Version::HTTP_10 && framing != Framing::Empty => {
+                Ok(Expect::Continue)
             }
-            if version == Version::HTTP_10 {
-                // RFC 9112 §6.1: such framing is to be treated as faulty.
-                return Err(Refusal::bad_request("HTTP/1.0 has no Transfer-Encoding"));
-            }
-            parse_coding(coding.as_bytes())
+            Expects::Continue | Expects::Nothing => Ok(Expect::Nothing),
         }
     }
 }
@@ -86,8 +200,7 @@ fn parse_coding(value: &[u8]) -> Result<Framing, Refusal> {
     const UNKNOWN: Refusal =
         Refusal::new(StatusCode::NOT_IMPLEMENTED, "this transfer coding is not implemented");
     // RFC 9110 §5.6.1.2: empty list elements are ignored.
-    let mut codings =
-        value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty());
+    let mut codings = members(value).filter(|coding| !coding.is_empty());
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let last = codings.next_back().unwrap_or_default();
     if codings.clone().any(is_chunked) {
@@ -110,48 +223,15 @@ fn parse_coding(value: &[u8]) -> Result<Framing, Refusal> {
 /// Those of RFC 9112 §7 beside chunked, with their old names, and one that RFC 2616 had.
 const KNOWN_CODINGS: [&[u8]; 6] = [b"compress", b"x-compress", b"deflate", b"gzip", b"x-gzip", b"identity"];
 
-pub(super) fn keep_alive(version: Version, headers: &HeaderMap) -> KeepAlive {
-    let mut keep = if version == Version::HTTP_10 { KeepAlive::No } else { KeepAlive::Implied };
-    for option in options(headers) {
-        if option.eq_ignore_ascii_case(b"close") {
-            // RFC 9112 §9.3: close wins, whatever else is listed.
-            return KeepAlive::No;
-        }
-        if version == Version::HTTP_10 && option.eq_ignore_ascii_case(b"keep-alive") {
-            keep = KeepAlive::Asked;
-        }
-    }
-    keep
-}
-
 /// Whether the handler asked for a close in its response.
-pub(super) fn asks_to_close(headers: &HeaderMap) -> bool {
-    options(headers).any(|option| option.eq_ignore_ascii_case(b"close"))
-}
-
-/// The members of `Connection`, RFC 9110 §7.6.1.
-fn options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+pub(super) fn asks_to_close(fields: Fields<'_>) -> bool {
+    let Fields::Map(headers) = fields else { return false };
+    // RFC 9110 §7.6.1.
     let values = headers.get_all(header::CONNECTION).iter();
-    values.flat_map(|value| value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii))
+    values.flat_map(|value| members(value.as_bytes())).any(|option| option.eq_ignore_ascii_case(b"close"))
 }
 
-pub(super) fn expect(version: Version, headers: &HeaderMap, framing: Framing) -> Result<Expect, Refusal> {
-    let mut expect = Expect::Nothing;
-    for value in headers.get_all(header::EXPECT) {
-        for member in value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-            if member.eq_ignore_ascii_case(b"100-continue") {
-                expect = Expect::Continue;
-            } else if !member.is_empty() {
-                return Err(Refusal::new(
-                    StatusCode::EXPECTATION_FAILED,
-                    "the only expectation that is met is 100-continue",
-                ));
-            }
-        }
-    }
-    // RFC 9110 §10.1.1: ignored in 1.0; pointless without a body.
-    if version == Version::HTTP_10 || framing == Framing::Empty {
-        expect = Expect::Nothing;
-    }
-    Ok(expect)
+/// The members of a list, RFC 9110 §5.6.1: some may be empty.
+fn members(list: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
+    list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }

@@ -20,12 +20,13 @@
 //! connection.input_space()[..request.len()].copy_from_slice(request);
 //! connection.receive(request.len());
 //! let Event::Request(head) = connection.next_event() else { panic!("a whole request was received") };
-//! assert_eq!(head.parts.uri.path(), "/hello");
+//! assert_eq!(head.path(), "/hello");
 //! ```
 
 mod decode;
 mod encode;
 mod framing;
+mod grammar;
 mod head;
 mod input;
 mod output;
@@ -39,7 +40,7 @@ mod work;
 use std::{io::IoSlice, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
 pub use decode::BodyFault;
 pub use encode::BodyLength;
@@ -47,7 +48,7 @@ pub use framing::{Expect, Framing, KeepAlive};
 pub use head::RequestHead;
 pub use refusal::Refusal;
 
-use crate::Limits;
+use crate::{Limits, respond::Fields};
 use decode::{Decoded, Decoder};
 use encode::{Asked, Encoding};
 use input::{Expecting, Input};
@@ -89,7 +90,7 @@ pub enum Event {
     /// Nothing more without more bytes: read into [`Connection::input_space`].
     NeedData,
     /// A request's head; its body, if any, follows as `Data`.
-    Request(Box<RequestHead>),
+    Request(RequestHead),
     /// Bytes of the request's body.
     Data(Bytes),
     /// The request's body is complete; its trailers, if it had any.
@@ -191,7 +192,7 @@ impl Connection {
             State::Head(scan) => match scan.advance(&mut self.input, &self.limits) {
                 Ok(Some(head)) => {
                     self.state = State::Exchange(Exchange::new(&head, self.limits.body_bytes_max));
-                    Event::Request(Box::new(head))
+                    Event::Request(head)
                 }
                 Ok(None) if !self.input.ended() => Event::NeedData,
                 Ok(None) => {
@@ -275,19 +276,20 @@ impl Connection {
     /// Writes the head of the response. `keep` is `KeepAlive::No` where the server wants to close.
     ///
     /// [`settle`](Self::settle) comes first.
-    pub fn send_response(
+    pub fn send_response<'a>(
         &mut self,
         status: StatusCode,
-        headers: &HeaderMap,
+        fields: impl Into<Fields<'a>>,
         length: BodyLength,
         keep: KeepAlive,
         wall_clock: SystemTime,
     ) -> SendBody {
+        let fields = fields.into();
         let State::Exchange(exchange) = &mut self.state else { return SendBody::No };
-        let encoding = encode::encoding(&exchange.asked, status, headers, length);
+        let encoding = encode::encoding(&exchange.asked, status, fields, length);
         if keep == KeepAlive::No
             || encoding == Encoding::UntilClose
-            || framing::asks_to_close(headers)
+            || framing::asks_to_close(fields)
             // The client may or may not send a body that was never asked for: RFC 9110 §10.1.1.
             || exchange.expect == Expect::Continue
             || exchange.fault.is_some()
@@ -298,7 +300,7 @@ impl Connection {
             &mut self.output,
             &exchange.asked,
             status,
-            headers,
+            fields,
             length,
             exchange.keep_alive,
             wall_clock,
@@ -381,9 +383,9 @@ impl Connection {
             State::Closed { is_head } => refused(*is_head),
         };
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         let body = Bytes::from(format!("{}\n", refusal.reason));
         let length = BodyLength::Known(body.len() as u64);
@@ -391,7 +393,7 @@ impl Connection {
             &mut self.output,
             &asked,
             refusal.status,
-            &headers,
+            Fields::Map(&headers),
             length,
             KeepAlive::No,
             wall_clock,
@@ -447,7 +449,7 @@ pub const OVERLOADED: Refusal =
 impl Exchange {
     fn new(head: &RequestHead, body_bytes_max: u64) -> Self {
         Self {
-            asked: Asked { method: head.parts.method.clone(), version: head.parts.version },
+            asked: Asked { method: head.method.clone(), version: head.version },
             keep_alive: head.keep_alive,
             expect: head.expect,
             framing: head.framing,

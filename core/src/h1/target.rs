@@ -1,33 +1,45 @@
 //! Request targets and Host: their grammar, byte by byte. Nothing here decodes or normalises.
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 
-use super::Refusal;
+use super::{
+    Refusal,
+    grammar::{is_sub_delim, is_unreserved, reg_name_run, target_run},
+};
 
-/// The form of a request target, RFC 9112 §3.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Origin,
-    Absolute,
-    Authority,
+/// A request target, RFC 9112 §3.2.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// A path, of so many bytes, and a query.
+    Origin {
+        path_len: usize,
+    },
+    Absolute(Box<Uri>),
+    Authority(Box<Uri>),
     Asterisk,
 }
 
-/// Checks `target` for `method` and tells its form.
-pub(super) fn check(method: &Method, target: &[u8]) -> Result<Form, Refusal> {
+pub(super) const MALFORMED: Refusal = Refusal::bad_request("the request target is malformed");
+
+/// Checks `target` for `method`. What nearly all requests have is only looked at; of the rest a `Uri` is made.
+pub(super) fn parse(method: &Method, target: &[u8]) -> Result<Target, Refusal> {
+    let uri = || Uri::try_from(target).map(Box::new).map_err(|_| MALFORMED);
     if *method == Method::CONNECT {
         // RFC 9112 §3.2.3: only CONNECT has the authority form, and it has no other.
         return if is_host(target) && names_port(target) {
-            Ok(Form::Authority)
+            Ok(Target::Authority(uri()?))
         } else {
             Err(Refusal::bad_request("the target of CONNECT must be a host and a port"))
         };
     }
     match target {
-        [b'/', ..] => check_path_and_query(target).map(|()| Form::Origin),
+        [b'/', ..] => Ok(Target::Origin { path_len: check_path_and_query(target)? }),
         // RFC 9112 §3.2.4: only for a server-wide OPTIONS.
-        b"*" if *method == Method::OPTIONS => Ok(Form::Asterisk),
-        _ => check_absolute(target).map(|()| Form::Absolute),
+        b"*" if *method == Method::OPTIONS => Ok(Target::Asterisk),
+        _ => {
+            check_absolute(target)?;
+            Ok(Target::Absolute(uri()?))
+        }
     }
 }
 
@@ -56,44 +68,28 @@ fn check_absolute(target: &[u8]) -> Result<(), Refusal> {
     if is_https { Err(UNSECURED) } else { Ok(()) }
 }
 
-fn check_path_and_query(target: &[u8]) -> Result<(), Refusal> {
-    let mut in_query = false;
-    let mut bytes = target.iter();
-    while let Some(&byte) = bytes.next() {
-        match byte {
-            b'?' => in_query = true,
-            b'%' => {
-                // Browsers leave a lone `%` in a query as it was typed; in a path it cannot be decoded.
-                let mut escape = bytes.as_slice().iter();
-                let is_escape = escape.next().is_some_and(u8::is_ascii_hexdigit)
-                    && escape.next().is_some_and(u8::is_ascii_hexdigit);
-                if !is_escape && !in_query {
-                    return Err(Refusal::bad_request("the path has a % that is not an escape"));
-                }
+/// Gives the length of the path.
+fn check_path_and_query(target: &[u8]) -> Result<usize, Refusal> {
+    let mut path_len = None;
+    let mut place = 0;
+    loop {
+        place += target_run(&target[place..]);
+        match target[place..] {
+            [] => return Ok(path_len.unwrap_or(place)),
+            [b'?', ..] => {
+                path_len.get_or_insert(place);
             }
+            // Browsers leave a lone `%` in a query as it was typed; in a path it cannot be decoded.
+            [b'%', ..] if path_len.is_some() => {}
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {}
+            [b'%', ..] => return Err(Refusal::bad_request("the path has a % that is not an escape")),
             // Browsers escape it in a path, and leave it in a query.
-            b'`' if in_query => {}
-            b'#' => return Err(Refusal::bad_request("the request target has a fragment")),
-            _ if is_target_byte(byte) => {}
+            [b'`', ..] if path_len.is_some() => {}
+            [b'#', ..] => return Err(Refusal::bad_request("the request target has a fragment")),
             _ => return Err(Refusal::bad_request("the request target has a character that must be escaped")),
         }
+        place += 1;
     }
-    Ok(())
-}
-
-/// RFC 3986 §3.3 `pchar`, `/`, and what browsers send raw (WHATWG URL: `[ ] | ^ { }`).
-fn is_target_byte(byte: u8) -> bool {
-    is_unreserved(byte)
-        || is_sub_delim(byte)
-        || matches!(byte, b':' | b'@' | b'/' | b'[' | b']' | b'|' | b'^' | b'{' | b'}')
-}
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-fn is_sub_delim(byte: u8) -> bool {
-    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 /// `uri-host [ ":" port ]` as of a Host field (RFC 9110 §7.2) or an authority: a host that is not empty, with an
@@ -148,20 +144,14 @@ fn is_ip_literal(literal: &[u8]) -> bool {
 }
 
 fn is_reg_name(name: &[u8]) -> bool {
-    let mut bytes = name.iter();
-    while let Some(&byte) = bytes.next() {
-        let valid = match byte {
-            b'%' => {
-                bytes.next().is_some_and(u8::is_ascii_hexdigit)
-                    && bytes.next().is_some_and(u8::is_ascii_hexdigit)
-            }
-            _ => is_unreserved(byte) || is_sub_delim(byte),
-        };
-        if !valid {
-            return false;
+    let mut rest = name;
+    loop {
+        rest = match &rest[reg_name_run(rest)..] {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            _ => return false,
         }
     }
-    true
 }
 
 #[cfg(test)]
@@ -171,23 +161,24 @@ mod tests {
     #[test]
     fn targets() {
         let get = Method::GET;
-        let cases: &[(&str, &Method, &[u8], Option<Form>)] = &[
-            ("root", &get, b"/", Some(Form::Origin)),
-            ("escapes", &get, b"/a%20b?c=%41", Some(Form::Origin)),
-            ("lone percent in query", &get, b"/?off=100%", Some(Form::Origin)),
+        // The length of the path, where the target begins with one; 0 for the other forms.
+        let cases: &[(&str, &Method, &[u8], Option<usize>)] = &[
+            ("root", &get, b"/", Some(1)),
+            ("escapes", &get, b"/a%20b?c=%41", Some(6)),
+            ("lone percent in query", &get, b"/?off=100%", Some(1)),
             ("lone percent in path", &get, b"/100%", None),
-            ("browser's raw query", &get, b"/?a[]=1|2&b={x}", Some(Form::Origin)),
-            ("backtick in query", &get, b"/?q=`a`", Some(Form::Origin)),
+            ("browser's raw query", &get, b"/?a[]=1|2&b={x}", Some(1)),
+            ("backtick in query", &get, b"/?q=`a`", Some(1)),
             ("backtick in path", &get, b"/`a`", None),
-            ("two slashes", &get, b"//a", Some(Form::Origin)),
-            ("absolute", &get, b"http://example.com/a", Some(Form::Absolute)),
-            ("absolute without path", &get, b"http://example.com", Some(Form::Absolute)),
+            ("two slashes", &get, b"//a", Some(3)),
+            ("absolute", &get, b"http://example.com/a", Some(0)),
+            ("absolute without path", &get, b"http://example.com", Some(0)),
             ("absolute with userinfo", &get, b"http://u@example.com/", None),
             ("absolute without host", &get, b"http:///a", None),
             ("https", &get, b"https://example.com/", None),
             ("other scheme", &get, b"ftp://example.com/", None),
             ("asterisk for GET", &get, b"*", None),
-            ("asterisk for OPTIONS", &Method::OPTIONS, b"*", Some(Form::Asterisk)),
+            ("asterisk for OPTIONS", &Method::OPTIONS, b"*", Some(0)),
             ("authority for GET", &get, b"example.com:80", None),
             ("bare word", &get, b"foo", None),
             ("fragment", &get, b"/a#b", None),
@@ -195,8 +186,8 @@ mod tests {
             ("raw UTF-8", &get, "/ä".as_bytes(), None),
             ("control", &get, b"/\x01", None),
             ("delete", &get, b"/\x7f", None),
-            ("authority for CONNECT", &Method::CONNECT, b"example.com:443", Some(Form::Authority)),
-            ("IPv6 for CONNECT", &Method::CONNECT, b"[::1]:443", Some(Form::Authority)),
+            ("authority for CONNECT", &Method::CONNECT, b"example.com:443", Some(0)),
+            ("IPv6 for CONNECT", &Method::CONNECT, b"[::1]:443", Some(0)),
             ("IPv6 without a port for CONNECT", &Method::CONNECT, b"[::1]", None),
             ("empty port for CONNECT", &Method::CONNECT, b"example.com:", None),
             ("port zero for CONNECT", &Method::CONNECT, b"example.com:00", None),
@@ -204,8 +195,12 @@ mod tests {
             ("path for CONNECT", &Method::CONNECT, b"/a", None),
             ("empty", &get, b"", None),
         ];
-        for (name, method, target, form) in cases {
-            assert_eq!(check(method, target).ok(), *form, "{name}");
+        for (name, method, target, expected) in cases {
+            let path_len = parse(method, target).ok().map(|target| match target {
+                Target::Origin { path_len } => path_len,
+                Target::Absolute(_) | Target::Authority(_) | Target::Asterisk => 0,
+            });
+            assert_eq!(path_len, *expected, "{name}");
         }
     }
 

@@ -59,7 +59,8 @@ impl Server {
                 Event::NeedData => return,
                 Event::Request(head) => {
                     let expect = if head.expect == Expect::Continue { " expects 100" } else { "" };
-                    self.log.push(format!("{} {}{expect}", head.parts.method, head.parts.uri));
+                    let parts = head.into_parts().unwrap();
+                    self.log.push(format!("{} {}{expect}", parts.method, parts.uri));
                     let limit = self.connection.limits.body_bytes_max;
                     if self.connection.limit_body(limit).is_err() {
                         self.end("too large by its length");

@@ -24,6 +24,9 @@ pub trait Call<A> {
 
 /// A tuple of extractors, taken from a request one after the other; the last may take the body.
 pub trait Arguments<M>: Sized + Send + 'static {
+    /// Whether one of them looks at the head of the request.
+    const READS_HEAD: bool;
+
     /// Takes them all, or gives the response that the first rejection became.
     fn extract(
         request: Request,
@@ -35,6 +38,8 @@ pub trait Arguments<M>: Sized + Send + 'static {
 }
 
 impl Arguments<ViaParts> for () {
+    const READS_HEAD: bool = false;
+
     fn extract(_: Request, _: &Context) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
         ready(Ok(()))
     }
@@ -78,6 +83,8 @@ macro_rules! arguments {
             $($head: FromRequestParts,)*
             Last: FromRequest<M>,
         {
+            const READS_HEAD: bool = $($head::READS_HEAD ||)* Last::READS_HEAD;
+
             #[expect(non_snake_case, reason = "each value is named after its type parameter")]
             fn extract(
                 request: Request,
@@ -104,6 +111,8 @@ macro_rules! arguments {
 call!(Last);
 
 impl<M, Last: FromRequest<M>> Arguments<M> for (Last,) {
+    const READS_HEAD: bool = Last::READS_HEAD;
+
     fn extract(
         request: Request,
         context: &Context,

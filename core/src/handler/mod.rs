@@ -10,7 +10,13 @@ pub(crate) use arguments::or_refuse;
 pub use arguments::{Arguments, Call};
 pub use check::{check_async, check_fn};
 
-use crate::{BoxFuture, IntoResponse, Request, Response, extract::Context, extract::Needs, jobs, respond};
+use crate::{
+    BoxFuture, IntoResponse, Request,
+    extract::{Context, Needs},
+    jobs,
+    received::Received,
+    respond::{self, Answer},
+};
 
 /// A function that answers a request: `fn` or `async fn`, of up to 12 extractors, whose last may take the body.
 ///
@@ -39,8 +45,12 @@ use crate::{BoxFuture, IntoResponse, Request, Response, extract::Context, extrac
     note = "a closure must also be `Clone + Send + Sync + 'static`, and the future of an `async fn` `Send`"
 )]
 pub trait Handler<M>: Clone + Send + Sync + 'static {
+    /// Whether it looks at the head of its request. Where it does not, none may be made: a method, an address and fields
+    /// that stand for nothing.
+    const READS_HEAD: bool;
+
     /// Answers `request`. Nothing of the user's runs before the first poll.
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static;
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static;
 
     /// Declares what its extractors need.
     fn declare(needs: &mut Needs);
@@ -64,12 +74,14 @@ where
     A: Arguments<M>,
     R: Future<Output: IntoResponse> + Send + 'static,
 {
+    const READS_HEAD: bool = A::READS_HEAD;
+
     #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static {
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static {
         async move {
             match A::extract(request, &context).await {
-                Ok(arguments) => self.apply(arguments).await.into_response(),
-                Err(refusal) => *refusal,
+                Ok(arguments) => self.apply(arguments).await.into_answer(),
+                Err(refusal) => Answer::from(*refusal),
             }
         }
     }
@@ -85,14 +97,16 @@ where
     A: Arguments<M>,
     R: IntoResponse + 'static,
 {
+    const READS_HEAD: bool = A::READS_HEAD;
+
     #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static {
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static {
         async move {
             match A::extract(request, &context).await {
                 Ok(arguments) => {
-                    respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+                    respond::from_job(jobs::run(move || self.apply(arguments).into_answer()).await)
                 }
-                Err(refusal) => *refusal,
+                Err(refusal) => Answer::from(*refusal),
             }
         }
     }
@@ -124,12 +138,14 @@ where
     A: Arguments<M>,
     R: IntoResponse + 'static,
 {
+    const READS_HEAD: bool = A::READS_HEAD;
+
     #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Response> + Send + 'static {
+    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static {
         async move {
             match A::extract(request, &context).await {
-                Ok(arguments) => self.0.apply(arguments).into_response(),
-                Err(refusal) => *refusal,
+                Ok(arguments) => self.0.apply(arguments).into_answer(),
+                Err(refusal) => Answer::from(*refusal),
             }
         }
     }
@@ -141,7 +157,7 @@ where
 
 /// A handler of any type.
 pub(crate) trait Service: Send + Sync {
-    fn call(&self, request: Request, context: Context) -> BoxFuture<Response>;
+    fn call(&self, received: Received, context: Context) -> BoxFuture<Answer>;
     fn declare(&self, needs: &mut Needs);
 }
 
@@ -155,8 +171,12 @@ impl<H, M> Erased<H, M> {
 }
 
 impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
-    fn call(&self, request: Request, context: Context) -> BoxFuture<Response> {
-        Box::pin(respond::settled(self.0.clone().call(request, context)))
+    fn call(&self, received: Received, context: Context) -> BoxFuture<Answer> {
+        let request = if H::READS_HEAD { received.into_request() } else { Ok(received.with_any_head()) };
+        match request {
+            Ok(request) => Box::pin(respond::settled(self.0.clone().call(request, context))),
+            Err(refusal) => respond::refuse(refusal),
+        }
     }
 
     fn declare(&self, needs: &mut Needs) {

@@ -96,7 +96,7 @@ fn nothing_runs_before_the_first_poll() {
         )
         .route("/inline", get(inline(move || count(&three)))));
     for target in ["/fn", "/async", "/inline"] {
-        drop(app.dispatch(request("GET", target).body(Body::empty()).unwrap(), None));
+        drop(app.dispatch(request("GET", target).body(Body::empty()).unwrap(), None).reply());
         assert_eq!(calls.swap(0, SeqCst), 0, "{target}");
         fetch(&app, target);
         assert_eq!(calls.swap(0, SeqCst), 1, "{target}");
@@ -133,10 +133,10 @@ fn a_full_pool_answers_503_with_retry_after() {
 fn a_plain_function_polled_outside_the_server_says_what_to_do() {
     logged();
     let app = app(Router::new().route("/", get(|| "hello")));
-    let mut reply = app.dispatch(Request::default(), None).reply;
+    let mut reply = app.dispatch(Request::default(), None).reply();
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(response) = reply.as_mut().poll(&mut context) else { panic!("pending") };
-    assert_eq!(response.status(), 500);
+    let std::task::Poll::Ready(answer) = reply.as_mut().poll(&mut context) else { panic!("pending") };
+    assert_eq!(answer.into_response().status(), 500);
     let [line] = &logged()[..] else { panic!("one line") };
     assert!(line.contains("await `next.run(request)` in the middleware itself"), "{line}");
 }

@@ -13,7 +13,9 @@ use crate::{
     BoxFuture, IntoResponse, Request, Response,
     extract::{At, Context, Needs},
     handler::{Asynchronous, Blocking, Call},
-    jobs, respond,
+    jobs,
+    received::Received,
+    respond::{self, Answer},
 };
 
 /// A function that stands around handlers: `async fn(request, next)` or `fn(request, next)`.
@@ -51,7 +53,7 @@ use crate::{
 )]
 pub trait Middleware<M>: Clone + Send + Sync + 'static {
     /// Answers `request`, with or without `next`.
-    fn call(self, request: Request, next: Next) -> impl Future<Output = Response> + Send + 'static;
+    fn call(self, request: Request, next: Next) -> impl Future<Output = Answer> + Send + 'static;
 
     /// Declares what its extractors need.
     fn declare(needs: &mut Needs);
@@ -63,12 +65,12 @@ where
     A: LayerArguments,
     R: Future<Output: IntoResponse> + Send + 'static,
 {
-    fn call(self, request: Request, next: Next) -> impl Future<Output = Response> + Send + 'static {
+    fn call(self, request: Request, next: Next) -> impl Future<Output = Answer> + Send + 'static {
         let arguments = A::extract(request, next);
         async move {
             match arguments.await {
-                Ok(arguments) => self.apply(arguments).await.into_response(),
-                Err(refusal) => *refusal,
+                Ok(arguments) => self.apply(arguments).await.into_answer(),
+                Err(refusal) => Answer::from(*refusal),
             }
         }
     }
@@ -84,14 +86,14 @@ where
     A: LayerArguments,
     R: IntoResponse + 'static,
 {
-    fn call(self, request: Request, next: Next) -> impl Future<Output = Response> + Send + 'static {
+    fn call(self, request: Request, next: Next) -> impl Future<Output = Answer> + Send + 'static {
         let arguments = A::extract(request, next);
         async move {
             match arguments.await {
                 Ok(arguments) => {
-                    respond::from_job(jobs::run(move || self.apply(arguments).into_response()).await)
+                    respond::from_job(jobs::run(move || self.apply(arguments).into_answer()).await)
                 }
-                Err(refusal) => *refusal,
+                Err(refusal) => Answer::from(*refusal),
             }
         }
     }
@@ -111,7 +113,8 @@ pub struct Next {
 impl Next {
     /// Answers `request` by what is inside this middleware.
     pub fn run(self, request: Request) -> impl Future<Output = Response> + Send + 'static {
-        self.context.enter(self.inner, request)
+        let inside = self.context.enter(self.inner, request.into());
+        async { inside.await.into_response() }
     }
 
     /// As [`run`](Self::run), for a plain `fn`: waits on this thread, and runs on it all that is inside.
@@ -143,12 +146,15 @@ impl Next {
 
 impl Context {
     /// Begins at the layer of this index, or at the handler where there is none.
-    pub(crate) fn enter(mut self, index: usize, request: Request) -> BoxFuture<Response> {
+    pub(crate) fn enter(mut self, index: usize, request: Received) -> BoxFuture<Answer> {
         let endpoint = self.endpoint.clone();
         match endpoint.layers.get(index) {
             Some(layer) => {
                 self.at = At::Layer(index);
-                layer.middleware.call(request, Next { context: self, inner: index + 1 })
+                match request.into_request() {
+                    Ok(request) => layer.middleware.call(request, Next { context: self, inner: index + 1 }),
+                    Err(refusal) => respond::refuse(refusal),
+                }
             }
             None => {
                 self.at = At::Handler;
@@ -166,7 +172,7 @@ impl fmt::Debug for Next {
 
 /// A middleware of any type.
 pub(crate) trait Around: Send + Sync {
-    fn call(&self, request: Request, next: Next) -> BoxFuture<Response>;
+    fn call(&self, request: Request, next: Next) -> BoxFuture<Answer>;
     fn declare(&self, needs: &mut Needs);
 }
 
@@ -180,7 +186,7 @@ impl<W, M> Erased<W, M> {
 }
 
 impl<W: Middleware<M>, M: 'static> Around for Erased<W, M> {
-    fn call(&self, request: Request, next: Next) -> BoxFuture<Response> {
+    fn call(&self, request: Request, next: Next) -> BoxFuture<Answer> {
         Box::pin(respond::settled(self.0.clone().call(request, next)))
     }
 

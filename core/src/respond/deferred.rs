@@ -13,7 +13,7 @@ use std::{
 use http::StatusCode;
 use pin_project_lite::pin_project;
 
-use super::{IntoResponse, internal_error, sentence};
+use super::{Answer, IntoResponse, internal_error, sentence};
 use crate::{
     BoxFuture, Response,
     panics::{Held, drop_contained},
@@ -248,16 +248,17 @@ pub(crate) fn settled<F>(reply: F) -> Settled<F> {
     Settled { reply, awaited: None }
 }
 
-impl<F: Future<Output = Response>> Future for Settled<F> {
-    type Output = Response;
+impl<F: Future<Output = Answer>> Future for Settled<F> {
+    type Output = Answer;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         let this = self.project();
         if this.awaited.is_none() {
-            let Poll::Ready(response) = this.reply.poll(cx) else { return Poll::Pending };
-            match promised(&response) {
-                None => return Poll::Ready(response),
+            let Poll::Ready(answer) = this.reply.poll(cx) else { return Poll::Pending };
+            match answer.as_response().and_then(promised) {
+                None => return Poll::Ready(answer),
                 Some(promised) => {
+                    let response = answer.into_response();
                     let awaited =
                         async { awaited(promised, response).await.unwrap_or_else(|instead| instead) };
                     *this.awaited = Some(Held::new(Box::pin(awaited)));
@@ -265,7 +266,7 @@ impl<F: Future<Output = Response>> Future for Settled<F> {
             }
         }
         match this.awaited {
-            Some(awaited) => awaited.as_mut().poll(cx),
+            Some(awaited) => awaited.as_mut().poll(cx).map(Answer::from),
             None => Poll::Pending,
         }
     }

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::{IntoResponse, typed};
+use super::{Answer, IntoResponse};
 use crate::{Body, Response};
 
 /// A response of the type `text/html; charset=utf-8`. What is in it is sent as it is, unescaped.
@@ -17,6 +17,10 @@ pub struct Html<T>(pub T);
 
 impl<T: Into<Body>> IntoResponse for Html<T> {
     fn into_response(self) -> Response {
-        typed(HeaderValue::from_static("text/html; charset=utf-8"), self.0)
+        self.into_answer().into_response()
+    }
+
+    fn into_answer(self) -> Answer {
+        Answer::typed(HeaderValue::from_static("text/html; charset=utf-8"), self.0)
     }
 }

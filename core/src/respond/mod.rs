@@ -2,6 +2,7 @@
 //! No implementation may fail or panic: what cannot be sent becomes a 500 with a log line.
 //! No response type may ever be a future, or `fn` and `async fn` handlers could not be told apart.
 
+mod answer;
 mod deferred;
 mod html;
 mod redirect;
@@ -10,15 +11,17 @@ mod tuples;
 use std::{borrow::Cow, convert::Infallible, fmt};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
+pub use answer::{Answer, Fields};
+pub(crate) use answer::AnswerHead;
 pub(crate) use deferred::settled;
 pub use deferred::{Deferred, Reply};
 pub use html::Html;
 pub use redirect::Redirect;
 pub use tuples::{IntoResponseParts, InvalidHeader};
 
-use crate::{Body, BodyError, Response, jobs::JobError};
+use crate::{Body, BodyError, BoxFuture, Response, h1::Refusal, jobs::JobError};
 
 /// What can be turned into a response.
 ///
@@ -49,6 +52,15 @@ use crate::{Body, BodyError, Response, jobs::JobError};
 pub trait IntoResponse {
     /// Makes the response.
     fn into_response(self) -> Response;
+
+    /// Makes the response for who only sends it. What this crate implements makes no map of headers here where
+    /// it can do without.
+    fn into_answer(self) -> Answer
+    where
+        Self: Sized,
+    {
+        self.into_response().into()
+    }
 }
 
 /// The extension of the response that stands for a panic, so that the driver closes after it.
@@ -64,9 +76,7 @@ const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// A response of one content type.
 pub(crate) fn typed(content_type: HeaderValue, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+    Answer::typed(content_type, body).into_response()
 }
 
 /// A short sentence in plain text: every error that is made here.
@@ -74,6 +84,12 @@ pub(crate) fn sentence(status: StatusCode, text: impl Into<Cow<'static, str>>) -
     let mut response = text.into().into_response();
     *response.status_mut() = status;
     response
+}
+
+/// The answer to a request that cannot be handed to a handler.
+pub(crate) fn refuse(refusal: Refusal) -> BoxFuture<Answer> {
+    let response = sentence(refusal.status, format!("The request was refused: {}.", refusal.reason));
+    Box::pin(std::future::ready(response.into()))
 }
 
 /// The 500 for a mistake in the app: its cause is in the log, never in the response.
@@ -90,9 +106,9 @@ pub(crate) fn unsendable(reason: fmt::Arguments<'_>) -> Response {
 }
 
 /// The response of a job, also of one that gave none.
-pub(crate) fn from_job(result: Result<Response, JobError>) -> Response {
-    match result {
-        Ok(response) => response,
+pub(crate) fn from_job(result: Result<Answer, JobError>) -> Answer {
+    let response = match result {
+        Ok(answer) => return answer,
         Err(JobError::Rejected) => {
             let mut response = sentence(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -113,7 +129,8 @@ pub(crate) fn from_job(result: Result<Response, JobError>) -> Response {
             );
             internal_error()
         }
-    }
+    };
+    response.into()
 }
 
 /// `text` with everything escaped that could be taken for markup or a control sequence, and cut at 200 characters.
@@ -133,7 +150,11 @@ macro_rules! with_content_type {
     ($content_type:ident: $($body:ty),*) => {$(
         impl IntoResponse for $body {
             fn into_response(self) -> Response {
-                typed($content_type, self)
+                self.into_answer().into_response()
+            }
+
+            fn into_answer(self) -> Answer {
+                Answer::typed($content_type, self)
             }
         }
     )*};
@@ -148,6 +169,13 @@ impl IntoResponse for Cow<'static, str> {
             Cow::Owned(text) => text.into_response(),
         }
     }
+
+    fn into_answer(self) -> Answer {
+        match self {
+            Cow::Borrowed(text) => text.into_answer(),
+            Cow::Owned(text) => text.into_answer(),
+        }
+    }
 }
 
 impl IntoResponse for Cow<'static, [u8]> {
@@ -155,6 +183,13 @@ impl IntoResponse for Cow<'static, [u8]> {
         match self {
             Cow::Borrowed(data) => data.into_response(),
             Cow::Owned(data) => data.into_response(),
+        }
+    }
+
+    fn into_answer(self) -> Answer {
+        match self {
+            Cow::Borrowed(data) => data.into_answer(),
+            Cow::Owned(data) => data.into_answer(),
         }
     }
 }
@@ -198,6 +233,13 @@ impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
         match self {
             Ok(value) => value.into_response(),
             Err(error) => error.into_response(),
+        }
+    }
+
+    fn into_answer(self) -> Answer {
+        match self {
+            Ok(value) => value.into_answer(),
+            Err(error) => error.into_answer(),
         }
     }
 }

@@ -6,11 +6,12 @@ use std::{fmt, sync::Arc};
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 
 use crate::{
-    BoxFuture, Request, Response,
+    BoxFuture, Response,
     extract::{At, Context, Needs, StateMap},
     handler::Service,
     middleware::Around,
-    respond::sentence,
+    received::Received,
+    respond::{Answer, sentence},
 };
 
 /// A handler and everything around it.
@@ -117,9 +118,9 @@ impl Builtin {
 }
 
 impl Service for Builtin {
-    fn call(&self, request: Request, _: Context) -> BoxFuture<Response> {
-        let response = self.respond(request.method());
-        Box::pin(std::future::ready(response))
+    fn call(&self, received: Received, _: Context) -> BoxFuture<Answer> {
+        let response = self.respond(received.method());
+        Box::pin(std::future::ready(response.into()))
     }
 
     fn declare(&self, _: &mut Needs) {}

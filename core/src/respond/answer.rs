@@ -1,0 +1,98 @@
+//! What a handler's response is on its way to the engine: [`Answer`]. A map of headers is made only where one
+//! is asked for.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, response::Parts};
+
+use crate::{Body, Response};
+
+/// A response. That of a handler which returns text, bytes or JSON has a content type and nothing else: until somebody
+/// wants to change it, a middleware for example, it has no `HeaderMap`, which would take two allocations.
+#[derive(Debug)]
+pub struct Answer(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Typed(HeaderValue, Body),
+    Whole(Response),
+}
+
+impl Answer {
+    /// A 200 of one content type.
+    pub(crate) fn typed(content_type: HeaderValue, body: impl Into<Body>) -> Self {
+        Self(Kind::Typed(content_type, body.into()))
+    }
+
+    /// In the types of `http`.
+    pub fn into_response(self) -> Response {
+        match self.0 {
+            Kind::Typed(content_type, body) => {
+                let mut response = Response::new(body);
+                response.headers_mut().insert(CONTENT_TYPE, content_type);
+                response
+            }
+            Kind::Whole(response) => response,
+        }
+    }
+
+    /// The response, where it has been made.
+    pub(crate) fn as_response(&self) -> Option<&Response> {
+        match &self.0 {
+            Kind::Typed(..) => None,
+            Kind::Whole(response) => Some(response),
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (AnswerHead, Body) {
+        match self.0 {
+            Kind::Typed(content_type, body) => (AnswerHead::Typed(content_type), body),
+            Kind::Whole(response) => {
+                let (parts, body) = response.into_parts();
+                (AnswerHead::Whole(parts), body)
+            }
+        }
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        Self(Kind::Whole(response))
+    }
+}
+
+/// The head of an [`Answer`].
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment; a box would be the allocation that it saves")]
+pub(crate) enum AnswerHead {
+    Typed(HeaderValue),
+    Whole(Parts),
+}
+
+impl AnswerHead {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Typed(_) => StatusCode::OK,
+            Self::Whole(parts) => parts.status,
+        }
+    }
+
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        match self {
+            Self::Typed(content_type) => Fields::Type(content_type),
+            Self::Whole(parts) => Fields::Map(&parts.headers),
+        }
+    }
+}
+
+/// The header fields of a response.
+#[derive(Clone, Copy, Debug)]
+pub enum Fields<'a> {
+    /// A content type alone.
+    Type(&'a HeaderValue),
+    /// Any.
+    Map(&'a HeaderMap),
+}
+
+impl<'a> From<&'a HeaderMap> for Fields<'a> {
+    fn from(map: &'a HeaderMap) -> Self {
+        Self::Map(map)
+    }
+}
