@@ -1,7 +1,11 @@
 //! Where the current thread is: inside the driver's poll, inside a job, or in neither.
 //! It decides what a call that may block does. Nothing outside `driver` and `jobs` may set it.
 
-use std::{cell::RefCell, mem, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    mem,
+    rc::Rc,
+};
 
 use crate::{
     disconnect::Watch,
@@ -9,13 +13,13 @@ use crate::{
 };
 
 /// What a thread is doing for the server.
-pub(crate) enum Place {
+pub(crate) enum Place<'a> {
     /// Nothing: a thread of the user's own.
     Outside,
     /// Polling a handler or a body for the driver.
-    Driver(Collected),
+    Driver(&'a mut Collected),
     /// Running this job; a nested `fn` runs in place.
-    Blocking(JobWatch, Option<Rc<dyn Blocker>>),
+    Blocking(&'a Running),
 }
 
 /// What polls leave for the driver.
@@ -27,39 +31,85 @@ pub(crate) struct Collected {
     pub(crate) watch: Option<Watch>,
 }
 
+/// A job that runs, and what keeps its connection going meanwhile.
+pub(crate) struct Running {
+    pub(crate) job: JobWatch,
+    pub(crate) blocker: Option<Rc<dyn Blocker>>,
+}
+
+/// Which of the two below counts. A byte apart from them: every poll of a handler sets it, and moves nothing else.
+#[derive(Clone, Copy)]
+enum Kind {
+    Outside,
+    Driver,
+    Blocking,
+}
+
 thread_local! {
-    static PLACE: RefCell<Place> = const { RefCell::new(Place::Outside) };
-}
-
-/// Puts the former place back, also when the call unwinds.
-struct Restore(Option<Place>);
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        if let Some(place) = self.0.take() {
-            PLACE.replace(place);
-        }
-    }
-}
-
-/// Runs `call` in `place` and gives its result and the place as it was left.
-pub(crate) fn enter<R>(place: Place, call: impl FnOnce() -> R) -> (R, Place) {
-    let mut restore = Restore(Some(PLACE.replace(place)));
-    let result = call();
-    let former = restore.0.take().unwrap_or(Place::Outside);
-    (result, PLACE.replace(former))
+    static KIND: Cell<Kind> = const { Cell::new(Kind::Outside) };
+    static COLLECTED: RefCell<Collected> = const { RefCell::new(Collected { jobs: Vec::new(), watch: None }) };
+    static RUNNING: RefCell<Option<Running>> = const { RefCell::new(None) };
 }
 
 /// Runs `call` as the driver does; what it leaves is added to `collected`.
 pub(crate) fn enter_driver<R>(collected: &mut Collected, call: impl FnOnce() -> R) -> R {
-    let (result, place) = enter(Place::Driver(mem::take(collected)), call);
-    if let Place::Driver(left) = place {
-        *collected = left;
+    /// Puts back what was there, also when the call unwinds.
+    struct Leave<'a>(Kind, &'a mut Collected);
+
+    impl Drop for Leave<'_> {
+        fn drop(&mut self) {
+            KIND.set(self.0);
+            COLLECTED.with_borrow_mut(|own| mem::swap(own, self.1));
+        }
     }
-    result
+
+    COLLECTED.with_borrow_mut(|own| mem::swap(own, collected));
+    let _leave = Leave(KIND.replace(Kind::Driver), collected);
+    call()
+}
+
+/// Runs `call` as the job of `running`.
+pub(crate) fn enter_job<R>(running: Running, call: impl FnOnce() -> R) -> R {
+    /// As above.
+    struct Leave(Kind, Option<Running>);
+
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            KIND.set(self.0);
+            // What was there goes where it may look around.
+            let over = RUNNING.replace(self.1.take());
+            drop(over);
+        }
+    }
+
+    let former = RUNNING.replace(Some(running));
+    let _leave = Leave(KIND.replace(Kind::Blocking), former);
+    call()
+}
+
+/// Runs `call` as what is no part of any exchange.
+pub(crate) fn enter_outside<R>(call: impl FnOnce() -> R) -> R {
+    /// As above.
+    struct Leave(Kind);
+
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            KIND.set(self.0);
+        }
+    }
+
+    let _leave = Leave(KIND.replace(Kind::Outside));
+    call()
 }
 
 /// Looks at the current place.
-pub(crate) fn with<R>(look: impl FnOnce(&mut Place) -> R) -> R {
-    PLACE.with_borrow_mut(look)
+pub(crate) fn with<R>(look: impl FnOnce(Place<'_>) -> R) -> R {
+    match KIND.get() {
+        Kind::Outside => look(Place::Outside),
+        Kind::Driver => COLLECTED.with_borrow_mut(|collected| look(Place::Driver(collected))),
+        Kind::Blocking => RUNNING.with_borrow(|running| match running {
+            Some(running) => look(Place::Blocking(running)),
+            None => look(Place::Outside),
+        }),
+    }
 }

@@ -6,9 +6,9 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 use http::Method;
 
 use crate::{
-    BoxFuture, Limits,
+    Body, BoxFuture, Limits,
     extract::{At, Captures, Context},
-    received::Received,
+    received::ReceivedHead,
     respond::Answer,
     routing::{Compiled, Endpoint, Found},
 };
@@ -20,31 +20,29 @@ pub struct App {
 }
 
 /// What becomes of one request: the call that answers it, and the settings of the route that it met.
-pub struct Dispatch {
-    request: Received,
-    context: Context,
-}
+#[derive(Debug)]
+pub struct Dispatch(Context);
 
 impl Dispatch {
-    /// Calls the handler. The reply is lazy: nothing of the app runs before its first poll, but for what clones the
+    /// Calls the handler, with the head that the route was found by. The reply is lazy: nothing of the app runs before its first poll, but for what clones the
     /// handler.
-    pub fn reply(self) -> BoxFuture<Answer> {
-        self.context.enter(0, self.request)
+    pub fn reply(self, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
+        self.0.enter(0, head, body)
     }
 
     /// The most bytes that the request's body may have.
     pub fn body_bytes_max(&self) -> u64 {
-        self.context.body_bytes_max
+        self.0.body_bytes_max
     }
 
     /// Whether the reply is dropped when the client leaves.
     pub fn cancels(&self) -> bool {
-        self.context.endpoint.cancels
+        self.0.endpoint.cancels
     }
 
     /// The number of the route, in [`App::route_names`].
     pub fn route(&self) -> u32 {
-        self.context.endpoint.number
+        self.0.endpoint.number
     }
 }
 
@@ -67,35 +65,26 @@ impl App {
         self.routes.names.clone()
     }
 
-    /// Finds the route of `request`; nothing of the app runs here. `peer` is the client's address, where there is one.
-    pub fn dispatch(&self, request: impl Into<Received>, peer: Option<SocketAddr>) -> Dispatch {
-        let request = request.into();
-        let (endpoint, captures) = self.find(&request);
-        let endpoint = endpoint.clone();
+    /// Finds the route of a request; nothing of the app runs here. `peer` is the client's address, where there is one.
+    pub fn dispatch(&self, head: &ReceivedHead<'_>, peer: Option<SocketAddr>) -> Dispatch {
+        let (endpoint, captures) = self.find(head);
         let body_bytes_max = endpoint.body_bytes_max.unwrap_or(self.body_bytes_max);
-        let context = Context { endpoint, at: At::Handler, captures, peer, body_bytes_max };
-        Dispatch { request, context }
+        Dispatch(Context { endpoint: endpoint.clone(), at: At::Handler, captures, peer, body_bytes_max })
     }
 
-    fn find(&self, request: &Received) -> (&Arc<Endpoint>, Captures) {
-        match (request.method(), request.path()) {
+    fn find(&self, head: &ReceivedHead<'_>) -> (&Arc<Endpoint>, Captures) {
+        match (head.method(), head.path()) {
             // RFC 9112 §3.2.3 and §3.2.4: these targets name the server, not a path.
             (&Method::CONNECT, _) => (&self.routes.refusal, Captures::default()),
             (&Method::OPTIONS, "*") => (&self.routes.options, Captures::default()),
             (method, path) => match self.routes.find(path) {
                 Found::Route(route, values) => {
-                    (route.endpoint(method), Captures::new(request, values.iter().map(|(_, value)| value)))
+                    (route.endpoint(method), Captures::new(path, head, values.iter().map(|(_, value)| value)))
                 }
-                Found::Nest(nest, values) => (&nest.not_found, Captures::new(request, values.into_iter())),
+                Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, head, values.into_iter())),
                 Found::Nothing => (&self.routes.not_found, Captures::default()),
             },
         }
-    }
-}
-
-impl fmt::Debug for Dispatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatch").field("request", &self.request).finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use http::{HeaderMap, request::Builder};
 
-use crate::{App, Body, Request, Response, Router, ambient};
+use crate::{App, Body, ReceivedHead, Request, Response, Router, ambient};
 
 pub(crate) const PEER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 4321);
@@ -61,7 +61,7 @@ pub(crate) fn send(app: &App, request: Request) -> Answer {
 
 pub(crate) fn send_to(app: &App, request: Request, peer: Option<SocketAddr>, pool: Pool) -> Answer {
     let mut jobs = 0;
-    let response: Response = drive(app.dispatch(request, peer).reply(), pool, &mut jobs).into_response();
+    let response: Response = drive(reply(app, request, peer), pool, &mut jobs).into_response();
     let (parts, body) = response.into_parts();
     let body = drive(Box::pin(body.bytes()), pool, &mut 0).unwrap();
     Answer {
@@ -71,6 +71,13 @@ pub(crate) fn send_to(app: &App, request: Request, peer: Option<SocketAddr>, poo
         jobs,
         extensions: parts.extensions,
     }
+}
+
+/// The reply to `request`, not yet polled.
+pub(crate) fn reply(app: &App, request: Request, peer: Option<SocketAddr>) -> crate::BoxFuture<crate::respond::Answer> {
+    let (parts, body) = request.into_parts();
+    let head = ReceivedHead::from(parts);
+    app.dispatch(&head, peer).reply(head, body)
 }
 
 fn drive<T>(mut future: crate::BoxFuture<T>, pool: Pool, count: &mut usize) -> T {

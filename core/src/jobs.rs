@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    ambient::{self, Place},
+    ambient::{self, Place, Running},
     disconnect::Disconnected,
     panics::{self, Held},
     sync::{Condvar, Mutex, MutexGuard},
@@ -32,8 +32,7 @@ impl Job {
 
     /// As [`run`](Self::run), for a backend that has something to do before whoever waits is woken.
     pub fn call(self, blocker: Option<Rc<dyn Blocker>>) -> Answer {
-        let (waker, _) = ambient::enter(Place::Blocking(self.watch(), blocker), || self.0.run());
-        Answer(waker)
+        Answer(ambient::enter_job(Running { job: self.watch(), blocker }, || self.0.run()))
     }
 
     /// Whether it still waits for a thread. One that has waited for too long is answered already: a queue
@@ -144,7 +143,7 @@ where
                 let Some(call) = call.take() else { return Poll::Ready(Err(JobError::Outside)) };
                 let placed = ambient::with(|place| match place {
                     Place::Outside => Placed::Nowhere,
-                    Place::Blocking(_, blocker) => Placed::Here(call, blocker.clone()),
+                    Place::Blocking(running) => Placed::Here(call, running.blocker.clone()),
                     Place::Driver(collected) => {
                         let cell = Arc::new(Cell(Mutex::new(State {
                             phase: Phase::Waiting(call),
@@ -238,7 +237,7 @@ impl<F, R> State<F, R> {
         let Question::Asked(_) = self.question else { return None };
         let answer = ambient::with(|place| match place {
             Place::Driver(collected) => Some(collected.watch.get_or_insert_default().handle()),
-            Place::Outside | Place::Blocking(..) => None,
+            Place::Outside | Place::Blocking(_) => None,
         })?;
         match std::mem::replace(&mut self.question, Question::Answered(answer)) {
             Question::Asked(asker) => Some(asker),
@@ -339,7 +338,7 @@ pub(crate) fn disconnected() -> Option<Disconnected> {
     let job = ambient::with(|place| match place {
         Place::Outside => Err(None),
         Place::Driver(collected) => Err(Some(collected.watch.get_or_insert_default().handle())),
-        Place::Blocking(job, _) => Ok(job.clone()),
+        Place::Blocking(running) => Ok(running.job.clone()),
     });
     match job {
         Ok(JobWatch(job)) => block_on(std::future::poll_fn(|cx| job.poll_disconnected(cx))).ok(),
@@ -356,7 +355,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, WouldBlockTheL
     let blocker = ambient::with(|place| match place {
         Place::Driver(_) => Err(WouldBlockTheLoop),
         Place::Outside => Ok(None),
-        Place::Blocking(_, blocker) => Ok(blocker.clone()),
+        Place::Blocking(running) => Ok(running.blocker.clone()),
     })?;
     let mut output = None;
     let mut wait = |cx: &mut Context<'_>| match future.as_mut().poll(cx) {

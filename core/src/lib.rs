@@ -43,7 +43,7 @@ pub use handler::{Handler, check_async, check_fn, inline};
 pub use http::{HeaderMap, Method, StatusCode, Uri};
 pub use limits::{Limits, SocketSettings, after};
 pub use middleware::Next;
-pub use received::Received;
+pub use received::ReceivedHead;
 pub use respond::{Deferred, Html, IntoResponse, Redirect, Reply};
 pub use routing::{BuildError, MethodRouter, Router, any, delete, get, head, options, patch, post, put};
 pub use transport::{CloseReason, Outcome, PeerWatch, Transport};

@@ -1,80 +1,70 @@
-//! A request on its way to its handler: as it came, until somebody reads its head. What a handler does not read is
-//! never made: for many that is all of `http`'s types, and most of what a request would cost.
-
-use std::fmt;
+//! The head of a request on its way to its handler: as it came, until somebody reads it. What a handler does not read
+//! is never made: for many that is all of `http`'s types, and most of what a request would cost.
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, request::Parts};
 
 use crate::{
     Body, Request,
     h1::{Refusal, RequestHead},
 };
 
-/// A request as it was received, or as a middleware has made it.
-pub struct Received(Kind);
-
-enum Kind {
-    Wire(RequestHead, Body),
-    Whole(Request),
+/// A request's head as it was received, or as a middleware has made it.
+#[derive(Debug)]
+pub enum ReceivedHead<'a> {
+    /// As the engine has it.
+    Wire(&'a RequestHead),
+    /// In the types of `http`.
+    Parts(Box<Parts>),
 }
 
-impl Received {
-    pub(crate) fn new(head: RequestHead, body: Body) -> Self {
-        Self(Kind::Wire(head, body))
-    }
-
+impl ReceivedHead<'_> {
     pub(crate) fn method(&self) -> &Method {
-        match &self.0 {
-            Kind::Wire(head, _) => &head.method,
-            Kind::Whole(request) => request.method(),
+        match self {
+            Self::Wire(head) => head.method(),
+            Self::Parts(parts) => &parts.method,
         }
     }
 
     /// The raw path, as routes match it.
     pub(crate) fn path(&self) -> &str {
-        match &self.0 {
-            Kind::Wire(head, _) => head.path(),
-            Kind::Whole(request) => request.uri().path(),
+        match self {
+            Self::Wire(head) => head.path(),
+            Self::Parts(parts) => parts.uri.path(),
         }
     }
 
     /// [`path`](Self::path), to be kept.
     pub(crate) fn path_bytes(&self) -> Bytes {
-        match &self.0 {
-            Kind::Wire(head, _) => head.path_bytes(),
-            Kind::Whole(request) => Bytes::copy_from_slice(request.uri().path().as_bytes()),
+        match self {
+            Self::Wire(head) => head.path_bytes(),
+            Self::Parts(parts) => Bytes::copy_from_slice(parts.uri.path().as_bytes()),
         }
     }
 
     /// The whole request.
     ///
     /// # Errors
-    /// Where `http`'s types cannot hold its head: [`RequestHead::into_parts`].
-    pub(crate) fn into_request(self) -> Result<Request, Refusal> {
-        match self.0 {
-            Kind::Wire(head, body) => Ok(Request::from_parts(head.into_parts()?, body)),
-            Kind::Whole(request) => Ok(request),
-        }
+    /// Where `http`'s types cannot hold its head: [`RequestHead::parts`].
+    pub(crate) fn into_request(self, body: Body) -> Result<Request, Refusal> {
+        let parts = match self {
+            Self::Wire(head) => head.parts()?,
+            Self::Parts(parts) => *parts,
+        };
+        Ok(Request::from_parts(parts, body))
     }
 
     /// The request for who does not look at its head: where none was made, one without anything stands for it.
-    pub(crate) fn with_any_head(self) -> Request {
-        match self.0 {
-            Kind::Wire(_, body) => Request::new(body),
-            Kind::Whole(request) => request,
+    pub(crate) fn into_any_request(self, body: Body) -> Request {
+        match self {
+            Self::Wire(_) => Request::new(body),
+            Self::Parts(parts) => Request::from_parts(*parts, body),
         }
     }
 }
 
-impl From<Request> for Received {
-    fn from(request: Request) -> Self {
-        Self(Kind::Whole(request))
-    }
-}
-
-impl fmt::Debug for Received {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Received({} {})", self.method(), self.path())
+impl From<Parts> for ReceivedHead<'_> {
+    fn from(parts: Parts) -> Self {
+        Self::Parts(Box::new(parts))
     }
 }

@@ -41,7 +41,7 @@ fn decoded(bytes: &[u8], cuts: &[usize], limits: &Limits) -> (Vec<u8>, Outcome) 
     let (mut fed, mut until) = (0, HEAD.len());
     let outcome = loop {
         match connection.next_event() {
-            Event::Request(_) => {}
+            Event::Request => {}
             Event::NeedData if fed == until => match ends.next() {
                 Some(end) => until = end,
                 None => connection.receive_end(),

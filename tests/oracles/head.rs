@@ -30,8 +30,9 @@ pub fn check(bytes: &[u8]) {
         }
     };
     match event {
-        Event::Request(head) => {
+        Event::Request => {
             let used = fed.min(bytes.len()) - connection.input_len();
+            let head = connection.request().expect("it is being served");
             is_sound(head, &bytes[..used], &limits);
         }
         Event::Refused(refusal) => {
@@ -46,11 +47,11 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-fn is_sound(head: RequestHead, bytes: &[u8], limits: &Limits) {
+fn is_sound(head: &RequestHead, bytes: &[u8], limits: &Limits) {
     let shown = bytes.escape_ascii();
-    let is_framed = head.framing;
+    let is_framed = head.framing();
     let path = head.path().to_owned();
-    let head = head.into_parts().unwrap_or_else(|refusal| panic!("{refusal}: {shown}"));
+    let head = head.parts().unwrap_or_else(|refusal| panic!("{refusal}: {shown}"));
     // CONNECT has none.
     assert!(path == head.uri.path() || head.method == http::Method::CONNECT && path.is_empty(), "{shown}");
     let mut bytes = bytes;

@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use trijet_core::{App, Body, Path, Request, Router, Uri, get, inline};
+use trijet_core::{App, Body, Path, ReceivedHead, Request, Router, Uri, get, inline};
 
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -120,7 +120,9 @@ fn matches(pattern: &str, path: &str) -> bool {
 fn fetch(app: &App, uri: Uri) -> (u16, String) {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = uri;
-    let response = ready(app.dispatch(request, None).reply()).into_response();
+    let (parts, body) = request.into_parts();
+    let head = ReceivedHead::from(parts);
+    let response = ready(app.dispatch(&head, None).reply(head, body)).into_response();
     let status = response.status().as_u16();
     let body = ready(Box::pin(response.into_body().bytes())).expect("a body in memory");
     (status, String::from_utf8(body.into()).expect("text"))

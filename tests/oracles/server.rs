@@ -95,9 +95,10 @@ impl Server {
         while !self.is_over() {
             match self.connection.next_event() {
                 Event::NeedData => break,
-                Event::Request(head) => {
-                    let (framing, keep_alive, expect) = (head.framing, head.keep_alive, head.expect);
-                    let parts = head.into_parts().expect("few enough fields");
+                Event::Request => {
+                    let head = self.connection.request().expect("it is being served");
+                    let (framing, keep_alive, expect) = (head.framing(), head.keep_alive(), head.expect());
+                    let parts = head.parts().expect("few enough fields");
                     writeln!(self.log, "{} {} {:?}", parts.method, parts.uri, parts.version).unwrap();
                     for (name, value) in &parts.headers {
                         writeln!(self.log, "{name}: {}", value.as_bytes().escape_ascii()).unwrap();

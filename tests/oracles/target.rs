@@ -34,7 +34,7 @@ fn with(method: &Method, target: &[u8], host: &[u8]) {
             event => break event,
         }
     };
-    let Event::Request(request) = event else {
+    let Event::Request = event else {
         let is_simple = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
         let is_certain = target.starts_with(b"/")
             && target.iter().all(is_simple)
@@ -51,7 +51,8 @@ fn with(method: &Method, target: &[u8], host: &[u8]) {
     if head.windows(2).filter(|window| window == b"\r\n").count() > 3 || target.contains(&b' ') {
         return;
     }
-    let request = request.into_parts().unwrap_or_else(|refusal| panic!("{refusal}: {shown}"));
+    let request = connection.request().expect("it is being served");
+    let request = request.parts().unwrap_or_else(|refusal| panic!("{refusal}: {shown}"));
     let uri = &request.uri;
     let target = std::str::from_utf8(target).unwrap_or_else(|_| panic!("not ASCII: {shown}"));
     assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\#".contains(&byte)), "{shown}");

@@ -14,9 +14,9 @@ use super::{
     wait::{Fed, Time},
 };
 use crate::{
-    Body, BodyError, BoxFuture, CloseReason, Dispatch, Received, Transport, ambient,
+    Body, BodyError, BoxFuture, CloseReason, Dispatch, ReceivedHead, Transport, ambient,
     body::{self, Source},
-    h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, RequestHead, SendBody},
+    h1::{AfterExchange, BodyLength, Connection, Event, Framing, KeepAlive, Refusal, SendBody},
     panics::{self, Held, Panicked, drop_contained},
     respond::{self, Answer, AnswerHead},
 };
@@ -31,18 +31,21 @@ enum NoReply {
 const INTERNAL_ERROR: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
 
 impl<T: Transport> Driver<T> {
-    pub(super) async fn exchange(&mut self, head: RequestHead) -> Result<(), End> {
+    pub(super) async fn exchange(&mut self) -> Result<(), End> {
         self.head_deadline = None;
         self.reading.renew();
         // What came with the head is to the peer's credit too.
         self.reading.moved(self.connection.input_len(), || self.io.now());
         // 2. The router finds the route; nothing of the app runs yet.
-        let (source, body) = match head.framing {
+        let Some(head) = self.connection.request() else {
+            return Err(End::Drop(CloseReason::ResponseFailed));
+        };
+        let call = self.app.dispatch(&ReceivedHead::Wire(head), self.io.peer_address());
+        let (source, body) = match head.framing() {
             Framing::Empty => (None, Body::empty()),
             Framing::Length(length) => with_source(Some(length)),
             Framing::Chunked => with_source(None),
         };
-        let call = self.app.dispatch(Received::new(head, body), self.io.peer_address());
         self.route = call.route();
         if self.connection.limit_body(call.body_bytes_max()).is_err() {
             return Err(End::Refuse(Refusal::new(
@@ -55,7 +58,7 @@ impl<T: Transport> Driver<T> {
             self.collected.watch.get_or_insert_default();
         }
         // 3. The handler runs, and is fed with the body that it asks for.
-        let answer = match self.reply(call, source.as_ref()).await {
+        let answer = match self.reply(call, body, source.as_ref()).await {
             Ok(answer) => answer,
             Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
             // What was answered before is still sent.
@@ -81,15 +84,16 @@ impl<T: Transport> Driver<T> {
     async fn reply(
         &mut self,
         call: Dispatch,
+        body: Body,
         source: Option<&Source>,
     ) -> Result<Answer, NoReply> {
         let wait_max = self.limits.blocking_queue_timeout;
-        let (mut call, mut reply) = (Some(call), None::<Held<BoxFuture<Answer>>>);
+        let (mut call, mut reply) = (Some((call, body)), None::<Held<BoxFuture<Answer>>>);
         let result = poll_fn(|cx| {
             loop {
-                let polled = self.contained(|| {
-                    if let Some(call) = call.take() {
-                        reply = Some(Held::new(call.reply()));
+                let polled = self.contained(|connection| {
+                    if let (Some((call, body)), Some(head)) = (call.take(), connection.request()) {
+                        reply = Some(Held::new(call.reply(ReceivedHead::Wire(head), body)));
                     }
                     reply.as_mut().map_or(Poll::Pending, |reply| reply.as_mut().poll(cx))
                 });
@@ -183,7 +187,7 @@ impl<T: Transport> Driver<T> {
         mut body: Body,
         source: Option<&Source>,
     ) -> Result<(), End> {
-        let Ok(length) = self.contained(|| body.size_hint().exact()) else {
+        let Ok(length) = self.contained(|_| body.size_hint().exact()) else {
             return Err(End::Refuse(INTERNAL_ERROR));
         };
         let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
@@ -205,7 +209,7 @@ impl<T: Transport> Driver<T> {
                 let polled = match first.take() {
                     Some(polled) => polled,
                     None if is_throttled || self.turn.is_over() => Poll::Pending,
-                    None => match self.contained(|| Pin::new(&mut body).poll_frame(cx)) {
+                    None => match self.contained(|_| Pin::new(&mut body).poll_frame(cx)) {
                         Ok(polled) => polled,
                         Err(Panicked) => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
                     },
@@ -259,7 +263,7 @@ impl<T: Transport> Driver<T> {
     ) -> Result<Poll<Piece>, End> {
         poll_fn(|cx| {
             loop {
-                let polled = match self.contained(|| Pin::new(&mut *body).poll_frame(cx)) {
+                let polled = match self.contained(|_| Pin::new(&mut *body).poll_frame(cx)) {
                     Ok(Poll::Ready(Some(Err(error)))) => {
                         log_failure("before its first byte", error);
                         return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR)));
@@ -330,20 +334,16 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Polls what the app wrote for this route: the backend is told, jobs are collected, panics contained.
-    fn contained<R>(&mut self, poll: impl FnOnce() -> R) -> Result<R, Panicked> {
+    fn contained<R>(&mut self, poll: impl FnOnce(&Connection) -> R) -> Result<R, Panicked> {
         self.io.enter_app(self.route);
-        self.collecting(poll)
+        let Self { collected, connection, .. } = self;
+        ambient::enter_driver(collected, || panics::contained(|| poll(connection)))
     }
 
     /// The poll of the driver is over for now, and with it the app's.
     fn parked<R>(&mut self) -> Poll<R> {
         self.io.leave_app();
         Poll::Pending
-    }
-
-    #[inline(always)]
-    fn collecting<R>(&mut self, poll: impl FnOnce() -> R) -> Result<R, Panicked> {
-        ambient::enter_driver(&mut self.collected, || panics::contained(poll))
     }
 }
 

@@ -61,8 +61,8 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
                 Filled::End(end) => break end,
             },
             // 2. – 5. in exchange.rs.
-            Event::Request(head) => {
-                let exchanged = driver.exchange(head).await;
+            Event::Request => {
+                let exchanged = driver.exchange().await;
                 driver.io.leave_app();
                 driver.end_watch();
                 if let Err(end) = exchanged {

@@ -122,7 +122,7 @@ impl<T: Transport> Driver<T> {
                     continue;
                 }
                 Event::EndOfMessage(None)
-                | Event::Request(_)
+                | Event::Request
                 | Event::Refused(_)
                 | Event::Closed
                 | Event::Truncated => source.end(),

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::received::Received;
+use crate::received::ReceivedHead;
 
 /// The most captures that a path may have, those of its nests included.
 pub(crate) const CAPTURES_MAX: usize = 8;
@@ -19,9 +19,13 @@ pub(crate) struct Captures {
 }
 
 impl Captures {
-    /// Notes `values`, each a part of the path of `request`.
-    pub(crate) fn new<'r>(request: &'r Received, values: impl Iterator<Item = &'r str>) -> Self {
-        let start = request.path().as_ptr().addr();
+    /// Notes `values`, each a part of `path`, which is that of `head`.
+    pub(crate) fn new<'p>(
+        path: &'p str,
+        head: &ReceivedHead<'_>,
+        values: impl Iterator<Item = &'p str>,
+    ) -> Self {
+        let start = path.as_ptr().addr();
         let mut captures = Self::default();
         for (place, value) in captures.places.iter_mut().zip(values) {
             let from = value.as_ptr().addr().wrapping_sub(start);
@@ -30,7 +34,7 @@ impl Captures {
             captures.count += 1;
         }
         if captures.count > 0 {
-            captures.path = request.path_bytes();
+            captures.path = head.path_bytes();
         }
         captures
     }

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
-use super::{KeepAlive, output::Output, trailers};
+use super::{KeepAlive, RequestHead, output::Output, trailers};
 use crate::respond::Fields;
 
 /// How long a response's body is, as far as is known when its head is written.
@@ -35,19 +35,26 @@ pub(super) enum Encoding {
 }
 
 /// What the framing of a response depends on.
-pub(super) struct Asked {
-    pub(super) method: Method,
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
     pub(super) version: Version,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn by(head: &'a RequestHead) -> Self {
+        Self { method: head.method(), version: head.version() }
+    }
 }
 
 /// RFC 9110 §6.4.1 and RFC 9112 §6.3: which responses have a body, and how its end is told.
 pub(super) fn encoding(
-    asked: &Asked,
+    asked: Asked<'_>,
     status: StatusCode,
     fields: Fields<'_>,
     length: BodyLength,
 ) -> Encoding {
-    if asked.method == Method::HEAD || has_no_body(status) {
+    if *asked.method == Method::HEAD || has_no_body(status) {
         return Encoding::None;
     }
     match (length, declared_length(fields)) {
@@ -74,7 +81,7 @@ fn declared_length(fields: Fields<'_>) -> Option<u64> {
 /// Writes a response head.
 pub(super) fn put_head(
     output: &mut Output,
-    asked: &Asked,
+    asked: Asked<'_>,
     status: StatusCode,
     fields: Fields<'_>,
     length: BodyLength,
@@ -136,7 +143,7 @@ fn is_ours(name: &HeaderName) -> bool {
 
 fn put_framing(
     output: &mut Output,
-    asked: &Asked,
+    asked: Asked<'_>,
     status: StatusCode,
     fields: Fields<'_>,
     length: BodyLength,

@@ -80,8 +80,13 @@ pub(super) fn target_run(text: &[u8]) -> usize {
     run(text, &TARGET)
 }
 
+#[inline]
 fn run(text: &[u8], table: &[bool; 256]) -> usize {
-    text.iter().position(|&byte| !table[usize::from(byte)]).unwrap_or(text.len())
+    let mut end = 0;
+    while end < text.len() && table[usize::from(text[end])] {
+        end += 1;
+    }
+    end
 }
 
 /// Bytes that are neither white space nor controls.
@@ -119,8 +124,10 @@ fn run_above(text: &[u8], least: u8) -> usize {
         }
         end += 8;
     }
-    let tail = &text[end..];
-    end + tail.iter().position(|&byte| byte < least || byte == 0x7f).unwrap_or(tail.len())
+    while end < text.len() && text[end] >= least && text[end] != 0x7f {
+        end += 1;
+    }
+    end
 }
 
 #[cfg(test)]

@@ -21,16 +21,11 @@ use crate::Limits;
 /// A request's head, and what it says about the rest of the exchange.
 #[derive(Debug)]
 pub struct RequestHead {
-    /// The method.
-    pub method: Method,
-    /// The version that it is served as.
-    pub version: Version,
-    /// How its body ends.
-    pub framing: Framing,
-    /// Whether the client wants the connection kept.
-    pub keep_alive: KeepAlive,
-    /// Whether the client waits for a 100.
-    pub expect: Expect,
+    method: Method,
+    version: Version,
+    framing: Framing,
+    keep_alive: KeepAlive,
+    expect: Expect,
     /// As it was sent, and where its parts are.
     bytes: Bytes,
     target: Target,
@@ -41,6 +36,31 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The version that it is served as.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// How its body ends.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the client wants the connection kept.
+    pub fn keep_alive(&self) -> KeepAlive {
+        self.keep_alive
+    }
+
+    /// Whether the client waits for a 100.
+    pub fn expect(&self) -> Expect {
+        self.expect
+    }
+
     /// The path that routes are looked up by: of a target that names none, `*` or nothing.
     pub fn path(&self) -> &str {
         let target = &self.bytes[self.target_start..self.target_end];
@@ -70,25 +90,25 @@ impl RequestHead {
     ///
     /// # Errors
     /// Where these types cannot hold it: more fields than a `HeaderMap` takes, under limits that allow so many.
-    pub fn into_parts(self) -> Result<request::Parts, Refusal> {
+    pub fn parts(&self) -> Result<request::Parts, Refusal> {
         let mut headers = fields(&self.bytes, self.fields_start, self.fields)?;
-        let uri = match self.target {
+        let uri = match &self.target {
             Target::Origin { .. } | Target::Asterisk => {
                 Uri::from_maybe_shared(self.bytes.slice(self.target_start..self.target_end))
                     .map_err(|_| target::MALFORMED)?
             }
-            Target::Authority(uri) => *uri,
+            Target::Authority(uri) => Uri::clone(uri),
             Target::Absolute(uri) => {
                 if let Some(authority) = uri.authority() {
                     // RFC 9112 §3.2.2: the target's authority replaces what the Host field says.
                     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| REQUEST_LINE)?;
                     headers.insert(header::HOST, host);
                 }
-                *uri
+                Uri::clone(uri)
             }
         };
         let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = self.method;
+        parts.method = self.method.clone();
         parts.uri = uri;
         parts.version = self.version;
         parts.headers = headers;

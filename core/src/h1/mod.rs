@@ -19,8 +19,8 @@
 //! let request = b"GET /hello HTTP/1.1\r\nHost: example.com\r\n\r\n";
 //! connection.input_space()[..request.len()].copy_from_slice(request);
 //! connection.receive(request.len());
-//! let Event::Request(head) = connection.next_event() else { panic!("a whole request was received") };
-//! assert_eq!(head.path(), "/hello");
+//! let Event::Request = connection.next_event() else { panic!("a whole request was received") };
+//! assert_eq!(connection.request().unwrap().path(), "/hello");
 //! ```
 
 mod decode;
@@ -72,10 +72,9 @@ enum State {
 }
 
 struct Exchange {
-    asked: Asked,
+    head: RequestHead,
     keep_alive: KeepAlive,
     expect: Expect,
-    framing: Framing,
     body_bytes_max: u64,
     decoder: Decoder,
     /// Sticky: the body is not decoded further.
@@ -89,8 +88,8 @@ struct Exchange {
 pub enum Event {
     /// Nothing more without more bytes: read into [`Connection::input_space`].
     NeedData,
-    /// A request's head; its body, if any, follows as `Data`.
-    Request(RequestHead),
+    /// The head of a request, which [`Connection::request`] tells; its body, if any, follows as `Data`.
+    Request,
     /// Bytes of the request's body.
     Data(Bytes),
     /// The request's body is complete; its trailers, if it had any.
@@ -191,8 +190,8 @@ impl Connection {
             State::Closed { .. } => Event::Closed,
             State::Head(scan) => match scan.advance(&mut self.input, &self.limits) {
                 Ok(Some(head)) => {
-                    self.state = State::Exchange(Exchange::new(&head, self.limits.body_bytes_max));
-                    Event::Request(head)
+                    self.state = State::Exchange(Exchange::new(head, self.limits.body_bytes_max));
+                    Event::Request
                 }
                 Ok(None) if !self.input.ended() => Event::NeedData,
                 Ok(None) => {
@@ -210,6 +209,14 @@ impl Connection {
         }
     }
 
+    /// The head of the request that is being served.
+    pub fn request(&self) -> Option<&RequestHead> {
+        match &self.state {
+            State::Exchange(exchange) => Some(&exchange.head),
+            State::Head(_) | State::Closed { .. } => None,
+        }
+    }
+
     /// Sets the most bytes that this request's body may have.
     ///
     /// # Errors
@@ -217,7 +224,7 @@ impl Connection {
     pub fn limit_body(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
         let State::Exchange(exchange) = &mut self.state else { return Ok(()) };
         exchange.body_bytes_max = bytes_max;
-        if matches!(exchange.framing, Framing::Length(length) if length > bytes_max) {
+        if matches!(exchange.head.framing(), Framing::Length(length) if length > bytes_max) {
             exchange.fault = Some(BodyFault::TooLarge);
             return Err(BodyFault::TooLarge);
         }
@@ -262,14 +269,14 @@ impl Connection {
     /// Whether a response of `status` can be the last word on this request. A 1xx never is (RFC 9110 §15),
     /// and a 2xx to CONNECT would be the beginning of a tunnel (§9.3.6), which there is not.
     pub fn can_end_with(&self, status: StatusCode) -> bool {
-        let is_tunnel = matches!(&self.state, State::Exchange(exchange) if exchange.asked.method == Method::CONNECT)
+        let is_tunnel = matches!(&self.state, State::Exchange(exchange) if *exchange.head.method() == Method::CONNECT)
             && status.is_success();
         !status.is_informational() && !is_tunnel
     }
 
     /// Whether a response of `status` to this request has a body on the wire.
     pub fn sends_body(&self, status: StatusCode) -> bool {
-        matches!(&self.state, State::Exchange(exchange) if exchange.asked.method != Method::HEAD)
+        matches!(&self.state, State::Exchange(exchange) if *exchange.head.method() != Method::HEAD)
             && !encode::has_no_body(status)
     }
 
@@ -286,7 +293,8 @@ impl Connection {
     ) -> SendBody {
         let fields = fields.into();
         let State::Exchange(exchange) = &mut self.state else { return SendBody::No };
-        let encoding = encode::encoding(&exchange.asked, status, fields, length);
+        let asked = Asked::by(&exchange.head);
+        let encoding = encode::encoding(asked, status, fields, length);
         if keep == KeepAlive::No
             || encoding == Encoding::UntilClose
             || framing::asks_to_close(fields)
@@ -298,7 +306,7 @@ impl Connection {
         }
         encode::put_head(
             &mut self.output,
-            &exchange.asked,
+            asked,
             status,
             fields,
             length,
@@ -374,9 +382,7 @@ impl Connection {
     /// Answers `refusal` with a whole response that announces the close.
     pub fn send_refusal(&mut self, refusal: &Refusal, wall_clock: SystemTime) {
         let asked = match &self.state {
-            State::Exchange(exchange) if exchange.encoding.is_none() => {
-                Asked { method: exchange.asked.method.clone(), version: exchange.asked.version }
-            }
+            State::Exchange(exchange) if exchange.encoding.is_none() => Asked::by(&exchange.head),
             // Once a response's head is out there is no room for another.
             State::Exchange(_) => return,
             State::Head(scan) => refused(scan.is_head()),
@@ -391,14 +397,14 @@ impl Connection {
         let length = BodyLength::Known(body.len() as u64);
         encode::put_head(
             &mut self.output,
-            &asked,
+            asked,
             refusal.status,
             Fields::Map(&headers),
             length,
             KeepAlive::No,
             wall_clock,
         );
-        if asked.method != Method::HEAD {
+        if *asked.method != Method::HEAD {
             self.output.put_data(body);
         }
         self.state = State::Closed { is_head: false };
@@ -447,16 +453,15 @@ pub const OVERLOADED: Refusal =
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is overloaded: try again later");
 
 impl Exchange {
-    fn new(head: &RequestHead, body_bytes_max: u64) -> Self {
+    fn new(head: RequestHead, body_bytes_max: u64) -> Self {
         Self {
-            asked: Asked { method: head.method.clone(), version: head.version },
-            keep_alive: head.keep_alive,
-            expect: head.expect,
-            framing: head.framing,
+            keep_alive: head.keep_alive(),
+            expect: head.expect(),
             body_bytes_max,
-            decoder: Decoder::new(head.framing),
+            decoder: Decoder::new(head.framing()),
             fault: None,
             encoding: None,
+            head,
         }
     }
 
@@ -481,7 +486,7 @@ impl Exchange {
         if self.fault.is_some() {
             return AfterExchange::Close;
         }
-        match self.framing {
+        match self.head.framing() {
             _ if self.decoder.is_done() => AfterExchange::Next,
             Framing::Length(length) if length <= drain_bytes_max => AfterExchange::Drain,
             Framing::Empty | Framing::Length(_) | Framing::Chunked => AfterExchange::Close,
@@ -490,6 +495,6 @@ impl Exchange {
 }
 
 /// A request that was refused before it was parsed.
-fn refused(is_head: bool) -> Asked {
-    Asked { method: if is_head { Method::HEAD } else { Method::GET }, version: Version::HTTP_11 }
+fn refused(is_head: bool) -> Asked<'static> {
+    Asked { method: if is_head { &Method::HEAD } else { &Method::GET }, version: Version::HTTP_11 }
 }

@@ -99,24 +99,26 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
         (is_ip_literal(&rest[..end]), &rest[end + 1..])
     } else {
-        let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
-        (end > 0 && is_reg_name(&value[..end]), &value[end..])
+        let (name, port) = value.split_at(reg_name_len(value));
+        (!name.is_empty(), port)
     };
-    let port_is_valid = match port {
-        [] => true,
-        // RFC 3986 §3.2.3: `port = *DIGIT`; TCP has 16 bits of it.
-        [b':', digits @ ..] => {
-            digits.iter().all(u8::is_ascii_digit)
-                && digits
-                    .iter()
-                    .try_fold(0_u32, |port, digit| {
-                        Some(port * 10 + u32::from(digit - b'0')).filter(|port| *port <= 65_535)
-                    })
-                    .is_some()
+    host_is_valid && is_port(port)
+}
+
+/// RFC 3986 §3.2.3: `[ ":" *DIGIT ]`; TCP has 16 bits of it.
+fn is_port(port: &[u8]) -> bool {
+    let [b':', digits @ ..] = port else { return port.is_empty() };
+    let mut number = 0_u32;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return false;
         }
-        _ => false,
-    };
-    host_is_valid && port_is_valid
+        number = number * 10 + u32::from(digit - b'0');
+        if number > 65_535 {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether a valid host is followed by a port that can be connected to: RFC 9110 §9.3.6 has one that is
@@ -143,13 +145,14 @@ fn is_ip_literal(literal: &[u8]) -> bool {
     is_v6() || is_future()
 }
 
-fn is_reg_name(name: &[u8]) -> bool {
-    let mut rest = name;
+/// How much of `text` is a registered name, RFC 3986 §3.2.2.
+fn reg_name_len(text: &[u8]) -> usize {
+    let mut len = 0;
     loop {
-        rest = match &rest[reg_name_run(rest)..] {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            _ => return false,
+        len += reg_name_run(&text[len..]);
+        match text[len..] {
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => len += 3,
+            _ => return len,
         }
     }
 }

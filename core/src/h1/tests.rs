@@ -57,9 +57,10 @@ impl Server {
         while !self.is_over {
             match self.connection.next_event() {
                 Event::NeedData => return,
-                Event::Request(head) => {
-                    let expect = if head.expect == Expect::Continue { " expects 100" } else { "" };
-                    let parts = head.into_parts().unwrap();
+                Event::Request => {
+                    let head = self.connection.request().unwrap();
+                    let expect = if head.expect() == Expect::Continue { " expects 100" } else { "" };
+                    let parts = head.parts().unwrap();
                     self.log.push(format!("{} {}{expect}", parts.method, parts.uri));
                     let limit = self.connection.limits.body_bytes_max;
                     if self.connection.limit_body(limit).is_err() {

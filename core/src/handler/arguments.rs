@@ -4,8 +4,9 @@
 use std::future::ready;
 
 use crate::{
-    FromRequest, FromRequestParts, IntoResponse, Request, Response,
+    Body, FromRequest, FromRequestParts, IntoResponse, Request, Response,
     extract::{Context, Needs, ViaParts},
+    received::ReceivedHead,
 };
 
 /// A function of the arguments `A`, a tuple.
@@ -24,23 +25,44 @@ pub trait Call<A> {
 
 /// A tuple of extractors, taken from a request one after the other; the last may take the body.
 pub trait Arguments<M>: Sized + Send + 'static {
-    /// Whether one of them looks at the head of the request.
-    const READS_HEAD: bool;
+    /// What of a request they are taken from.
+    type Source: Send + 'static;
+
+    /// Makes of a request as much as they look at.
+    fn take(head: ReceivedHead<'_>, body: Body, context: Context) -> Self::Source;
 
     /// Takes them all, or gives the response that the first rejection became.
-    fn extract(
-        request: Request,
-        context: &Context,
-    ) -> impl Future<Output = Result<Self, Box<Response>>> + Send;
+    fn extract(source: Self::Source) -> impl Future<Output = Result<Self, Box<Response>>> + Send;
 
     /// Declares what they need.
     fn declare(needs: &mut Needs);
 }
 
-impl Arguments<ViaParts> for () {
-    const READS_HEAD: bool = false;
+/// What extractors are given.
+#[derive(Debug)]
+pub struct Source {
+    /// Or the answer to one that cannot be made.
+    request: Result<Request, Box<Response>>,
+    context: Context,
+}
 
-    fn extract(_: Request, _: &Context) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+impl Source {
+    /// With a head where it is read; else one that stands for nothing may do.
+    fn new(reads_head: bool, head: ReceivedHead<'_>, body: Body, context: Context) -> Self {
+        let request = match reads_head {
+            true => head.into_request(body).map_err(|refusal| Box::new(refusal.into_response())),
+            false => Ok(head.into_any_request(body)),
+        };
+        Self { request, context }
+    }
+}
+
+impl Arguments<ViaParts> for () {
+    type Source = ();
+
+    fn take(_: ReceivedHead<'_>, _: Body, _: Context) {}
+
+    fn extract((): ()) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
         ready(Ok(()))
     }
 
@@ -83,19 +105,22 @@ macro_rules! arguments {
             $($head: FromRequestParts,)*
             Last: FromRequest<M>,
         {
-            const READS_HEAD: bool = $($head::READS_HEAD ||)* Last::READS_HEAD;
+            type Source = Source;
+
+            fn take(head: ReceivedHead<'_>, body: Body, context: Context) -> Source {
+                Source::new($($head::READS_HEAD ||)* Last::READS_HEAD, head, body, context)
+            }
 
             #[expect(non_snake_case, reason = "each value is named after its type parameter")]
-            fn extract(
-                request: Request,
-                context: &Context,
-            ) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+            fn extract(source: Source) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
                 // Taken apart out here, the request is held once in the future, and not twice.
-                let (mut parts, body) = request.into_parts();
+                let Source { request, context } = source;
+                let request = request.map(Request::into_parts);
                 async move {
-                    $(let $head = or_refuse!($head::from_request_parts(&mut parts, context).await);)*
+                    let (mut parts, body) = request?;
+                    $(let $head = or_refuse!($head::from_request_parts(&mut parts, &context).await);)*
                     let request = Request::from_parts(parts, body);
-                    let last = or_refuse!(Last::from_request(request, context).await);
+                    let last = or_refuse!(Last::from_request(request, &context).await);
                     Ok(($($head,)* last,))
                 }
             }
@@ -111,14 +136,14 @@ macro_rules! arguments {
 call!(Last);
 
 impl<M, Last: FromRequest<M>> Arguments<M> for (Last,) {
-    const READS_HEAD: bool = Last::READS_HEAD;
+    type Source = Source;
 
-    fn extract(
-        request: Request,
-        context: &Context,
-    ) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
-        let last = Last::from_request(request, context);
-        async move { Ok((or_refuse!(last.await),)) }
+    fn take(head: ReceivedHead<'_>, body: Body, context: Context) -> Source {
+        Source::new(Last::READS_HEAD, head, body, context)
+    }
+
+    fn extract(source: Source) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+        async move { Ok((or_refuse!(Last::from_request(source.request?, &source.context).await),)) }
     }
 
     fn declare(needs: &mut Needs) {

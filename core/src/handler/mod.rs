@@ -11,10 +11,10 @@ pub use arguments::{Arguments, Call};
 pub use check::{check_async, check_fn};
 
 use crate::{
-    BoxFuture, IntoResponse, Request,
+    Body, BoxFuture, IntoResponse,
     extract::{Context, Needs},
     jobs,
-    received::Received,
+    received::ReceivedHead,
     respond::{self, Answer},
 };
 
@@ -45,12 +45,13 @@ use crate::{
     note = "a closure must also be `Clone + Send + Sync + 'static`, and the future of an `async fn` `Send`"
 )]
 pub trait Handler<M>: Clone + Send + Sync + 'static {
-    /// Whether it looks at the head of its request. Where it does not, none may be made: a method, an address and fields
-    /// that stand for nothing.
-    const READS_HEAD: bool;
-
-    /// Answers `request`. Nothing of the user's runs before the first poll.
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static;
+    /// Answers the request of this head and body. Nothing of the user's runs before the first poll.
+    fn call(
+        self,
+        head: ReceivedHead<'_>,
+        body: Body,
+        context: Context,
+    ) -> impl Future<Output = Answer> + Send + 'static;
 
     /// Declares what its extractors need.
     fn declare(needs: &mut Needs);
@@ -74,12 +75,15 @@ where
     A: Arguments<M>,
     R: Future<Output: IntoResponse> + Send + 'static,
 {
-    const READS_HEAD: bool = A::READS_HEAD;
-
-    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static {
+    fn call(
+        self,
+        head: ReceivedHead<'_>,
+        body: Body,
+        context: Context,
+    ) -> impl Future<Output = Answer> + Send + 'static {
+        let source = A::take(head, body, context);
         async move {
-            match A::extract(request, &context).await {
+            match A::extract(source).await {
                 Ok(arguments) => self.apply(arguments).await.into_answer(),
                 Err(refusal) => Answer::from(*refusal),
             }
@@ -97,12 +101,15 @@ where
     A: Arguments<M>,
     R: IntoResponse + 'static,
 {
-    const READS_HEAD: bool = A::READS_HEAD;
-
-    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static {
+    fn call(
+        self,
+        head: ReceivedHead<'_>,
+        body: Body,
+        context: Context,
+    ) -> impl Future<Output = Answer> + Send + 'static {
+        let source = A::take(head, body, context);
         async move {
-            match A::extract(request, &context).await {
+            match A::extract(source).await {
                 Ok(arguments) => {
                     respond::from_job(jobs::run(move || self.apply(arguments).into_answer()).await)
                 }
@@ -138,12 +145,15 @@ where
     A: Arguments<M>,
     R: IntoResponse + 'static,
 {
-    const READS_HEAD: bool = A::READS_HEAD;
-
-    #[expect(clippy::manual_async_fn, reason = "an async fn would hold the request twice")]
-    fn call(self, request: Request, context: Context) -> impl Future<Output = Answer> + Send + 'static {
+    fn call(
+        self,
+        head: ReceivedHead<'_>,
+        body: Body,
+        context: Context,
+    ) -> impl Future<Output = Answer> + Send + 'static {
+        let source = A::take(head, body, context);
         async move {
-            match A::extract(request, &context).await {
+            match A::extract(source).await {
                 Ok(arguments) => self.0.apply(arguments).into_answer(),
                 Err(refusal) => Answer::from(*refusal),
             }
@@ -157,7 +167,7 @@ where
 
 /// A handler of any type.
 pub(crate) trait Service: Send + Sync {
-    fn call(&self, received: Received, context: Context) -> BoxFuture<Answer>;
+    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context) -> BoxFuture<Answer>;
     fn declare(&self, needs: &mut Needs);
 }
 
@@ -171,12 +181,8 @@ impl<H, M> Erased<H, M> {
 }
 
 impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
-    fn call(&self, received: Received, context: Context) -> BoxFuture<Answer> {
-        let request = if H::READS_HEAD { received.into_request() } else { Ok(received.with_any_head()) };
-        match request {
-            Ok(request) => Box::pin(respond::settled(self.0.clone().call(request, context))),
-            Err(refusal) => respond::refuse(refusal),
-        }
+    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context) -> BoxFuture<Answer> {
+        Box::pin(respond::settled(self.0.clone().call(head, body, context)))
     }
 
     fn declare(&self, needs: &mut Needs) {

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Uri, Version};
 
 use crate::{
     Body, Bytes, IntoResponse, Path, Request, Response, Router, StatusCode,
-    exercise::{PEER, Pool, app, get as fetch, logged, request, send, send_to},
+    exercise::{PEER, Pool, app, get as fetch, logged, reply, request, send, send_to},
     extract::PeerAddress,
     get, inline, post,
     respond::Panicked,
@@ -96,7 +96,7 @@ fn nothing_runs_before_the_first_poll() {
         )
         .route("/inline", get(inline(move || count(&three)))));
     for target in ["/fn", "/async", "/inline"] {
-        drop(app.dispatch(request("GET", target).body(Body::empty()).unwrap(), None).reply());
+        drop(reply(&app, request("GET", target).body(Body::empty()).unwrap(), None));
         assert_eq!(calls.swap(0, SeqCst), 0, "{target}");
         fetch(&app, target);
         assert_eq!(calls.swap(0, SeqCst), 1, "{target}");
@@ -133,7 +133,7 @@ fn a_full_pool_answers_503_with_retry_after() {
 fn a_plain_function_polled_outside_the_server_says_what_to_do() {
     logged();
     let app = app(Router::new().route("/", get(|| "hello")));
-    let mut reply = app.dispatch(Request::default(), None).reply();
+    let mut reply = reply(&app, Request::default(), None);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(answer) = reply.as_mut().poll(&mut context) else { panic!("pending") };
     assert_eq!(answer.into_response().status(), 500);

@@ -4,17 +4,17 @@
 mod access_log;
 mod arguments;
 
-use std::{fmt, marker::PhantomData, net::SocketAddr};
+use std::{fmt, future::ready, marker::PhantomData, net::SocketAddr};
 
 pub use access_log::access_log;
 pub use arguments::LayerArguments;
 
 use crate::{
-    BoxFuture, IntoResponse, Request, Response,
+    Body, BoxFuture, IntoResponse, Request, Response,
     extract::{At, Context, Needs},
     handler::{Asynchronous, Blocking, Call},
     jobs,
-    received::Received,
+    received::ReceivedHead,
     respond::{self, Answer},
 };
 
@@ -113,7 +113,8 @@ pub struct Next {
 impl Next {
     /// Answers `request` by what is inside this middleware.
     pub fn run(self, request: Request) -> impl Future<Output = Response> + Send + 'static {
-        let inside = self.context.enter(self.inner, request.into());
+        let (parts, body) = request.into_parts();
+        let inside = self.context.enter(self.inner, parts.into(), body);
         async { inside.await.into_response() }
     }
 
@@ -146,19 +147,19 @@ impl Next {
 
 impl Context {
     /// Begins at the layer of this index, or at the handler where there is none.
-    pub(crate) fn enter(mut self, index: usize, request: Received) -> BoxFuture<Answer> {
+    pub(crate) fn enter(mut self, index: usize, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
         let endpoint = self.endpoint.clone();
         match endpoint.layers.get(index) {
             Some(layer) => {
                 self.at = At::Layer(index);
-                match request.into_request() {
+                match head.into_request(body) {
                     Ok(request) => layer.middleware.call(request, Next { context: self, inner: index + 1 }),
-                    Err(refusal) => respond::refuse(refusal),
+                    Err(refusal) => Box::pin(ready(refusal.into_answer())),
                 }
             }
             None => {
                 self.at = At::Handler;
-                endpoint.service.call(request, self)
+                endpoint.service.call(head, body, self)
             }
         }
     }

@@ -13,7 +13,8 @@ pub struct Answer(Kind);
 #[derive(Debug)]
 enum Kind {
     Typed(HeaderValue, Body),
-    Whole(Response),
+    /// Boxed, so that an answer is small: it is moved a few times on its way.
+    Whole(Box<Response>),
 }
 
 impl Answer {
@@ -30,7 +31,7 @@ impl Answer {
                 response.headers_mut().insert(CONTENT_TYPE, content_type);
                 response
             }
-            Kind::Whole(response) => response,
+            Kind::Whole(response) => *response,
         }
     }
 
@@ -55,7 +56,7 @@ impl Answer {
 
 impl From<Response> for Answer {
     fn from(response: Response) -> Self {
-        Self(Kind::Whole(response))
+        Self(Kind::Whole(Box::new(response)))
     }
 }
 

@@ -21,7 +21,7 @@ pub use html::Html;
 pub use redirect::Redirect;
 pub use tuples::{IntoResponseParts, InvalidHeader};
 
-use crate::{Body, BodyError, BoxFuture, Response, h1::Refusal, jobs::JobError};
+use crate::{Body, BodyError, Response, h1::Refusal, jobs::JobError};
 
 /// What can be turned into a response.
 ///
@@ -86,10 +86,11 @@ pub(crate) fn sentence(status: StatusCode, text: impl Into<Cow<'static, str>>) -
     response
 }
 
-/// The answer to a request that cannot be handed to a handler.
-pub(crate) fn refuse(refusal: Refusal) -> BoxFuture<Answer> {
-    let response = sentence(refusal.status, format!("The request was refused: {}.", refusal.reason));
-    Box::pin(std::future::ready(response.into()))
+/// The answer to a request that cannot be handed to a handler. What the engine refuses itself it answers itself.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        sentence(self.status, format!("The request was refused: {}.", self.reason))
+    }
 }
 
 /// The 500 for a mistake in the app: its cause is in the log, never in the response.

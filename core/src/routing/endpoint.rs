@@ -6,11 +6,11 @@ use std::{fmt, sync::Arc};
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 
 use crate::{
-    BoxFuture, Response,
+    Body, BoxFuture, Response,
     extract::{At, Context, Needs, StateMap},
     handler::Service,
     middleware::Around,
-    received::Received,
+    received::ReceivedHead,
     respond::{Answer, sentence},
 };
 
@@ -118,8 +118,8 @@ impl Builtin {
 }
 
 impl Service for Builtin {
-    fn call(&self, received: Received, _: Context) -> BoxFuture<Answer> {
-        let response = self.respond(received.method());
+    fn call(&self, head: ReceivedHead<'_>, _: Body, _: Context) -> BoxFuture<Answer> {
+        let response = self.respond(head.method());
         Box::pin(std::future::ready(response.into()))
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::{Outside, current};
 use crate::{
-    ambient::{self, Place},
+    ambient,
     panics::{self, Held, Panicked, drop_contained},
     runtime::{self, Call, Runtime},
     sync::{Mutex, MutexGuard},
@@ -285,7 +285,7 @@ impl<T> Task<T> {
         let Some(work) = self.begin() else { return Poll::Ready(()) };
         let Work::Future(mut future) = work else { return Poll::Ready(()) };
         // What polls may be inside a job itself, as in simulation.
-        let (polled, _) = ambient::enter(Place::Outside, || panics::contained(|| future.as_mut().poll(cx)));
+        let polled = ambient::enter_outside(|| panics::contained(|| future.as_mut().poll(cx)));
         let result = match polled {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(Panicked) => Err(JoinError(Cause::Panicked)),
@@ -364,7 +364,7 @@ impl<T: Send + 'static> Queued<T> {
 impl<T: Send + 'static> Call for Queued<T> {
     fn run(self: Box<Self>) {
         let Some(Work::Call(call)) = self.task.begin() else { return };
-        let (result, _) = ambient::enter(Place::Outside, || panics::contained(call));
+        let result = ambient::enter_outside(|| panics::contained(call));
         self.task.finish(result.map_err(|Panicked| JoinError(Cause::Panicked)));
     }
 
