@@ -3,7 +3,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::work;
+use super::{spare, work};
 
 /// Received bytes, and room for more.
 #[derive(Default)]
@@ -61,6 +61,12 @@ impl Input {
 
     #[cold]
     fn make_room(&mut self, expecting: Expecting) {
+        if self.buffer.is_empty() {
+            self.buffer = spare::input();
+            if self.buffer.len() >= SPACE_MIN {
+                return;
+            }
+        }
         let size = match expecting {
             // Doubling keeps the copies of a dripped head linear.
             Expecting::Head => FIRST.max(self.filled * 2),
@@ -105,5 +111,11 @@ impl Input {
 
     pub(super) fn take_all(&mut self) -> Bytes {
         self.take(self.filled)
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        spare::keep_input(std::mem::take(&mut self.buffer));
     }
 }

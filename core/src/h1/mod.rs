@@ -31,6 +31,7 @@ mod head;
 mod input;
 mod output;
 mod refusal;
+mod spare;
 mod target;
 #[cfg(test)]
 mod tests;

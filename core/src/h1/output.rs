@@ -5,12 +5,16 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::spare;
+
 /// A queue of bytes.
 #[derive(Default)]
 pub(super) struct Output {
     /// Sealed pieces; they come before `tail`.
     sealed: VecDeque<Bytes>,
-    tail: BytesMut,
+    tail: Vec<u8>,
+    /// How much of `tail` is written already.
+    written: usize,
     len: usize,
 }
 
@@ -25,12 +29,23 @@ impl Output {
     }
 
     /// Appends bytes by copy.
+    #[inline]
     pub(super) fn put(&mut self, bytes: &[u8]) {
         if self.tail.capacity() - self.tail.len() < bytes.len() {
-            self.tail.reserve(bytes.len().max(HEAD_ROOM));
+            self.make_room(bytes.len());
         }
         self.tail.extend_from_slice(bytes);
         self.len += bytes.len();
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: usize) {
+        if self.tail.capacity() == 0 {
+            self.tail = spare::output();
+        }
+        // A peer that takes its time must not make a buffer grow by what it has taken.
+        self.tail.drain(..std::mem::take(&mut self.written));
+        self.tail.reserve(bytes.max(HEAD_ROOM));
     }
 
     /// Appends data, without a copy where it is large.
@@ -38,8 +53,9 @@ impl Output {
         if data.len() < SEPARATE {
             return self.put(&data);
         }
-        if !self.tail.is_empty() {
-            self.sealed.push_back(self.tail.split().freeze());
+        if self.written < self.tail.len() {
+            let tail = Bytes::from(std::mem::take(&mut self.tail));
+            self.sealed.push_back(tail.slice(std::mem::take(&mut self.written)..));
         }
         self.len += data.len();
         self.sealed.push_back(data);
@@ -47,7 +63,7 @@ impl Output {
 
     /// Fills `slices` from the front of the queue and gives those used.
     pub(super) fn slices<'a, 's>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
-        let pieces = self.sealed.iter().map(|piece| &piece[..]).chain(Some(&self.tail[..]));
+        let pieces = self.sealed.iter().map(|piece| &piece[..]).chain(Some(&self.tail[self.written..]));
         let mut used = 0;
         for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
             *slice = IoSlice::new(piece);
@@ -67,21 +83,31 @@ impl Output {
             count -= first.len();
             self.sealed.pop_front();
         }
-        self.tail.advance(count);
+        self.written += count;
+        if self.written == self.tail.len() {
+            self.tail.clear();
+            self.written = 0;
+        }
     }
 
     /// Everything that is queued, in one piece.
     pub(super) fn take_all(&mut self) -> Bytes {
         let mut whole = BytesMut::with_capacity(self.len);
         self.sealed.drain(..).for_each(|piece| whole.extend_from_slice(&piece));
-        whole.extend_from_slice(&std::mem::take(&mut self.tail));
-        self.len = 0;
+        whole.extend_from_slice(&self.tail[self.written..]);
+        self.clear();
         whole.freeze()
     }
 
     /// Gives up what is queued, for a connection that is cut.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        spare::keep_output(std::mem::take(&mut self.tail));
     }
 }
 
