@@ -78,10 +78,13 @@ impl App {
             (&Method::CONNECT, _) => (&self.routes.refusal, Captures::default()),
             (&Method::OPTIONS, "*") => (&self.routes.options, Captures::default()),
             (method, path) => match self.routes.find(path) {
-                Found::Route(route, values) => {
-                    (route.endpoint(method), Captures::new(path, head, values.iter().map(|(_, value)| value)))
+                Found::Route(route, values) if values.is_empty() => {
+                    (route.endpoint(method), Captures::default())
                 }
-                Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, head, values.into_iter())),
+                Found::Route(route, values) => {
+                    (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
+                }
+                Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, values.into_iter())),
                 Found::Nothing => (&self.routes.not_found, Captures::default()),
             },
         }

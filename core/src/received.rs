@@ -1,7 +1,6 @@
 //! The head of a request on its way to its handler: as it came, until somebody reads it. What a handler does not read
 //! is never made: for many that is all of `http`'s types, and most of what a request would cost.
 
-use bytes::Bytes;
 use http::{Method, request::Parts};
 
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub enum ReceivedHead<'a> {
     /// As the engine has it.
-    Wire(&'a RequestHead),
+    Wire(RequestHead<'a>),
     /// In the types of `http`.
     Parts(Box<Parts>),
 }
@@ -31,14 +30,6 @@ impl ReceivedHead<'_> {
         match self {
             Self::Wire(head) => head.path(),
             Self::Parts(parts) => parts.uri.path(),
-        }
-    }
-
-    /// [`path`](Self::path), to be kept.
-    pub(crate) fn path_bytes(&self) -> Bytes {
-        match self {
-            Self::Wire(head) => head.path_bytes(),
-            Self::Parts(parts) => Bytes::copy_from_slice(parts.uri.path().as_bytes()),
         }
     }
 

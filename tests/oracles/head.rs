@@ -47,7 +47,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-fn is_sound(head: &RequestHead, bytes: &[u8], limits: &Limits) {
+fn is_sound(head: RequestHead<'_>, bytes: &[u8], limits: &Limits) {
     let shown = bytes.escape_ascii();
     let is_framed = head.framing();
     let path = head.path().to_owned();

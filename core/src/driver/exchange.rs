@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
+    time::SystemTime,
 };
 
 use http::StatusCode;
@@ -14,7 +15,7 @@ use super::{
     wait::{Fed, Time},
 };
 use crate::{
-    Body, BodyError, BoxFuture, CloseReason, Dispatch, ReceivedHead, Transport, ambient,
+    Body, BodyError, BoxFuture, CloseReason, ReceivedHead, Transport, ambient,
     body::{self, Source},
     h1::{AfterExchange, BodyLength, Connection, Event, Framing, KeepAlive, Refusal, SendBody},
     panics::{self, Held, Panicked, drop_contained},
@@ -30,42 +31,32 @@ enum NoReply {
 
 const INTERNAL_ERROR: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
 
+/// What the first poll of a handler came to. Most are ready then, and the rest of the exchange waits for nothing.
+enum Begun {
+    Answered(Answer),
+    Waiting(Held<BoxFuture<Answer>>),
+}
+
 impl<T: Transport> Driver<T> {
     pub(super) async fn exchange(&mut self) -> Result<(), End> {
         self.head_deadline = None;
         self.reading.renew();
         // What came with the head is to the peer's credit too.
         self.reading.moved(self.connection.input_len(), || self.io.now());
-        // 2. The router finds the route; nothing of the app runs yet.
-        let Some(head) = self.connection.request() else {
-            return Err(End::Drop(CloseReason::ResponseFailed));
-        };
-        let call = self.app.dispatch(&ReceivedHead::Wire(head), self.io.peer_address());
-        let (source, body) = match head.framing() {
-            Framing::Empty => (None, Body::empty()),
-            Framing::Length(length) => with_source(Some(length)),
-            Framing::Chunked => with_source(None),
-        };
-        self.route = call.route();
-        if self.connection.limit_body(call.body_bytes_max()).is_err() {
-            return Err(End::Refuse(Refusal::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the request body is larger than this route allows",
-            )));
-        }
-        self.cancels = call.cancels();
-        if self.cancels {
-            self.collected.watch.get_or_insert_default();
-        }
-        // 3. The handler runs, and is fed with the body that it asks for.
-        let answer = match self.reply(call, body, source.as_ref()).await {
-            Ok(answer) => answer,
-            Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
-            // What was answered before is still sent.
-            Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
+        let (begun, source) = poll_fn(|cx| Poll::Ready(self.begin(cx))).await?;
+        let answer = match begun {
+            Begun::Answered(answer) => answer,
+            Begun::Waiting(reply) => match self.reply(reply, source.as_ref()).await {
+                Ok(answer) => answer,
+                Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
+                // What was answered before is still sent.
+                Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
+            },
         };
         // 4. The response goes to the engine, its body piece by piece.
-        self.respond(answer, source.as_ref()).await?;
+        if let Some(stream) = self.respond(answer)? {
+            self.stream(stream, source.as_ref()).await?;
+        }
         drop(source);
         // 5. What is left of the request is drained, and the connection goes on, or not.
         match self.connection.after_exchange() {
@@ -80,23 +71,59 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Polls the handler to its end.
+    /// Steps 2 and 3, up to the first time that the handler may have to wait.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(Begun, Option<Source>), End> {
+        // 2. The router finds the route; nothing of the app runs yet.
+        let (Some(head), Some(app)) = (self.connection.request(), &self.app) else {
+            return Err(End::Drop(CloseReason::ResponseFailed));
+        };
+        let call = app.dispatch(&ReceivedHead::Wire(head), self.io.peer_address());
+        let (source, body) = match head.framing() {
+            Framing::Empty => (None, Body::empty()),
+            Framing::Length(length) => with_source(Some(length)),
+            Framing::Chunked => with_source(None),
+        };
+        self.route = call.route();
+        self.cancels = call.cancels();
+        if self.connection.limit_body(call.body_bytes_max()).is_err() {
+            return Err(End::Refuse(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the request body is larger than this route allows",
+            )));
+        }
+        if self.cancels {
+            self.collected.watch.get_or_insert_default();
+        }
+        // 3. The handler runs, and is fed with the body that it asks for.
+        let polled = self.contained(|connection| {
+            let head = connection.request()?;
+            let mut reply = Held::new(call.reply(ReceivedHead::Wire(head), body));
+            Some(match reply.as_mut().poll(cx) {
+                Poll::Ready(answer) => Begun::Answered(answer),
+                Poll::Pending => Begun::Waiting(reply),
+            })
+        });
+        match polled {
+            Ok(Some(begun)) => Ok((begun, source)),
+            Ok(None) => Err(End::Drop(CloseReason::ResponseFailed)),
+            Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
+        }
+    }
+
+    /// Polls a handler to its end that has been polled once.
     async fn reply(
         &mut self,
-        call: Dispatch,
-        body: Body,
+        mut reply: Held<BoxFuture<Answer>>,
         source: Option<&Source>,
     ) -> Result<Answer, NoReply> {
         let wait_max = self.limits.blocking_queue_timeout;
-        let (mut call, mut reply) = (Some((call, body)), None::<Held<BoxFuture<Answer>>>);
+        let mut first = Some(Ok(Poll::Pending));
         let result = poll_fn(|cx| {
             loop {
-                let polled = self.contained(|connection| {
-                    if let (Some((call, body)), Some(head)) = (call.take(), connection.request()) {
-                        reply = Some(Held::new(call.reply(ReceivedHead::Wire(head), body)));
-                    }
-                    reply.as_mut().map_or(Poll::Pending, |reply| reply.as_mut().poll(cx))
-                });
+                let polled = match first.take() {
+                    Some(polled) => polled,
+                    None => self.contained(|_| reply.as_mut().poll(cx)),
+                };
                 let again = match polled {
                     Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
                     Ok(Poll::Ready(unwanted)) => {
@@ -122,6 +149,7 @@ impl<T: Transport> Driver<T> {
         .await;
         self.queued.clear();
         self.reading.pause(|| self.io.now());
+        self.date = None;
         drop(reply);
         result
     }
@@ -148,7 +176,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    async fn respond(&mut self, answer: Answer, source: Option<&Source>) -> Result<(), End> {
+    /// Sends a response that is whole; gives back one that is not.
+    fn respond(&mut self, answer: Answer) -> Result<Option<Streamed>, End> {
         let (mut head, body) = answer.into_parts();
         let mut keep = if self.io.is_stopping() { KeepAlive::No } else { KeepAlive::Implied };
         if let AnswerHead::Whole(parts) = &mut head {
@@ -166,27 +195,27 @@ impl<T: Transport> Driver<T> {
         match body.into_full() {
             Ok(data) => {
                 let length = BodyLength::Known(data.len() as u64);
-                let date = self.io.wall_clock();
+                let date = self.date();
                 if self.connection.send_response(head.status(), head.fields(), length, keep, date)
                     == SendBody::Yes
                 {
                     let sent = self.connection.send_data(data).and_then(|()| self.connection.send_end(None));
-                    return sent.map_err(|_| End::Finish(CloseReason::ResponseFailed));
+                    sent.map_err(|_| End::Finish(CloseReason::ResponseFailed))?;
                 }
-                Ok(())
+                Ok(None)
             }
-            Err(body) => self.stream(head, keep, body, source).await,
+            Err(body) => Ok(Some(Streamed { head, keep, body })),
         }
     }
 
+    /// The time for `Date`: looked up once for all that has come together.
+    fn date(&mut self) -> SystemTime {
+        *self.date.get_or_insert_with(|| self.io.wall_clock())
+    }
+
     /// Sends a response whose body comes piece by piece.
-    async fn stream(
-        &mut self,
-        head: AnswerHead,
-        keep: KeepAlive,
-        mut body: Body,
-        source: Option<&Source>,
-    ) -> Result<(), End> {
+    async fn stream(&mut self, response: Streamed, source: Option<&Source>) -> Result<(), End> {
+        let Streamed { head, keep, mut body } = response;
         let Ok(length) = self.contained(|_| body.size_hint().exact()) else {
             return Err(End::Refuse(INTERNAL_ERROR));
         };
@@ -345,6 +374,13 @@ impl<T: Transport> Driver<T> {
         self.io.leave_app();
         Poll::Pending
     }
+}
+
+/// A response whose body comes piece by piece.
+struct Streamed {
+    head: AnswerHead,
+    keep: KeepAlive,
+    body: Body,
 }
 
 /// What a body gives.

@@ -16,7 +16,12 @@ mod exchange;
 mod pace;
 mod wait;
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Instant};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::Poll,
+    time::{Instant, SystemTime},
+};
 
 use http::StatusCode;
 
@@ -39,7 +44,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
         reading: Progress::new(&limits),
         writing: Progress::new(&limits),
         io: transport,
-        app,
+        app: Some(app),
         limits,
         collected: Collected::default(),
         cancels: false,
@@ -47,6 +52,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
         queued: Vec::new(),
         broken: None,
         head_deadline: None,
+        date: None,
     };
     // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
     let end = loop {
@@ -68,8 +74,11 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
                 if let Err(end) = exchanged {
                     break end;
                 }
-                if let Err(end) = driver.make_way().await {
-                    break end;
+                driver.turn.count_request();
+                if driver.is_in_the_way() {
+                    if let Err(end) = driver.make_way().await {
+                        break end;
+                    }
                 }
             }
             Event::Refused(refusal) => break End::Refuse(refusal),
@@ -89,7 +98,7 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
 struct Driver<T> {
     io: T,
     connection: Connection,
-    app: Arc<App>,
+    app: Option<Arc<App>>,
     limits: Arc<Limits>,
     turn: Turn,
     /// How the peer keeps up with sending a body.
@@ -107,6 +116,8 @@ struct Driver<T> {
     /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
     broken: Option<CloseReason>,
     head_deadline: Option<Instant>,
+    /// The time of the responses to what was read last.
+    date: Option<SystemTime>,
 }
 
 /// How a connection comes to its end.
@@ -126,16 +137,15 @@ enum Filled {
 }
 
 impl<T: Transport> Driver<T> {
-    /// After a request, before one that is here already: neither may the responses pile up (rule 2), nor
+    /// After a request, whether one that is here already has to wait: neither may the responses pile up (rule 2), nor
     /// the others wait for all of a pipeline (rule 6).
+    fn is_in_the_way(&self) -> bool {
+        self.connection.input_len() > 0
+            && (self.turn.is_over() || self.connection.output_len() >= self.limits.output_high_bytes)
+    }
+
     async fn make_way(&mut self) -> Result<(), End> {
-        self.turn.count_request();
-        if self.connection.input_len() == 0 {
-            return Ok(());
-        }
-        if self.turn.is_over() || self.connection.output_len() >= self.limits.output_high_bytes {
-            self.flush().await?;
-        }
+        self.flush().await?;
         if self.turn.is_over() {
             self.yield_turn().await;
         }
@@ -144,8 +154,10 @@ impl<T: Transport> Driver<T> {
 
     /// Reads until there is something new for the engine.
     async fn fill_head(&mut self) -> Filled {
-        if let Err(end) = self.flush().await {
-            return Filled::End(end);
+        if self.connection.output_len() > 0 || self.broken.is_some() {
+            if let Err(end) = self.flush().await {
+                return Filled::End(end);
+            }
         }
         if self.turn.is_over() {
             if self.connection.is_idle() && !self.io.is_stopping() {
@@ -199,6 +211,7 @@ impl<T: Transport> Driver<T> {
         }
         self.connection.receive(count);
         self.turn.count_bytes(count);
+        self.date = None;
     }
 
     /// Lets others go first: rule 6.

@@ -3,8 +3,6 @@
 
 use bytes::Bytes;
 
-use crate::received::ReceivedHead;
-
 /// The most captures that a path may have, those of its nests included.
 pub(crate) const CAPTURES_MAX: usize = 8;
 
@@ -19,14 +17,10 @@ pub(crate) struct Captures {
 }
 
 impl Captures {
-    /// Notes `values`, each a part of `path`, which is that of `head`.
-    pub(crate) fn new<'p>(
-        path: &'p str,
-        head: &ReceivedHead<'_>,
-        values: impl Iterator<Item = &'p str>,
-    ) -> Self {
-        let start = path.as_ptr().addr();
+    /// Notes `values`, each a part of `path`.
+    pub(crate) fn new<'p>(path: &'p str, values: impl Iterator<Item = &'p str>) -> Self {
         let mut captures = Self::default();
+        let start = path.as_ptr().addr();
         for (place, value) in captures.places.iter_mut().zip(values) {
             let from = value.as_ptr().addr().wrapping_sub(start);
             // Both fit: see `places`.
@@ -34,7 +28,7 @@ impl Captures {
             captures.count += 1;
         }
         if captures.count > 0 {
-            captures.path = head.path_bytes();
+            captures.path = Bytes::copy_from_slice(path.as_bytes());
         }
         captures
     }

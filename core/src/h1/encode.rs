@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 
-use super::{KeepAlive, RequestHead, output::Output, trailers};
+use super::{KeepAlive, head::Head, output::Output, trailers};
 use crate::respond::Fields;
 
 /// How long a response's body is, as far as is known when its head is written.
@@ -42,8 +42,8 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn by(head: &'a RequestHead) -> Self {
-        Self { method: head.method(), version: head.version() }
+    pub(super) fn by(head: &'a Head) -> Self {
+        Self { method: &head.method, version: head.version }
     }
 }
 
@@ -88,6 +88,7 @@ pub(super) fn put_head(
     keep_alive: KeepAlive,
     wall_clock: SystemTime,
 ) {
+    output.make_room();
     put_status_line(output, status);
     let mut upgrades = false;
     match fields {
@@ -196,33 +197,41 @@ pub(super) fn put_last_chunk(output: &mut Output, fields: Option<&HeaderMap>) {
     output.put(b"\r\n");
 }
 
-/// The seconds that the cached text stands for, and `date: …\r\n`.
-type DateLine = (u64, [u8; DATE_LINE_BYTES]);
+/// `date: …\r\n`, and the time that it was last asked for at.
+type DateLine = (SystemTime, [u8; DATE_LINE_BYTES]);
 const DATE_LINE_BYTES: usize = 37;
 
 thread_local! {
-    static DATE: Cell<DateLine> = const { Cell::new((u64::MAX, [0; DATE_LINE_BYTES])) };
+    static DATE: Cell<Option<DateLine>> = const { Cell::new(None) };
 }
 
 /// RFC 9110 §6.6.1. Formatted once a second and thread.
 fn put_date(output: &mut Output, wall_clock: SystemTime) {
+    match DATE.get() {
+        Some((at, line)) if at == wall_clock => output.put(&line),
+        cached => {
+            if let Some(line) = date_line(wall_clock, cached) {
+                DATE.set(Some((wall_clock, line)));
+                output.put(&line);
+            }
+        }
+    }
+}
+
+/// The line for `wall_clock`, from the one of another time if that was in the same second.
+fn date_line(wall_clock: SystemTime, cached: Option<DateLine>) -> Option<[u8; DATE_LINE_BYTES]> {
     /// 9999-12-31T23:59:59Z, the last second that the format can tell.
     const LAST: u64 = 253_402_300_799;
+    let second = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
     // RFC 9110 §6.6.1 lets a server without a sane clock leave it out.
-    let Some(seconds) = wall_clock.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()) else {
-        return;
-    };
-    if seconds > LAST {
-        return;
-    }
-    let (cached, mut line) = DATE.get();
-    if cached != seconds {
-        let mut rest = &mut line[..];
-        let date = httpdate::HttpDate::from(wall_clock);
-        if write!(rest, "date: {date}\r\n").is_err() || !rest.is_empty() {
-            return;
+    let now = second(wall_clock).filter(|second| *second <= LAST)?;
+    if let Some((at, line)) = cached {
+        if second(at) == Some(now) {
+            return Some(line);
         }
-        DATE.set((seconds, line));
     }
-    output.put(&line);
+    let mut line = [0; DATE_LINE_BYTES];
+    let mut rest = &mut line[..];
+    let date = httpdate::HttpDate::from(wall_clock);
+    (write!(rest, "date: {date}\r\n").is_ok() && rest.is_empty()).then_some(line)
 }

@@ -2,13 +2,12 @@
 //! connection stays, whether a 100 is expected, whose host it is for. Each refusal names its rule. No bytes
 //! are moved here.
 
-use std::ops::Range;
-
 use http::{StatusCode, Version, header};
 
 use super::{
     Refusal,
     grammar::is_token_byte,
+    head::Span,
     target::{self, Target},
 };
 use crate::respond::Fields;
@@ -56,17 +55,17 @@ pub(super) struct Noted {
 }
 
 /// A field that may come once.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Single {
     #[default]
     Absent,
     /// Where its value is.
-    Once(Range<usize>),
+    Once(Span),
     Repeated,
 }
 
 impl Single {
-    fn note(&mut self, value: Range<usize>) {
+    fn note(&mut self, value: Span) {
         *self = match self {
             Self::Absent => Self::Once(value),
             Self::Once(_) | Self::Repeated => Self::Repeated,
@@ -84,22 +83,21 @@ enum Expects {
 }
 
 impl Noted {
-    /// Notes the field whose name and value are at these places of the head.
-    pub(super) fn note(&mut self, head: &[u8], name: Range<usize>, value: Range<usize>) {
-        let name = &head[name];
+    /// Notes a field of `head`.
+    pub(super) fn note(&mut self, name: &[u8], value: Span, head: &[u8]) {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         match name.len() {
             4 if is(b"host") => self.host.note(value),
             14 if is(b"content-length") => self.content_length.note(value),
             17 if is(b"transfer-encoding") => self.transfer_encoding.note(value),
             10 if is(b"connection") => {
-                for option in members(&head[value]) {
+                for option in members(value.of(head)) {
                     self.closes |= option.eq_ignore_ascii_case(b"close");
                     self.keeps_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
             6 if is(b"expect") => {
-                for member in members(&head[value]).filter(|member| !member.is_empty()) {
+                for member in members(value.of(head)).filter(|member| !member.is_empty()) {
                     let is_known = member.eq_ignore_ascii_case(b"100-continue");
                     self.expects = match self.expects {
                         Expects::Nothing | Expects::Continue if is_known => Expects::Continue,
@@ -114,11 +112,11 @@ impl Noted {
     /// RFC 9112 §3.2: exactly one Host in 1.1, and a valid one. One that is empty is valid by its grammar; but
     /// where the target has no authority, it makes an http URI without a host, which RFC 9110 §4.2.1 has rejected.
     pub(super) fn check_host(&self, version: Version, target: &Target, head: &[u8]) -> Result<(), Refusal> {
-        match &self.host {
+        match self.host {
             Single::Absent if version == Version::HTTP_10 => Ok(()),
             Single::Absent => Err(Refusal::bad_request("the Host field is missing")),
             Single::Repeated => Err(Refusal::bad_request("the Host field is given more than once")),
-            Single::Once(value) => match (head[value.clone()].trim_ascii(), target) {
+            Single::Once(value) => match (value.of(head).trim_ascii(), target) {
                 ([], Target::Absolute(_) | Target::Authority(_)) => Ok(()),
                 ([], Target::Origin { .. } | Target::Asterisk) => {
                     Err(Refusal::bad_request("the Host field is empty"))
@@ -131,9 +129,9 @@ impl Noted {
 
     /// How the body's end is found.
     pub(super) fn framing(&self, version: Version, head: &[u8]) -> Result<Framing, Refusal> {
-        match (&self.transfer_encoding, &self.content_length) {
+        match (self.transfer_encoding, self.content_length) {
             (Single::Absent, Single::Absent) => Ok(Framing::Empty),
-            (Single::Absent, Single::Once(length)) => parse_length(head[length.clone()].trim_ascii()),
+            (Single::Absent, Single::Once(length)) => parse_length(length.of(head).trim_ascii()),
             // RFC 9110 §8.6: repeated values may be folded; refusing them is the safe choice it allows.
             (Single::Absent, Single::Repeated) => {
                 Err(Refusal::bad_request("Content-Length is given more than once"))
@@ -142,7 +140,7 @@ impl Noted {
             (Single::Once(_), Single::Absent) if version == Version::HTTP_10 => {
                 Err(Refusal::bad_request("HTTP/1.0 has no Transfer-Encoding"))
             }
-            (Single::Once(coding), Single::Absent) => parse_coding(head[coding.clone()].trim_ascii()),
+            (Single::Once(coding), Single::Absent) => parse_coding(coding.of(head).trim_ascii()),
             (Single::Repeated, Single::Absent) => {
                 Err(Refusal::bad_request("Transfer-Encoding is given more than once"))
             }

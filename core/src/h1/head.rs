@@ -18,54 +18,49 @@ use super::{
 };
 use crate::Limits;
 
-/// A request's head, and what it says about the rest of the exchange.
-#[derive(Debug)]
-pub struct RequestHead {
-    method: Method,
-    version: Version,
-    framing: Framing,
-    keep_alive: KeepAlive,
-    expect: Expect,
-    /// As it was sent, and where its parts are.
-    bytes: Bytes,
-    target: Target,
-    target_start: usize,
-    target_end: usize,
-    fields_start: usize,
-    fields: usize,
+/// A request's head, and what it says about the rest of the exchange. Its bytes stay where they were received, so
+/// its path and its parts can be had only until something else is read.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    head: &'a Head,
+    bytes: &'a [u8],
 }
 
-impl RequestHead {
+impl<'a> RequestHead<'a> {
+    pub(super) fn new(head: &'a Head, bytes: &'a [u8]) -> Self {
+        Self { head, bytes }
+    }
+
     /// The method.
-    pub fn method(&self) -> &Method {
-        &self.method
+    pub fn method(&self) -> &'a Method {
+        &self.head.method
     }
 
     /// The version that it is served as.
     pub fn version(&self) -> Version {
-        self.version
+        self.head.version
     }
 
     /// How its body ends.
     pub fn framing(&self) -> Framing {
-        self.framing
+        self.head.framing
     }
 
     /// Whether the client wants the connection kept.
     pub fn keep_alive(&self) -> KeepAlive {
-        self.keep_alive
+        self.head.keep_alive
     }
 
     /// Whether the client waits for a 100.
     pub fn expect(&self) -> Expect {
-        self.expect
+        self.head.expect
     }
 
     /// The path that routes are looked up by: of a target that names none, `*` or nothing.
-    pub fn path(&self) -> &str {
-        let target = &self.bytes[self.target_start..self.target_end];
-        let path = match &self.target {
-            Target::Origin { path_len } => &target[..*path_len],
+    pub fn path(&self) -> &'a str {
+        let target = self.head.target_span.of(self.bytes);
+        let path = match &self.head.target {
+            Target::Origin { path_len } => target.get(..*path_len).unwrap_or_default(),
             Target::Asterisk => target,
             Target::Absolute(uri) => return uri.path(),
             Target::Authority(_) => &[],
@@ -74,27 +69,16 @@ impl RequestHead {
         std::str::from_utf8(path).unwrap_or_default()
     }
 
-    /// [`path`](Self::path), sharing the memory of the head.
-    pub(crate) fn path_bytes(&self) -> Bytes {
-        match &self.target {
-            Target::Origin { path_len } => {
-                self.bytes.slice(self.target_start..self.target_start + path_len)
-            }
-            Target::Asterisk | Target::Absolute(_) | Target::Authority(_) => {
-                Bytes::copy_from_slice(self.path().as_bytes())
-            }
-        }
-    }
-
     /// The head in the types of `http`, for who reads it.
     ///
     /// # Errors
     /// Where these types cannot hold it: more fields than a `HeaderMap` takes, under limits that allow so many.
     pub fn parts(&self) -> Result<request::Parts, Refusal> {
-        let mut headers = fields(&self.bytes, self.fields_start, self.fields)?;
-        let uri = match &self.target {
+        let bytes = Bytes::copy_from_slice(self.bytes);
+        let mut headers = fields(&bytes, self.head.fields_start as usize, self.head.fields as usize)?;
+        let uri = match &self.head.target {
             Target::Origin { .. } | Target::Asterisk => {
-                Uri::from_maybe_shared(self.bytes.slice(self.target_start..self.target_end))
+                Uri::from_maybe_shared(bytes.slice_ref(self.head.target_span.of(&bytes)))
                     .map_err(|_| target::MALFORMED)?
             }
             Target::Authority(uri) => Uri::clone(uri),
@@ -108,31 +92,59 @@ impl RequestHead {
             }
         };
         let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = self.method.clone();
+        parts.method = self.head.method.clone();
         parts.uri = uri;
-        parts.version = self.version;
+        parts.version = self.head.version;
         parts.headers = headers;
         Ok(parts)
     }
 }
 
-/// The search for the end of a head, and what was found on the way. Places are counted from its first byte.
+/// What was found in a head that is whole, and where. Places are counted from its first byte.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    pub(super) framing: Framing,
+    pub(super) keep_alive: KeepAlive,
+    pub(super) expect: Expect,
+    target: Target,
+    target_span: Span,
+    fields_start: u32,
+    fields: u32,
+}
+
+/// A part of a head. Heads are of less than 4 GiB, whatever the limit says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub(super) fn of(self, head: &[u8]) -> &[u8] {
+        head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// The search for the end of a head, and what was found on the way. It is small, as one is begun anew for each
+/// request.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// Bytes looked at so far.
-    position: usize,
+    position: u32,
+    method_end: u32,
+    target_end: u32,
+    /// Where the field lines begin.
+    fields_start: u32,
+    line_start: u32,
+    /// The end of the current line's name.
+    colon: u32,
+    fields: u32,
     empty_lines: u8,
     part: Part,
     is_head: bool,
     version: Version,
-    method_end: usize,
-    target_end: usize,
-    /// Where the field lines begin.
-    fields_start: usize,
-    line_start: usize,
-    /// The end of the current line's name.
-    colon: usize,
-    fields: usize,
     noted: Noted,
 }
 
@@ -156,6 +168,8 @@ const VERSION_LINE_BYTES: usize = 10;
 const EMPTY_LINES_MAX: u8 = 2;
 /// The most that `http::Uri` holds, whatever the limit says.
 const URI_BYTES_MAX: usize = u16::MAX as usize - 1;
+/// The most that a [`Span`] can tell, whatever the limit says.
+const HEAD_BYTES_MAX: usize = u32::MAX as usize - 2;
 
 const BARE_LF: Refusal = Refusal::bad_request("a line ends without CR");
 const REQUEST_LINE: Refusal = Refusal::bad_request("the request line is malformed");
@@ -176,15 +190,15 @@ impl Scan {
     }
 
     /// Looks at the bytes that are new in `input`; gives the head once it is whole.
-    pub(super) fn advance(
-        &mut self,
-        input: &mut Input,
-        limits: &Limits,
-    ) -> Result<Option<RequestHead>, Refusal> {
+    pub(super) fn advance(&mut self, input: &mut Input, limits: &Limits) -> Result<Option<Head>, Refusal> {
         loop {
-            let within = input.len().min(limits.head_bytes_max);
+            let bytes_max = limits.head_bytes_max.min(HEAD_BYTES_MAX);
+            let within = input.len().min(bytes_max);
             return match self.scan(&input.bytes()[..within], limits)? {
-                Found::End => self.judge(input.take(self.position)).map(Some),
+                Found::End => {
+                    input.pass_head(self.position as usize);
+                    self.judge(input.head()).map(Some)
+                }
                 Found::EmptyLine => {
                     input.skip(2);
                     *self = Self { empty_lines: self.empty_lines + 1, ..Self::default() };
@@ -193,7 +207,7 @@ impl Scan {
                     }
                     continue;
                 }
-                Found::Nothing if within == limits.head_bytes_max => Err(Refusal::new(
+                Found::Nothing if within == bytes_max => Err(Refusal::new(
                     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                     "the request head is too large",
                 )),
@@ -204,127 +218,130 @@ impl Scan {
 
     /// Goes on from where the last bytes ended. Each rule is applied at the byte that breaks it.
     fn scan(&mut self, bytes: &[u8], limits: &Limits) -> Result<Found, Refusal> {
-        let started = self.position;
+        let began = self.position as usize;
+        let mut position = began;
+        // What follows the place that has been reached.
+        macro_rules! rest {
+            () => {
+                bytes.get(position..).unwrap_or_default()
+            };
+        }
         loop {
-            let rest = bytes.get(self.position..).unwrap_or_default();
             match self.part {
                 Part::Method => {
-                    self.position += token_run(rest);
-                    if self.position > METHOD_BYTES_MAX {
+                    position += token_run(rest!());
+                    if position > METHOD_BYTES_MAX {
                         return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "the method is not known"));
                     }
-                    match bytes[self.position..] {
+                    match rest!() {
                         [] => break,
-                        [b' ', ..] if self.position > 0 => {
-                            self.method_end = self.position;
-                            self.is_head = bytes[..self.position] == *b"HEAD";
+                        [b' ', ..] if position > 0 => {
+                            self.method_end = position as u32;
+                            self.is_head = bytes[..position] == *b"HEAD";
                             self.part = Part::Target;
-                            self.position += 1;
+                            position += 1;
                         }
-                        [b'\r', b'\n', ..] if self.position == 0 => return Ok(Found::EmptyLine),
-                        [b'\r'] if self.position == 0 => break,
+                        [b'\r', b'\n', ..] if position == 0 => return Ok(Found::EmptyLine),
+                        [b'\r'] if position == 0 => break,
                         // RFC 9112 §2.2: only CRLF is a line end here; a lone LF is not taken for one.
                         [b'\n', ..] => return Err(BARE_LF),
                         _ => return Err(REQUEST_LINE),
                     }
                 }
                 Part::Target => {
-                    self.position += visible_run(rest);
-                    let length = self.position - (self.method_end + 1);
+                    position += visible_run(rest!());
+                    let length = position - (self.method_end as usize + 1);
                     if length > limits.target_bytes_max.min(URI_BYTES_MAX) {
                         return Err(Refusal::new(StatusCode::URI_TOO_LONG, "the request target is too long"));
                     }
-                    match bytes.get(self.position) {
-                        None => break,
-                        Some(b' ') if length > 0 => {
-                            self.target_end = self.position;
+                    match rest!() {
+                        [] => break,
+                        [b' ', ..] if length > 0 => {
+                            self.target_end = position as u32;
                             self.part = Part::Version;
-                            self.position += 1;
+                            position += 1;
                         }
                         // No other white space separates: RFC 9112 §3.
-                        Some(_) => return Err(REQUEST_LINE),
+                        _ => return Err(REQUEST_LINE),
                     }
                 }
                 Part::Version => {
-                    let line = &bytes[self.target_end + 1..];
-                    let Some(end) = version_end(line)? else { break };
-                    self.version = parse_version(&line[..end])?;
-                    self.position = self.target_end + 1 + end + 2;
-                    self.fields_start = self.position;
+                    let Some((version, line_bytes)) = version_line(rest!())? else { break };
+                    self.version = version;
+                    position += line_bytes;
+                    self.fields_start = position as u32;
                     self.part = Part::Line;
                 }
-                Part::Line => match rest {
+                Part::Line => match rest!() {
                     [] | [b'\r'] => break,
                     [b'\r', b'\n', ..] => {
-                        self.position += 2;
-                        work::count(self.position - started);
+                        position += 2;
+                        self.position = position as u32;
+                        work::count(position - began);
                         return Ok(Found::End);
                     }
                     // RFC 9112 §5.2.
                     [b' ' | b'\t', ..] => return Err(Refusal::bad_request("a field line is folded")),
                     _ => {
-                        self.line_start = self.position;
+                        self.line_start = position as u32;
                         self.part = Part::Name;
                     }
                 },
                 Part::Name => {
-                    self.position += token_run(rest);
-                    match bytes.get(self.position) {
-                        None => break,
+                    position += token_run(rest!());
+                    match rest!() {
+                        [] => break,
                         // RFC 9112 §5.1: nothing stands between the name and its colon.
-                        Some(b':') if self.position > self.line_start => {
-                            self.colon = self.position;
+                        [b':', ..] if position > self.line_start as usize => {
+                            self.colon = position as u32;
                             self.part = Part::Value;
-                            self.position += 1;
+                            position += 1;
                         }
-                        Some(_) => return Err(FIELD_NAME),
+                        _ => return Err(FIELD_NAME),
                     }
                 }
                 Part::Value => {
-                    self.position += value_run(rest);
-                    match bytes[self.position..] {
+                    position += value_run(rest!());
+                    match rest!() {
                         [] | [b'\r'] => break,
-                        [b'\r', b'\n', ..] => self.end_line(bytes, limits)?,
+                        [b'\r', b'\n', ..] => {
+                            self.fields += 1;
+                            if self.fields as usize > limits.headers_max {
+                                return Err(TOO_MANY_FIELDS);
+                            }
+                            let name = &bytes[self.line_start as usize..self.colon as usize];
+                            self.noted.note(name, Span { start: self.colon + 1, end: position as u32 }, bytes);
+                            position += 2;
+                            self.part = Part::Line;
+                        }
                         [b'\n', ..] => return Err(BARE_LF),
                         _ => return Err(FIELD_VALUE),
                     }
                 }
             }
         }
-        work::count(bytes.len() - started);
+        self.position = position as u32;
+        work::count(bytes.len() - began);
         Ok(Found::Nothing)
     }
 
-    /// A field line is whole, up to its line end.
-    fn end_line(&mut self, bytes: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        self.fields += 1;
-        if self.fields > limits.headers_max {
-            return Err(TOO_MANY_FIELDS);
-        }
-        self.noted.note(bytes, self.line_start..self.colon, self.colon + 1..self.position);
-        self.position += 2;
-        self.part = Part::Line;
-        Ok(())
-    }
-
     /// Judges a head that is whole.
-    fn judge(&self, bytes: Bytes) -> Result<RequestHead, Refusal> {
-        let method = Method::from_bytes(&bytes[..self.method_end]).map_err(|_| REQUEST_LINE)?;
-        let target_start = self.method_end + 1;
-        let target = target::parse(&method, &bytes[target_start..self.target_end])?;
-        self.noted.check_host(self.version, &target, &bytes)?;
-        let framing = self.noted.framing(self.version, &bytes)?;
+    fn judge(&self, head: &[u8]) -> Result<Head, Refusal> {
+        let method =
+            Method::from_bytes(&head[..self.method_end as usize]).map_err(|_| REQUEST_LINE)?;
+        let target_span = Span { start: self.method_end + 1, end: self.target_end };
+        let target = target::parse(&method, target_span.of(head))?;
+        self.noted.check_host(self.version, &target, head)?;
+        let framing = self.noted.framing(self.version, head)?;
         let expect = self.noted.expect(self.version, framing)?;
-        Ok(RequestHead {
+        Ok(Head {
             method,
             version: self.version,
             framing,
             keep_alive: self.noted.keep_alive(self.version),
             expect,
-            bytes,
             target,
-            target_start,
-            target_end: self.target_end,
+            target_span,
             fields_start: self.fields_start,
             fields: self.fields,
         })
@@ -339,12 +356,18 @@ enum Found {
     End,
 }
 
-/// Where the version ends, before its line end; none as long as that has not come.
-fn version_end(line: &[u8]) -> Result<Option<usize>, Refusal> {
-    let within = &line[..line.len().min(VERSION_LINE_BYTES)];
-    match memchr::memchr(b'\n', within) {
-        Some(line_feed) if line_feed > 0 && within[line_feed - 1] == b'\r' => Ok(Some(line_feed - 1)),
-        Some(_) => Err(BARE_LF),
+/// The version that a request line ends with, and how many bytes that is, its line end included; none as long as that
+/// has not come.
+fn version_line(rest: &[u8]) -> Result<Option<(Version, usize)>, Refusal> {
+    if rest.starts_with(b"HTTP/1.1\r\n") {
+        return Ok(Some((Version::HTTP_11, VERSION_LINE_BYTES)));
+    }
+    let within = &rest[..rest.len().min(VERSION_LINE_BYTES)];
+    match within.iter().position(|&byte| byte == b'\n') {
+        Some(line_feed) => {
+            let version = within[..line_feed].strip_suffix(b"\r").ok_or(BARE_LF)?;
+            Ok(Some((parse_version(version)?, line_feed + 1)))
+        }
         None if within.len() == VERSION_LINE_BYTES => Err(REQUEST_LINE),
         None => Ok(None),
     }

@@ -1,5 +1,7 @@
 //! The bytes that came and were not used yet. All of the buffer is initialised, so that a transport
-//! can read into it without `unsafe`; what is taken out shares its memory. It never looks at bytes.
+//! can read into it without `unsafe`. It never looks at bytes.
+
+use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -8,9 +10,14 @@ use super::{spare, work};
 /// Received bytes, and room for more.
 #[derive(Default)]
 pub(super) struct Input {
-    /// Initialised throughout; the first `filled` bytes are received.
+    /// Initialised throughout.
     buffer: BytesMut,
+    /// What comes before is used up.
+    start: usize,
+    /// What comes behind is not received yet.
     filled: usize,
+    /// Where the head is that was passed over last; nowhere once it may be overwritten.
+    head: Range<usize>,
     ended: bool,
 }
 
@@ -20,6 +27,8 @@ const SPACE_MIN: usize = 1 << 10;
 const FIRST: usize = 4 << 10;
 /// The buffer for bodies: at most so much is ever buffered beyond a head.
 const BODY: usize = 64 << 10;
+/// Less data than this is copied out: to share its memory would cost the buffer that much room.
+const SHARED_MIN: usize = 2 << 10;
 
 /// What the next bytes will be.
 #[derive(Clone, Copy)]
@@ -31,11 +40,11 @@ pub(super) enum Expecting {
 
 impl Input {
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.filled]
+        &self.buffer[self.start..self.filled]
     }
 
     pub(super) fn len(&self) -> usize {
-        self.filled
+        self.filled - self.start
     }
 
     /// Whether the peer has ended its direction.
@@ -49,33 +58,44 @@ impl Input {
 
     /// Room for the next read, never empty.
     pub(super) fn space(&mut self, expecting: Expecting) -> &mut [u8] {
+        self.head = 0..0;
+        if self.start == self.filled {
+            (self.start, self.filled) = (0, 0);
+        }
         let wanted = match expecting {
             Expecting::Head => SPACE_MIN,
             Expecting::Body(rest) => usize::try_from(rest).unwrap_or(BODY).clamp(SPACE_MIN, BODY / 4),
         };
         if self.buffer.len() - self.filled < wanted {
-            self.make_room(expecting);
+            self.make_room(expecting, wanted);
         }
         &mut self.buffer[self.filled..]
     }
 
     #[cold]
-    fn make_room(&mut self, expecting: Expecting) {
+    fn make_room(&mut self, expecting: Expecting, wanted: usize) {
         if self.buffer.is_empty() {
             self.buffer = spare::input();
-            if self.buffer.len() >= SPACE_MIN {
-                return;
-            }
+        }
+        let used = self.len();
+        // Bytes are moved only over at least as many that are used up: the copies stay linear.
+        if self.start >= used {
+            work::count(used);
+            self.buffer.copy_within(self.start..self.filled, 0);
+            (self.start, self.filled) = (0, used);
+        }
+        if self.buffer.len() - self.filled >= wanted {
+            return;
         }
         let size = match expecting {
             // Doubling keeps the copies of a dripped head linear.
-            Expecting::Head => FIRST.max(self.filled * 2),
+            Expecting::Head => FIRST.max(used * 2),
             Expecting::Body(rest) => {
                 let rest = usize::try_from(rest).unwrap_or(BODY).min(BODY);
-                (self.filled + rest.max(SPACE_MIN)).next_power_of_two().max(FIRST)
+                (used + rest.max(SPACE_MIN)).next_power_of_two().max(FIRST)
             }
         };
-        if self.filled == 0 {
+        if used == 0 {
             // Where nobody holds a part of it any more, the old memory serves again.
             self.buffer.clear();
             if self.buffer.try_reclaim(size) {
@@ -83,10 +103,11 @@ impl Input {
                 return;
             }
         }
-        work::count(self.filled);
+        work::count(used);
         let mut larger = BytesMut::zeroed(size);
-        larger[..self.filled].copy_from_slice(self.bytes());
+        larger[..used].copy_from_slice(self.bytes());
         self.buffer = larger;
+        (self.start, self.filled) = (0, used);
     }
 
     /// Notes that `count` bytes were read into [`space`](Self::space).
@@ -98,24 +119,99 @@ impl Input {
         self.filled += count;
     }
 
-    /// Takes the first `count` bytes out, sharing their memory.
+    /// Passes over a head of `count` bytes.
+    pub(super) fn pass_head(&mut self, count: usize) {
+        self.head = self.start..self.start + count;
+        self.start += count;
+    }
+
+    /// The head that was passed over last, as long as nothing has been read or taken since.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.buffer[self.head.clone()]
+    }
+
+    /// Takes the first `count` bytes out; where they are many, they share the memory.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
-        self.filled -= count;
-        self.buffer.split_to(count).freeze()
+        if count < SHARED_MIN {
+            let taken = Bytes::copy_from_slice(&self.bytes()[..count]);
+            self.start += count;
+            return taken;
+        }
+        self.head = 0..0;
+        let mut taken = self.buffer.split_to(self.start + count);
+        taken.advance(self.start);
+        self.filled -= self.start + count;
+        self.start = 0;
+        taken.freeze()
     }
 
     pub(super) fn skip(&mut self, count: usize) {
-        self.filled -= count;
-        self.buffer.advance(count);
+        self.start += count;
     }
 
-    pub(super) fn take_all(&mut self) -> Bytes {
-        self.take(self.filled)
+    /// Discards everything, and gives how much it was.
+    pub(super) fn discard(&mut self) -> usize {
+        let count = self.len();
+        self.start = self.filled;
+        count
     }
 }
 
 impl Drop for Input {
     fn drop(&mut self) {
         spare::keep_input(std::mem::take(&mut self.buffer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(input: &mut Input, bytes: &[u8]) {
+        let space = input.space(Expecting::Head);
+        space[..bytes.len()].copy_from_slice(bytes);
+        input.receive(bytes.len());
+    }
+
+    #[test]
+    fn a_head_is_there_until_its_place_may_be_taken() {
+        let mut input = Input::default();
+        receive(&mut input, b"head, body");
+        input.pass_head(6);
+        assert_eq!((input.head(), input.bytes()), (&b"head, "[..], &b"body"[..]));
+        assert_eq!(input.take(2), "bo");
+        assert_eq!((input.head(), input.bytes()), (&b"head, "[..], &b"dy"[..]));
+        input.space(Expecting::Head);
+        assert_eq!((input.head(), input.bytes()), (&b""[..], &b"dy"[..]));
+    }
+
+    #[test]
+    fn what_is_taken_is_whole_whether_it_is_copied_or_shared() {
+        for size in [1, SHARED_MIN - 1, SHARED_MIN, 3 * FIRST] {
+            let body: Vec<u8> = (0..size).map(|place| place as u8).collect();
+            let mut input = Input::default();
+            receive(&mut input, b"used");
+            input.skip(4);
+            receive(&mut input, b"head");
+            input.pass_head(4);
+            for piece in body.chunks(500) {
+                receive(&mut input, piece);
+            }
+            let (first, rest) = (input.take(size / 2), input.take(size - size / 2));
+            assert_eq!([first, rest].concat(), body, "{size}");
+            assert_eq!(input.len(), 0);
+        }
+    }
+
+    /// What is read in pieces, and used in pieces, is moved a bounded number of times.
+    #[test]
+    fn moves_are_linear_in_what_is_read() {
+        let mut input = Input::default();
+        work::take();
+        for _ in 0..1000 {
+            receive(&mut input, &[b'x'; 700]);
+            input.skip(input.len().saturating_sub(600).min(650));
+        }
+        assert!(work::take() <= 2 * 700_000);
     }
 }

@@ -73,7 +73,7 @@ enum State {
 }
 
 struct Exchange {
-    head: RequestHead,
+    head: head::Head,
     keep_alive: KeepAlive,
     expect: Expect,
     body_bytes_max: u64,
@@ -189,6 +189,8 @@ impl Connection {
     pub fn next_event(&mut self) -> Event {
         match &mut self.state {
             State::Closed { .. } => Event::Closed,
+            // All that is here has been looked at.
+            State::Head(_) if self.input.len() == 0 && !self.input.ended() => Event::NeedData,
             State::Head(scan) => match scan.advance(&mut self.input, &self.limits) {
                 Ok(Some(head)) => {
                     self.state = State::Exchange(Exchange::new(head, self.limits.body_bytes_max));
@@ -211,9 +213,9 @@ impl Connection {
     }
 
     /// The head of the request that is being served.
-    pub fn request(&self) -> Option<&RequestHead> {
+    pub fn request(&self) -> Option<RequestHead<'_>> {
         match &self.state {
-            State::Exchange(exchange) => Some(&exchange.head),
+            State::Exchange(exchange) => Some(RequestHead::new(&exchange.head, self.input.head())),
             State::Head(_) | State::Closed { .. } => None,
         }
     }
@@ -225,7 +227,7 @@ impl Connection {
     pub fn limit_body(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
         let State::Exchange(exchange) = &mut self.state else { return Ok(()) };
         exchange.body_bytes_max = bytes_max;
-        if matches!(exchange.head.framing(), Framing::Length(length) if length > bytes_max) {
+        if matches!(exchange.head.framing, Framing::Length(length) if length > bytes_max) {
             exchange.fault = Some(BodyFault::TooLarge);
             return Err(BodyFault::TooLarge);
         }
@@ -270,14 +272,14 @@ impl Connection {
     /// Whether a response of `status` can be the last word on this request. A 1xx never is (RFC 9110 §15),
     /// and a 2xx to CONNECT would be the beginning of a tunnel (§9.3.6), which there is not.
     pub fn can_end_with(&self, status: StatusCode) -> bool {
-        let is_tunnel = matches!(&self.state, State::Exchange(exchange) if *exchange.head.method() == Method::CONNECT)
+        let is_tunnel = matches!(&self.state, State::Exchange(exchange) if exchange.head.method == Method::CONNECT)
             && status.is_success();
         !status.is_informational() && !is_tunnel
     }
 
     /// Whether a response of `status` to this request has a body on the wire.
     pub fn sends_body(&self, status: StatusCode) -> bool {
-        matches!(&self.state, State::Exchange(exchange) if *exchange.head.method() != Method::HEAD)
+        matches!(&self.state, State::Exchange(exchange) if exchange.head.method != Method::HEAD)
             && !encode::has_no_body(status)
     }
 
@@ -438,7 +440,7 @@ impl Connection {
 
     /// Discards what was received, and gives how much it was: for the time after the last response.
     pub fn discard_input(&mut self) -> usize {
-        self.input.take_all().len()
+        self.input.discard()
     }
 }
 
@@ -454,12 +456,12 @@ pub const OVERLOADED: Refusal =
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is overloaded: try again later");
 
 impl Exchange {
-    fn new(head: RequestHead, body_bytes_max: u64) -> Self {
+    fn new(head: head::Head, body_bytes_max: u64) -> Self {
         Self {
-            keep_alive: head.keep_alive(),
-            expect: head.expect(),
+            keep_alive: head.keep_alive,
+            expect: head.expect,
             body_bytes_max,
-            decoder: Decoder::new(head.framing()),
+            decoder: Decoder::new(head.framing),
             fault: None,
             encoding: None,
             head,
@@ -487,7 +489,7 @@ impl Exchange {
         if self.fault.is_some() {
             return AfterExchange::Close;
         }
-        match self.head.framing() {
+        match self.head.framing {
             _ if self.decoder.is_done() => AfterExchange::Next,
             Framing::Length(length) if length <= drain_bytes_max => AfterExchange::Drain,
             Framing::Empty | Framing::Length(_) | Framing::Chunked => AfterExchange::Close,

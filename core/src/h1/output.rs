@@ -12,40 +12,34 @@ use super::spare;
 pub(super) struct Output {
     /// Sealed pieces; they come before `tail`.
     sealed: VecDeque<Bytes>,
+    sealed_len: usize,
     tail: Vec<u8>,
     /// How much of `tail` is written already.
     written: usize,
-    len: usize,
 }
 
 /// Data of at least this size is queued as it is; smaller data is cheaper to copy than to gather.
 const SEPARATE: usize = 8 << 10;
-/// The room made for heads.
+/// The room made for a head and what comes with it.
 const HEAD_ROOM: usize = 512;
 
 impl Output {
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.sealed_len + self.tail.len() - self.written
+    }
+
+    /// Makes room for a head, which comes in many pieces.
+    pub(super) fn make_room(&mut self) {
+        if self.tail.capacity() == 0 {
+            self.tail = spare::output();
+        }
+        self.tail.reserve(HEAD_ROOM);
     }
 
     /// Appends bytes by copy.
     #[inline]
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        if self.tail.capacity() - self.tail.len() < bytes.len() {
-            self.make_room(bytes.len());
-        }
         self.tail.extend_from_slice(bytes);
-        self.len += bytes.len();
-    }
-
-    #[cold]
-    fn make_room(&mut self, bytes: usize) {
-        if self.tail.capacity() == 0 {
-            self.tail = spare::output();
-        }
-        // A peer that takes its time must not make a buffer grow by what it has taken.
-        self.tail.drain(..std::mem::take(&mut self.written));
-        self.tail.reserve(bytes.max(HEAD_ROOM));
     }
 
     /// Appends data, without a copy where it is large.
@@ -54,10 +48,11 @@ impl Output {
             return self.put(&data);
         }
         if self.written < self.tail.len() {
+            self.sealed_len += self.tail.len() - self.written;
             let tail = Bytes::from(std::mem::take(&mut self.tail));
             self.sealed.push_back(tail.slice(std::mem::take(&mut self.written)..));
         }
-        self.len += data.len();
+        self.sealed_len += data.len();
         self.sealed.push_back(data);
     }
 
@@ -74,26 +69,26 @@ impl Output {
 
     /// Notes that the first `count` bytes were written.
     pub(super) fn advance(&mut self, mut count: usize) {
-        self.len -= count;
         while let Some(first) = self.sealed.front_mut() {
-            if count < first.len() {
-                first.advance(count);
-                return;
+            let step = count.min(first.len());
+            self.sealed_len -= step;
+            count -= step;
+            if step < first.len() {
+                return first.advance(step);
             }
-            count -= first.len();
             self.sealed.pop_front();
         }
         self.written += count;
-        if self.written == self.tail.len() {
-            self.tail.clear();
-            self.written = 0;
+        // A peer that takes its time must not have a buffer grow by what it has taken. At most as much is moved.
+        if self.written >= self.tail.len() - self.written {
+            self.tail.drain(..std::mem::take(&mut self.written));
         }
     }
 
     /// Everything that is queued, in one piece.
     pub(super) fn take_all(&mut self) -> Bytes {
-        let mut whole = BytesMut::with_capacity(self.len);
-        self.sealed.drain(..).for_each(|piece| whole.extend_from_slice(&piece));
+        let mut whole = BytesMut::with_capacity(self.len());
+        self.sealed.iter().for_each(|piece| whole.extend_from_slice(piece));
         whole.extend_from_slice(&self.tail[self.written..]);
         self.clear();
         whole.freeze()
