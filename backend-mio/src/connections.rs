@@ -8,7 +8,6 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     mem,
-    pin::Pin,
     sync::Arc,
     task::{Context, Waker},
     time::Instant,
@@ -17,7 +16,7 @@ use std::{
 use mio::event::Event;
 use slab::Slab;
 use trijet_backend::poll::{Key, Task, Timers};
-use trijet_core::Outcome;
+use trijet_core::driver::Driving;
 
 use crate::{
     mailbox::{ConnectionWaker, Mailbox},
@@ -29,7 +28,7 @@ thread_local! {
 }
 
 /// The running `drive` of one connection.
-pub(crate) type Driver = Pin<Box<dyn Future<Output = Outcome<MioTransport>>>>;
+pub(crate) type Driver = Driving<MioTransport>;
 
 /// What a slot holds.
 pub(crate) enum Work {
@@ -96,9 +95,14 @@ pub(crate) struct Connections {
     tasks: VecDeque<Arc<Task>>,
     timers: Timers,
     mailbox: Arc<Mailbox>,
+    /// Those whose connections went idle, for the next ones that have something to say.
+    spare: Vec<Driver>,
     /// The loop's.
     index: usize,
 }
+
+/// As many are kept: more are there only while so many handlers wait at once. Each is about 8 KiB with its buffers.
+const SPARE_MAX: usize = 32;
 
 /// Makes this thread a loop's own, until it is dropped with all its connections.
 pub(crate) struct Entered(());
@@ -111,6 +115,7 @@ pub(crate) fn enter(index: usize, mailbox: Arc<Mailbox>) -> Entered {
         tasks: VecDeque::new(),
         timers: Timers::default(),
         mailbox,
+        spare: Vec::new(),
         index,
     }));
     Entered(())
@@ -241,6 +246,20 @@ impl Connections {
         if let Some(slot) = self.slot(key) {
             slot.work = Some(work);
         }
+    }
+
+    /// A driver that serves no connection.
+    pub(crate) fn take_spare(&mut self) -> Option<Driver> {
+        self.spare.pop()
+    }
+
+    /// Keeps a driver whose connection is idle, unless there are enough.
+    pub(crate) fn keep_spare(&mut self, driver: Driver) -> Option<Driver> {
+        if self.spare.len() == SPARE_MAX {
+            return Some(driver);
+        }
+        self.spare.push(driver);
+        None
     }
 
     /// Keeps a connection that is idle until `deadline`. Gives what its slot need not hold any longer.

@@ -180,7 +180,8 @@ impl EventLoop {
         let mut driver = match work {
             Some(Work::Active(driver)) => driver,
             Some(Work::Idle(transport)) if readable || self.shared.life.is_stopping() => {
-                (self.shared.drive)(transport)
+                let spare = connections::with(connections::Connections::take_spare).flatten();
+                (self.shared.drive)(transport, spare)
             }
             // Woken by what an earlier request has left behind.
             Some(idle) => {
@@ -190,12 +191,12 @@ impl EventLoop {
             None => return,
         };
         let mut cx = Context::from_waker(&waker);
-        match crate::contained("serving a connection", || driver.as_mut().poll(&mut cx)) {
+        match crate::contained("serving a connection", || driver.poll(&mut cx)) {
             Some(Poll::Pending) => {
                 connections::with(|own| own.keep(key, Work::Active(driver)));
             }
             Some(Poll::Ready(Outcome::Idle { transport, deadline })) => {
-                drop(connections::with(|own| own.keep_idle(key, transport, deadline)));
+                drop(connections::with(|own| (own.keep_idle(key, transport, deadline), own.keep_spare(driver))));
                 // The stop may have begun just after the driver has looked.
                 if self.shared.life.is_stopping() {
                     connections::with(|own| own.queue(key));

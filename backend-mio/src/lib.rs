@@ -27,7 +27,7 @@ use std::{
 
 pub use trijet_backend::ServerHandle;
 use trijet_backend::{Backend, Ends, Run, Service, panic_text, poll::Acceptor};
-use trijet_core::{Router, driver::drive};
+use trijet_core::{Router, driver::Driving};
 
 use crate::{
     event_loop::EventLoop,
@@ -64,7 +64,8 @@ impl Backend for Mio {
 
     fn prepare(service: Service) -> io::Result<Run> {
         let (app, limits) = (service.app.clone(), service.limits.clone());
-        prepare(service, Box::new(move |transport| Box::pin(drive(transport, app.clone(), limits.clone()))))
+        let drive = move |transport, spare| Driving::new(spare, transport, app.clone(), limits.clone());
+        prepare(service, Box::new(drive))
     }
 }
 

@@ -15,8 +15,9 @@ use trijet_core::{Limits, SocketSettings, jobs::Job};
 
 use crate::{connections::Driver, mailbox::Mailbox, transport::MioTransport};
 
-/// Begins to serve a connection that has something to say: core's driver, with the app to serve.
-pub(crate) type Drive = dyn Fn(MioTransport) -> Driver + Send + Sync;
+/// Begins to serve a connection that has something to say: core's driver, with the app to serve; a spare one, if it can
+/// serve again.
+pub(crate) type Drive = dyn Fn(MioTransport, Option<Driver>) -> Driver + Send + Sync;
 
 pub(crate) struct Shared {
     pub(crate) drive: Box<Drive>,

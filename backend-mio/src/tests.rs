@@ -12,7 +12,7 @@ use std::{
 };
 
 use trijet_backend::{Life, Settings};
-use trijet_core::{CloseReason, Limits, Outcome, Router, Transport};
+use trijet_core::{CloseReason, Limits, Outcome, Router, Transport, driver::Driving};
 
 use crate::{ACCEPTING_LOOP, Server, transport::MioTransport};
 
@@ -95,7 +95,8 @@ async fn answer(transport: &mut MioTransport, line: &[u8], parked: &Parked) -> i
         b"park\n" => {
             let (go, gone) = mpsc::channel();
             let mut go = Some(go);
-            poll_fn(|cx| {
+            let parked = parked.clone();
+            poll_fn(move |cx| {
                 if let Some(go) = go.take() {
                     parked.send((cx.waker().clone(), go)).unwrap();
                 }
@@ -133,8 +134,8 @@ fn lines(workers: usize, limits: Limits) -> Lines {
     let life = service.life.clone();
     let idle_timeout = service.limits.idle_timeout;
     let (parked, receive) = mpsc::channel();
-    let drive = move |transport| {
-        Box::pin(serve_lines(transport, parked.clone(), idle_timeout)) as crate::connections::Driver
+    let drive = move |transport, _| {
+        Driving::by(serve_lines(transport, parked.clone(), idle_timeout))
     };
     let run = crate::prepare(service, Box::new(drive));
     Lines { address, life, parked: receive, run: Some(run.unwrap()), thread: None }
@@ -469,7 +470,7 @@ fn a_loop_that_fails_ends_the_server_with_an_error() {
     let address = listener.local_addr().unwrap();
     let settings = Settings { workers: Some(3), ..Settings::default() };
     let (service, _) = settings.service(Router::default(), vec![listener], "mio").unwrap();
-    let run = crate::prepare(service, Box::new(|_| panic!("planted in the loop itself"))).unwrap();
+    let run = crate::prepare(service, Box::new(|_, _| panic!("planted in the loop itself"))).unwrap();
     let server = thread::spawn(run);
     let mut client = TcpStream::connect(address).unwrap();
     client.write_all(b"a\n").unwrap();

@@ -2,6 +2,7 @@
 //! while it is idle. It must never hold the driver's future, or a buffer, of an idle connection.
 
 use std::{
+    cell::RefCell,
     pin::Pin,
     sync::{
         Arc,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use trijet_backend::{Figures, Life, Watch};
-use trijet_core::{App, BoxFuture, Limits, Outcome, Transport, driver::drive, runtime::Runtime};
+use trijet_core::{App, Limits, Outcome, Transport, driver::Driving, runtime::Runtime};
 
 use crate::{
     bell::{Bell, Member},
@@ -43,6 +44,25 @@ impl Shared {
     }
 }
 
+thread_local! {
+    /// Drivers whose connections went idle, for the next ones that have something to say on this worker. They hold
+    /// nothing of any server.
+    static SPARE: RefCell<Vec<Driving<TokioTransport>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// As many are kept: more are there only while so many handlers wait at once. Each is about 8 KiB with its buffers.
+const SPARE_MAX: usize = 32;
+
+fn keep_spare(driver: Driving<TokioTransport>) {
+    // Where the thread ends there is no place to keep any.
+    let _ = SPARE.try_with(|spare| {
+        let mut spare = spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            spare.push(driver);
+        }
+    });
+}
+
 /// One connection, from accept to close.
 pub(crate) struct Connection {
     state: State,
@@ -53,7 +73,7 @@ pub(crate) struct Connection {
 
 enum State {
     /// Boxed apart, so that a waiting task stays small.
-    Driven(BoxFuture<Outcome<TokioTransport>>),
+    Driven(Driving<TokioTransport>),
     Idle {
         transport: TokioTransport,
         deadline: Instant,
@@ -73,7 +93,8 @@ impl State {
     fn driven(transport: TokioTransport) -> Self {
         let shared = transport.shared();
         let (app, limits) = (shared.app.clone(), shared.limits.clone());
-        Self::Driven(Box::pin(drive(transport, app, limits)))
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
+        Self::Driven(Driving::new(spare, transport, app, limits))
     }
 
     fn after(outcome: Outcome<TokioTransport>) -> Self {
@@ -102,8 +123,13 @@ impl Future for Connection {
         loop {
             // A panic on the way leaves `Over`: only this connection is gone.
             *state = match std::mem::replace(state, State::Over) {
-                State::Driven(mut driver) => match driver.as_mut().poll(cx) {
-                    Poll::Ready(outcome) => State::after(outcome),
+                State::Driven(mut driver) => match driver.poll(cx) {
+                    Poll::Ready(outcome) => {
+                        if matches!(outcome, Outcome::Idle { .. }) {
+                            keep_spare(driver);
+                        }
+                        State::after(outcome)
+                    }
                     Poll::Pending => {
                         *state = State::Driven(driver);
                         return Poll::Pending;

@@ -7,7 +7,14 @@ use super::{Driver, End};
 use crate::{CloseReason, Transport, after};
 
 impl<T: Transport> Driver<T> {
-    pub(super) async fn close(mut self, end: End) -> CloseReason {
+    /// Step 6. The transport is dropped with it, before anybody is told that the connection is over.
+    pub(super) async fn close(&mut self, end: End) -> CloseReason {
+        let reason = self.see_out(end).await;
+        self.io.0 = None;
+        reason
+    }
+
+    async fn see_out(&mut self, end: End) -> CloseReason {
         let reason = match end {
             End::Drop(reason) => return reason,
             End::Finish(reason) => reason,

@@ -12,12 +12,14 @@
 //! 7. The backend owns the clock. One absolute deadline per phase: a slow peer cannot re-arm it.
 
 mod close;
+mod driving;
 mod exchange;
 mod pace;
 mod wait;
 
 use std::{
     future::poll_fn,
+    ops::{Deref, DerefMut},
     sync::Arc,
     task::Poll,
     time::{Instant, SystemTime},
@@ -31,6 +33,7 @@ use crate::{
     h1::{Connection, Event, Refusal},
     jobs::JobWatch,
 };
+pub use driving::Driving;
 use pace::{Progress, Turn};
 
 /// Serves one connection until it is idle, upgraded or closed.
@@ -38,65 +41,19 @@ use pace::{Progress, Turn};
 /// The future parks only on `transport`, on the handler, and on nothing else; dropping it at any point
 /// cuts the connection.
 pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits>) -> Outcome<T> {
-    let mut driver = Driver {
-        connection: Connection::new(limits.clone()),
-        turn: Turn::new(&limits),
-        reading: Progress::new(&limits),
-        writing: Progress::new(&limits),
-        io: transport,
-        app: Some(app),
-        limits,
-        collected: Collected::default(),
-        cancels: false,
-        route: 0,
-        queued: Vec::new(),
-        broken: None,
-        head_deadline: None,
-        date: None,
-    };
-    // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
-    let end = loop {
-        match driver.connection.next_event() {
-            // 1. Bytes arrive, until the engine has a whole head.
-            Event::NeedData => match driver.fill_head().await {
-                Filled::More => {}
-                Filled::Idle => {
-                    let deadline = after(driver.io.now(), driver.limits.idle_timeout);
-                    return Outcome::Idle { transport: driver.io, deadline };
-                }
-                Filled::End(end) => break end,
-            },
-            // 2. – 5. in exchange.rs.
-            Event::Request => {
-                let exchanged = driver.exchange().await;
-                driver.io.leave_app();
-                driver.end_watch();
-                if let Err(end) = exchanged {
-                    break end;
-                }
-                driver.turn.count_request();
-                if driver.is_in_the_way() {
-                    if let Err(end) = driver.make_way().await {
-                        break end;
-                    }
-                }
-            }
-            Event::Refused(refusal) => break End::Refuse(refusal),
-            Event::Truncated => break End::Refuse(Refusal::bad_request("the request ends within its head")),
-            Event::Closed => break End::Finish(CloseReason::PeerClosed),
-            Event::Data(_) | Event::EndOfMessage(_) | Event::BodyFailed(_) => {
-                // Bodies are read within their exchange: there is none now.
-                break End::Drop(CloseReason::ResponseFailed);
-            }
-        }
-    };
-    // 6. The connection ends so that the client can read its answer.
-    Outcome::Closed(driver.close(end).await)
+    let mut driver = Driver::new(transport, app, limits);
+    match driver.serve().await {
+        Served::Idle(deadline) => match driver.leave() {
+            Some(transport) => Outcome::Idle { transport, deadline },
+            None => Outcome::Closed(CloseReason::PeerLeft),
+        },
+        Served::Over(end) => Outcome::Closed(driver.close(end).await),
+    }
 }
 
 /// A connection and everything that its turn needs.
 struct Driver<T> {
-    io: T,
+    io: Lent<T>,
     connection: Connection,
     app: Option<Arc<App>>,
     limits: Arc<Limits>,
@@ -130,6 +87,33 @@ enum End {
     Drop(CloseReason),
 }
 
+/// What serving has come to.
+enum Served {
+    /// There is nothing to do until the next byte, or until then.
+    Idle(Instant),
+    /// It is to end, so that the client can read its answer.
+    Over(End),
+}
+
+/// The transport of the connection that is being served: there is one whenever the driver is polled.
+struct Lent<T>(Option<T>);
+
+impl<T> Deref for Lent<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().unwrap_or_else(|| unreachable!("{ABSENT}"))
+    }
+}
+
+impl<T> DerefMut for Lent<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().unwrap_or_else(|| unreachable!("{ABSENT}"))
+    }
+}
+
+const ABSENT: &str = "a driver without a connection serves none";
+
 enum Filled {
     More,
     Idle,
@@ -137,6 +121,86 @@ enum Filled {
 }
 
 impl<T: Transport> Driver<T> {
+    fn new(transport: T, app: Arc<App>, limits: Arc<Limits>) -> Self {
+        Self {
+            connection: Connection::new(limits.clone()),
+            turn: Turn::new(&limits),
+            reading: Progress::new(&limits),
+            writing: Progress::new(&limits),
+            io: Lent(Some(transport)),
+            app: Some(app),
+            limits,
+            collected: Collected::default(),
+            cancels: false,
+            route: 0,
+            queued: Vec::new(),
+            broken: None,
+            head_deadline: None,
+            date: None,
+        }
+    }
+
+    /// Gives the transport back, whose connection is idle: nothing of it is left here, nor of the app.
+    fn leave(&mut self) -> Option<T> {
+        self.app = None;
+        self.connection.rest();
+        self.io.0.take()
+    }
+
+    /// Turns to another connection, after [`leave`](Self::leave).
+    fn enter(&mut self, transport: T, app: Arc<App>, limits: Arc<Limits>) {
+        if !Arc::ptr_eq(&self.limits, &limits) {
+            return *self = Self::new(transport, app, limits);
+        }
+        self.io = Lent(Some(transport));
+        self.app = Some(app);
+        self.turn.renew();
+        self.reading.renew();
+        self.writing.renew();
+        self.head_deadline = None;
+        self.date = None;
+    }
+
+    /// Serves until there is nothing to do, or the connection has to end.
+    // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
+    async fn serve(&mut self) -> Served {
+        loop {
+            match self.connection.next_event() {
+                // 1. Bytes arrive, until the engine has a whole head.
+                Event::NeedData => match self.fill_head().await {
+                    Filled::More => {}
+                    Filled::Idle => return Served::Idle(after(self.io.now(), self.limits.idle_timeout)),
+                    Filled::End(end) => return Served::Over(end),
+                },
+                // 2. – 5. in exchange.rs.
+                Event::Request => {
+                    let exchanged = self.exchange().await;
+                    self.io.leave_app();
+                    self.end_watch();
+                    if let Err(end) = exchanged {
+                        return Served::Over(end);
+                    }
+                    self.turn.count_request();
+                    if self.is_in_the_way() {
+                        if let Err(end) = self.make_way().await {
+                            return Served::Over(end);
+                        }
+                    }
+                }
+                Event::Refused(refusal) => return Served::Over(End::Refuse(refusal)),
+                Event::Truncated => {
+                    let refusal = Refusal::bad_request("the request ends within its head");
+                    return Served::Over(End::Refuse(refusal));
+                }
+                Event::Closed => return Served::Over(End::Finish(CloseReason::PeerClosed)),
+                Event::Data(_) | Event::EndOfMessage(_) | Event::BodyFailed(_) => {
+                    // Bodies are read within their exchange: there is none now.
+                    return Served::Over(End::Drop(CloseReason::ResponseFailed));
+                }
+            }
+        }
+    }
+
     /// After a request, whether one that is here already has to wait: neither may the responses pile up (rule 2), nor
     /// the others wait for all of a pipeline (rule 6).
     fn is_in_the_way(&self) -> bool {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{spare, work};
+use super::work;
 
 /// Received bytes, and room for more.
 #[derive(Default)]
@@ -74,9 +74,6 @@ impl Input {
 
     #[cold]
     fn make_room(&mut self, expecting: Expecting, wanted: usize) {
-        if self.buffer.is_empty() {
-            self.buffer = spare::input();
-        }
         let used = self.len();
         // Bytes are moved only over at least as many that are used up: the copies stay linear.
         if self.start >= used {
@@ -149,17 +146,18 @@ impl Input {
         self.start += count;
     }
 
+    /// Keeps no larger a buffer than a head needs.
+    pub(super) fn rest(&mut self) {
+        if self.buffer.len() > FIRST {
+            *self = Self::default();
+        }
+    }
+
     /// Discards everything, and gives how much it was.
     pub(super) fn discard(&mut self) -> usize {
         let count = self.len();
         self.start = self.filled;
         count
-    }
-}
-
-impl Drop for Input {
-    fn drop(&mut self) {
-        spare::keep_input(std::mem::take(&mut self.buffer));
     }
 }
 

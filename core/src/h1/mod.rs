@@ -31,7 +31,6 @@ mod head;
 mod input;
 mod output;
 mod refusal;
-mod spare;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -436,6 +435,13 @@ impl Connection {
     /// Gives up what is to be written.
     pub fn discard_output(&mut self) {
         self.output.clear();
+    }
+
+    /// Lets go of what an idle connection does not need, or more than another one will: its buffers stay, to be used
+    /// for that.
+    pub fn rest(&mut self) {
+        self.input.rest();
+        self.output.rest();
     }
 
     /// Discards what was received, and gives how much it was: for the time after the last response.

@@ -5,8 +5,6 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::spare;
-
 /// A queue of bytes.
 #[derive(Default)]
 pub(super) struct Output {
@@ -30,9 +28,6 @@ impl Output {
 
     /// Makes room for a head, which comes in many pieces.
     pub(super) fn make_room(&mut self) {
-        if self.tail.capacity() == 0 {
-            self.tail = spare::output();
-        }
         self.tail.reserve(HEAD_ROOM);
     }
 
@@ -94,15 +89,16 @@ impl Output {
         whole.freeze()
     }
 
+    /// Keeps no larger a buffer than a few heads need.
+    pub(super) fn rest(&mut self) {
+        if self.tail.capacity() > SEPARATE {
+            self.clear();
+        }
+    }
+
     /// Gives up what is queued, for a connection that is cut.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        spare::keep_output(std::mem::take(&mut self.tail));
     }
 }
 

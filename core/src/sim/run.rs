@@ -3,7 +3,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -19,7 +18,8 @@ use super::{
     world::Shared,
 };
 use crate::{
-    App, BoxFuture, CloseReason, Limits, Outcome, Router, driver,
+    App, BoxFuture, CloseReason, Limits, Outcome, Router,
+    driver::Driving,
     jobs::Blocker,
     rt::{Address, TcpStream},
     runtime::{self, Runtime},
@@ -56,6 +56,7 @@ struct Inner {
     patience: Duration,
     bell: Arc<Bell>,
     slots: RefCell<Vec<Slot>>,
+    spare: RefCell<Vec<Drive>>,
     runtime: Arc<SimRuntime>,
     /// What was spawned; a place is free again once its task is over.
     tasks: RefCell<Vec<Spawned>>,
@@ -79,7 +80,7 @@ struct Spawned {
     alarm: Arc<Alarm>,
 }
 
-type Drive = Pin<Box<dyn Future<Output = Outcome<SimTransport>>>>;
+type Drive = Driving<SimTransport>;
 
 enum Task {
     Driven(Drive),
@@ -133,6 +134,7 @@ impl Sim {
             patience: settings.patience,
             bell: Arc::default(),
             slots: RefCell::default(),
+            spare: RefCell::default(),
             is_in_job: Cell::new(false),
             cut_at: Cell::new(None),
         }))
@@ -333,7 +335,9 @@ impl Sim {
 
 impl Inner {
     fn drive(&self, transport: SimTransport) -> Task {
-        Task::Driven(Box::pin(driver::drive(transport, self.app.clone(), self.limits.clone())))
+        // As the backends do: a driver serves one connection after another.
+        let spare = self.spare.borrow_mut().pop();
+        Task::Driven(Driving::new(spare, transport, self.app.clone(), self.limits.clone()))
     }
 
     /// What could be done now. The first is done where everything goes in order.
@@ -415,11 +419,14 @@ impl Inner {
         let Task::Driven(mut drive) = task else { unreachable!("only a driven task is polled") };
         // A panic that leaves the driver must not be taken for the handler's by a job above.
         let fault = Fault(self);
-        let polled = drive.as_mut().poll(&mut Context::from_waker(&Waker::from(alarm)));
+        let polled = drive.poll(&mut Context::from_waker(&Waker::from(alarm)));
         std::mem::forget(fault);
         let task = match polled {
             Poll::Pending => Task::Driven(drive),
-            Poll::Ready(Outcome::Idle { transport, deadline }) => Task::Idle(transport, deadline),
+            Poll::Ready(Outcome::Idle { transport, deadline }) => {
+                self.spare.borrow_mut().push(drive);
+                Task::Idle(transport, deadline)
+            }
             Poll::Ready(Outcome::Closed(reason)) => Task::Closed(reason),
             Poll::Ready(Outcome::Upgrade(..)) => panic!("the simulated backend has no upgrades yet"),
         };
