@@ -196,7 +196,9 @@ impl EventLoop {
                 connections::with(|own| own.keep(key, Work::Active(driver)));
             }
             Some(Poll::Ready(Outcome::Idle { transport, deadline })) => {
-                drop(connections::with(|own| (own.keep_idle(key, transport, deadline), own.keep_spare(driver))));
+                drop(connections::with(|own| {
+                    (own.keep_idle(key, transport, deadline), own.keep_spare(driver))
+                }));
                 // The stop may have begun just after the driver has looked.
                 if self.shared.life.is_stopping() {
                     connections::with(|own| own.queue(key));

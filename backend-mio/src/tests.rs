@@ -134,9 +134,7 @@ fn lines(workers: usize, limits: Limits) -> Lines {
     let life = service.life.clone();
     let idle_timeout = service.limits.idle_timeout;
     let (parked, receive) = mpsc::channel();
-    let drive = move |transport, _| {
-        Driving::by(serve_lines(transport, parked.clone(), idle_timeout))
-    };
+    let drive = move |transport, _| Driving::by(serve_lines(transport, parked.clone(), idle_timeout));
     let run = crate::prepare(service, Box::new(drive));
     Lines { address, life, parked: receive, run: Some(run.unwrap()), thread: None }
 }

@@ -159,14 +159,19 @@ impl Parking {
 
     /// Takes the idle ones: the server is stopping.
     pub(crate) fn take_idle(&self) -> Vec<Parked> {
+        self.take_where(|parked| matches!(parked, Parked::Idle(_)))
+    }
+
+    /// Takes those that wait for something of their peer's.
+    pub(crate) fn take_waiting(&self) -> Vec<Parked> {
+        self.take_where(|parked| matches!(parked, Parked::Waiting(_)))
+    }
+
+    fn take_where(&self, is_taken: impl Fn(&Parked) -> bool) -> Vec<Parked> {
         let mut state = self.lock();
-        let idle: Vec<usize> = state
-            .slots
-            .iter()
-            .filter(|(_, slot)| matches!(slot.parked, Parked::Idle(_)))
-            .map(|(index, _)| index)
-            .collect();
-        idle.into_iter().map(|index| self.remove(&mut state, index)).collect()
+        let taken: Vec<usize> =
+            state.slots.iter().filter(|(_, slot)| is_taken(&slot.parked)).map(|(index, _)| index).collect();
+        taken.into_iter().map(|index| self.remove(&mut state, index)).collect()
     }
 
     /// Takes all, and keeps no more.

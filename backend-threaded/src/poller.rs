@@ -101,6 +101,8 @@ impl Poller {
                         is_stopping = true;
                         self.acceptor.close_when_empty();
                         self.accept();
+                        // Each looks once whether it has anything to wait for now, as on the other backends.
+                        self.shared.parking.take_waiting().into_iter().for_each(Runnable::resume);
                     }
                     self.shared.parking.take_idle().into_iter().for_each(Runnable::resume);
                     let is_done = self.acceptor.is_over() && self.shared.connections() == 0;

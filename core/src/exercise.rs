@@ -74,7 +74,11 @@ pub(crate) fn send_to(app: &App, request: Request, peer: Option<SocketAddr>, poo
 }
 
 /// The reply to `request`, not yet polled.
-pub(crate) fn reply(app: &App, request: Request, peer: Option<SocketAddr>) -> crate::BoxFuture<crate::respond::Answer> {
+pub(crate) fn reply(
+    app: &App,
+    request: Request,
+    peer: Option<SocketAddr>,
+) -> crate::BoxFuture<crate::respond::Answer> {
     let (parts, body) = request.into_parts();
     let head = ReceivedHead::from(parts);
     app.dispatch(&head, peer).reply(head, body)

@@ -145,6 +145,7 @@ impl Limits {
             Ok(())
         };
         at_most("headers_max", self.headers_max, HEADERS_CEILING)?;
+        at_most("trailers_max", self.trailers_max, HEADERS_CEILING)?;
         at_most("target_bytes_max", self.target_bytes_max, TARGET_CEILING)?;
         if self.output_low_bytes > self.output_high_bytes {
             return Err(format!(

@@ -92,8 +92,7 @@ fn is_sound(head: RequestHead<'_>, bytes: &[u8], limits: &Limits) {
     for name in head.headers.keys() {
         let theirs: Vec<&[u8]> =
             fields.iter().filter(|(other, _)| other == name.as_str()).map(|(_, value)| *value).collect();
-        let ours: Vec<&[u8]> =
-            head.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+        let ours: Vec<&[u8]> = head.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
         let is_replaced = name == header::HOST && !target.starts_with(b"/");
         assert!(is_replaced || ours == theirs, "{name}: {shown}");
     }

@@ -116,6 +116,11 @@ impl Source {
         }
     }
 
+    /// Whether somebody may still ask.
+    pub(crate) fn has_reader(&self) -> bool {
+        !matches!(lock(&self.0).demand, Demand::Ended | Demand::Dropped)
+    }
+
     /// Answers the reader. Returns whether its waker is another than `driver`'s, and was woken.
     pub(crate) fn deliver(&self, frame: Result<Frame<Bytes>, BodyError>) {
         let mut slot = lock(&self.0);

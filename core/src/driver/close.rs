@@ -37,7 +37,9 @@ impl<T: Transport> Driver<T> {
             return reason;
         }
         let ended = poll_fn(|cx| self.io.poll_close_write(cx)).await;
-        if ended.is_ok() && !self.connection.has_ended() && reason != CloseReason::Stopping {
+        // Where there is no answer to read, a server that stops does not wait for the client.
+        let is_silent = reason == CloseReason::Stopping && self.connection.is_between_requests();
+        if ended.is_ok() && !self.connection.has_ended() && !is_silent {
             self.linger().await;
         }
         reason

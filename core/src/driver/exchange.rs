@@ -4,7 +4,6 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
-    time::SystemTime,
 };
 
 use http::StatusCode;
@@ -53,6 +52,10 @@ impl<T: Transport> Driver<T> {
                 Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
             },
         };
+        if !self.collected.jobs.is_empty() {
+            // Of a call that the handler has given up, or sent elsewhere: nothing of it may be left to the next request.
+            self.hand_over_jobs(None);
+        }
         // 4. The response goes to the engine, its body piece by piece.
         if let Some(stream) = self.respond(answer)? {
             self.stream(stream, source.as_ref()).await?;
@@ -120,36 +123,32 @@ impl<T: Transport> Driver<T> {
         let mut first = Some(Ok(Poll::Pending));
         let result = poll_fn(|cx| {
             loop {
-                let polled = match first.take() {
-                    Some(polled) => polled,
-                    None => self.contained(|_| reply.as_mut().poll(cx)),
-                };
-                let again = match polled {
-                    Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
-                    Ok(Poll::Ready(unwanted)) => {
-                        drop_contained(unwanted);
-                        false
-                    }
-                    Ok(Poll::Pending) => {
-                        self.hand_over_jobs(Some(wait_max));
-                        self.is_to_poll_again(cx, source)
-                    }
-                    Err(Panicked) => return Poll::Ready(Err(NoReply::Panicked)),
-                };
+                // Also before each poll: the word may have come from elsewhere.
                 if self.is_cancelled() {
                     // Those that have not begun need not.
                     self.queued.iter().for_each(|(job, _)| job.reject());
                     return Poll::Ready(Err(NoReply::Cancelled));
                 }
-                if !again {
-                    return self.parked();
+                let polled = match first.take() {
+                    Some(polled) => polled,
+                    None => self.contained(|_| reply.as_mut().poll(cx)),
+                };
+                match polled {
+                    Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
+                    Ok(Poll::Ready(unwanted)) => drop_contained(unwanted),
+                    Ok(Poll::Pending) => {
+                        self.hand_over_jobs(Some(wait_max));
+                        if !self.is_to_poll_again(cx, source) && !self.is_cancelled() {
+                            return self.parked();
+                        }
+                    }
+                    Err(Panicked) => return Poll::Ready(Err(NoReply::Panicked)),
                 }
             }
         })
         .await;
         self.queued.clear();
         self.reading.pause(|| self.io.now());
-        self.date = None;
         drop(reply);
         result
     }
@@ -195,7 +194,7 @@ impl<T: Transport> Driver<T> {
         match body.into_full() {
             Ok(data) => {
                 let length = BodyLength::Known(data.len() as u64);
-                let date = self.date();
+                let date = self.io.wall_clock();
                 if self.connection.send_response(head.status(), head.fields(), length, keep, date)
                     == SendBody::Yes
                 {
@@ -206,11 +205,6 @@ impl<T: Transport> Driver<T> {
             }
             Err(body) => Ok(Some(Streamed { head, keep, body })),
         }
-    }
-
-    /// The time for `Date`: looked up once for all that has come together.
-    fn date(&mut self) -> SystemTime {
-        *self.date.get_or_insert_with(|| self.io.wall_clock())
     }
 
     /// Sends a response whose body comes piece by piece.
@@ -232,6 +226,9 @@ impl<T: Transport> Driver<T> {
         let mut is_throttled = false;
         let result = poll_fn(|cx| {
             loop {
+                if self.is_cancelled() {
+                    return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed)));
+                }
                 let queued = self.connection.output_len();
                 is_throttled = queued >= self.limits.output_high_bytes
                     || (is_throttled && queued > self.limits.output_low_bytes);
@@ -304,8 +301,10 @@ impl<T: Transport> Driver<T> {
                 if source.is_some_and(|source| source.is_wanted(cx)) {
                     self.connection.ask_body();
                 }
-                // No 100 can follow the head. Whether one is needed may show only when a job has run.
-                if polled.is_ready() || !self.connection.awaits_continue() {
+                // No 100 can follow the head. Whether one is needed may show only when a job has run; but where nobody
+                // can ask any more, the client has waited long enough (RFC 9110 §10.1.1).
+                let may_ask = self.connection.awaits_continue() && source.is_some_and(Source::has_reader);
+                if polled.is_ready() || !may_ask {
                     return Poll::Ready(Ok(polled));
                 }
                 let again = self.is_to_poll_again(cx, source);
@@ -342,6 +341,10 @@ impl<T: Transport> Driver<T> {
     async fn drain(&mut self) -> Result<(), End> {
         self.flush().await?;
         loop {
+            // The request is answered: a server that stops does not wait for what nobody reads.
+            if self.io.is_stopping() {
+                return Err(End::Finish(CloseReason::Stopping));
+            }
             match self.connection.next_event() {
                 Event::Data(_) => {}
                 Event::NeedData => self.fill_body().await,
@@ -354,7 +357,10 @@ impl<T: Transport> Driver<T> {
 
     async fn fill_body(&mut self) {
         poll_fn(|cx| {
-            if self.poll_fill_body(cx).is_ready() || self.poll_time(cx) == Time::Acted {
+            if self.poll_fill_body(cx).is_ready()
+                || self.poll_time(cx) == Time::Acted
+                || self.io.is_stopping()
+            {
                 return Poll::Ready(());
             }
             Poll::Pending
@@ -392,10 +398,17 @@ enum Sent {
     Failed,
 }
 
-/// An error is the app's as well: its text and its destructor may panic.
+/// An error is the app's as well: its text and its destructor may panic. What a peer can bring about, by the body that a
+/// response is made of, is no error of ours: it must not fill the log.
 fn log_failure(when: &str, error: BodyError) {
+    let level = match &error {
+        BodyError::Disconnected | BodyError::TooLarge | BodyError::Timeout | BodyError::Malformed(_) => {
+            log::Level::Debug
+        }
+        BodyError::WouldBlock | BodyError::Finished | BodyError::Source(_) => log::Level::Error,
+    };
     let error = Held::new(error);
-    let _ = panics::contained(|| log::error!("a response body failed {when}: {}", *error));
+    let _ = panics::contained(|| log::log!(level, "a response body failed {when}: {}", *error));
 }
 
 fn with_source(length: Option<u64>) -> (Option<Source>, Body) {

@@ -22,7 +22,7 @@ use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
     task::Poll,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use http::StatusCode;
@@ -73,8 +73,6 @@ struct Driver<T> {
     /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
     broken: Option<CloseReason>,
     head_deadline: Option<Instant>,
-    /// The time of the responses to what was read last.
-    date: Option<SystemTime>,
 }
 
 /// How a connection comes to its end.
@@ -136,7 +134,6 @@ impl<T: Transport> Driver<T> {
             queued: Vec::new(),
             broken: None,
             head_deadline: None,
-            date: None,
         }
     }
 
@@ -158,7 +155,6 @@ impl<T: Transport> Driver<T> {
         self.reading.renew();
         self.writing.renew();
         self.head_deadline = None;
-        self.date = None;
     }
 
     /// Serves until there is nothing to do, or the connection has to end.
@@ -231,23 +227,28 @@ impl<T: Transport> Driver<T> {
         }
         // Looked at once: a stop that begins meanwhile finds an idle connection, and has it driven again.
         let is_stopping = self.io.is_stopping();
+        let has_begun = self.connection.has_begun_head();
         let is_new = self.connection.is_idle() && is_stopping && !self.io.is_used();
-        if self.connection.is_idle() && !is_new {
+        // An empty line behind the last request, as some clients send, asks for nothing: RFC 9112 §2.2.
+        if !is_new && (self.connection.is_idle() || is_stopping && !has_begun && !self.connection.has_ended())
+        {
             return self.read_first(is_stopping);
         }
         const OVERDUE: Refusal =
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time");
-        let has_begun = self.connection.has_begun_head();
         let overdue = || {
             Filled::End(match (is_new, has_begun) {
                 (true, _) => End::Finish(CloseReason::Stopping),
-                // Some clients send an empty line behind a request: that asks for nothing.
                 (false, false) => End::Finish(CloseReason::IdleTimeout),
                 (false, true) => End::Refuse(OVERDUE),
             })
         };
         let now = self.io.now();
-        let timeout = if is_new { self.limits.linger_timeout } else { self.limits.head_timeout };
+        let timeout = match (is_new, has_begun) {
+            (true, _) => self.limits.linger_timeout,
+            (false, false) => self.limits.idle_timeout,
+            (false, true) => self.limits.head_timeout,
+        };
         let deadline = *self.head_deadline.get_or_insert_with(|| after(now, timeout));
         // Rule 7: where a read blocks, a peer that drips is never waited for below.
         if now >= deadline {
@@ -262,20 +263,23 @@ impl<T: Transport> Driver<T> {
                 }
                 return Poll::Ready(Filled::More);
             }
+            if !has_begun && !is_stopping && self.io.is_stopping() {
+                return Poll::Ready(Filled::More);
+            }
             self.io.poll_deadline(cx, deadline).map(|()| overdue())
         })
         .await
     }
 
     fn receive_head(&mut self, count: usize) {
-        if !self.io.is_used() {
-            self.io.mark_used();
-            // The time for a first request is over; the time for its head begins.
+        let had_begun = self.connection.has_begun_head();
+        self.connection.receive(count);
+        self.io.mark_used();
+        if !had_begun && self.connection.has_begun_head() {
+            // The time in which nothing was asked is over; the time for a head begins.
             self.head_deadline = None;
         }
-        self.connection.receive(count);
         self.turn.count_bytes(count);
-        self.date = None;
     }
 
     /// Lets others go first: rule 6.

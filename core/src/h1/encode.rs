@@ -4,7 +4,7 @@
 use std::{
     cell::Cell,
     io::Write,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -136,10 +136,8 @@ fn put_field(output: &mut Output, name: &[u8], value: &[u8]) {
 /// The fields that a handler's response may have and that are written here alone. RFC 9110 §7.6.1: Keep-Alive would
 /// have to be listed in Connection.
 fn is_ours(name: &HeaderName) -> bool {
-    matches!(
-        *name,
-        header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION | header::DATE
-    ) || name.as_str() == "keep-alive"
+    matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION | header::DATE)
+        || name.as_str() == "keep-alive"
 }
 
 fn put_framing(
@@ -197,8 +195,8 @@ pub(super) fn put_last_chunk(output: &mut Output, fields: Option<&HeaderMap>) {
     output.put(b"\r\n");
 }
 
-/// `date: …\r\n`, and the time that it was last asked for at.
-type DateLine = (SystemTime, [u8; DATE_LINE_BYTES]);
+/// `date: …\r\n`, and the second that it is right in: from its beginning to its end.
+type DateLine = (SystemTime, SystemTime, [u8; DATE_LINE_BYTES]);
 const DATE_LINE_BYTES: usize = 37;
 
 thread_local! {
@@ -208,30 +206,29 @@ thread_local! {
 /// RFC 9110 §6.6.1. Formatted once a second and thread.
 fn put_date(output: &mut Output, wall_clock: SystemTime) {
     match DATE.get() {
-        Some((at, line)) if at == wall_clock => output.put(&line),
-        cached => {
-            if let Some(line) = date_line(wall_clock, cached) {
-                DATE.set(Some((wall_clock, line)));
+        Some((from, until, line)) if from <= wall_clock && wall_clock < until => output.put(&line),
+        _ => {
+            let made = date_line(wall_clock);
+            DATE.set(made);
+            if let Some((_, _, line)) = made {
                 output.put(&line);
             }
         }
     }
 }
 
-/// The line for `wall_clock`, from the one of another time if that was in the same second.
-fn date_line(wall_clock: SystemTime, cached: Option<DateLine>) -> Option<[u8; DATE_LINE_BYTES]> {
+fn date_line(wall_clock: SystemTime) -> Option<DateLine> {
     /// 9999-12-31T23:59:59Z, the last second that the format can tell.
     const LAST: u64 = 253_402_300_799;
-    let second = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
     // RFC 9110 §6.6.1 lets a server without a sane clock leave it out.
-    let now = second(wall_clock).filter(|second| *second <= LAST)?;
-    if let Some((at, line)) = cached {
-        if second(at) == Some(now) {
-            return Some(line);
-        }
+    let second = wall_clock.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    if second > LAST {
+        return None;
     }
+    let at = |second| UNIX_EPOCH.checked_add(Duration::from_secs(second));
     let mut line = [0; DATE_LINE_BYTES];
     let mut rest = &mut line[..];
     let date = httpdate::HttpDate::from(wall_clock);
-    (write!(rest, "date: {date}\r\n").is_ok() && rest.is_empty()).then_some(line)
+    let is_whole = write!(rest, "date: {date}\r\n").is_ok() && rest.is_empty();
+    Some((at(second)?, at(second + 1)?, line)).filter(|_| is_whole)
 }

@@ -47,8 +47,7 @@ const fn is_reg_name_char(byte: u8) -> bool {
 
 /// RFC 3986 §3.3 `pchar` without its escapes, `/`, and what browsers send raw (WHATWG URL: `[ ] | ^ { }`).
 const fn is_target_char(byte: u8) -> bool {
-    is_reg_name_char(byte)
-        || matches!(byte, b':' | b'@' | b'/' | b'[' | b']' | b'|' | b'^' | b'{' | b'}')
+    is_reg_name_char(byte) || matches!(byte, b':' | b'@' | b'/' | b'[' | b']' | b'|' | b'^' | b'{' | b'}')
 }
 
 /// RFC 3986 §2.3.
@@ -137,7 +136,8 @@ mod tests {
     #[test]
     fn runs_end_at_the_first_other_byte_wherever_it_stands() {
         type Run = fn(&[u8]) -> usize;
-        let kinds: [(Run, fn(u8) -> bool); 5] = [
+        type IsOfKind = fn(u8) -> bool;
+        let kinds: [(Run, IsOfKind); 5] = [
             (token_run, is_tchar),
             (reg_name_run, is_reg_name_char),
             (target_run, is_target_char),

@@ -310,7 +310,11 @@ impl Scan {
                                 return Err(TOO_MANY_FIELDS);
                             }
                             let name = &bytes[self.line_start as usize..self.colon as usize];
-                            self.noted.note(name, Span { start: self.colon + 1, end: position as u32 }, bytes);
+                            self.noted.note(
+                                name,
+                                Span { start: self.colon + 1, end: position as u32 },
+                                bytes,
+                            );
                             position += 2;
                             self.part = Part::Line;
                         }
@@ -327,8 +331,7 @@ impl Scan {
 
     /// Judges a head that is whole.
     fn judge(&self, head: &[u8]) -> Result<Head, Refusal> {
-        let method =
-            Method::from_bytes(&head[..self.method_end as usize]).map_err(|_| REQUEST_LINE)?;
+        let method = Method::from_bytes(&head[..self.method_end as usize]).map_err(|_| REQUEST_LINE)?;
         let target_span = Span { start: self.method_end + 1, end: self.target_end };
         let target = target::parse(&method, target_span.of(head))?;
         self.noted.check_host(self.version, &target, head)?;
@@ -396,7 +399,7 @@ fn parse_version(version: &[u8]) -> Result<Version, Refusal> {
 /// known to be in order; names and values are checked here where no scan has.
 pub(super) fn fields(section: &Bytes, start: usize, count: usize) -> Result<HeaderMap, Refusal> {
     work::count(section.len() - start);
-    let mut headers = HeaderMap::with_capacity(count);
+    let mut headers = HeaderMap::try_with_capacity(count).map_err(|_| TOO_MANY_FIELDS)?;
     let mut line_start = start;
     for _ in 0..count {
         let rest = &section[line_start..];

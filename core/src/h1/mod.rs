@@ -173,6 +173,11 @@ impl Connection {
             && !self.input.ended()
     }
 
+    /// Whether no request is being served.
+    pub fn is_between_requests(&self) -> bool {
+        matches!(&self.state, State::Head(_))
+    }
+
     /// Whether something of a request has come: more than the empty lines of RFC 9112 §2.2.
     pub fn has_begun_head(&self) -> bool {
         !self.input.bytes().iter().all(|byte| matches!(byte, b'\r' | b'\n'))
@@ -306,15 +311,7 @@ impl Connection {
         {
             exchange.keep_alive = KeepAlive::No;
         }
-        encode::put_head(
-            &mut self.output,
-            asked,
-            status,
-            fields,
-            length,
-            exchange.keep_alive,
-            wall_clock,
-        );
+        encode::put_head(&mut self.output, asked, status, fields, length, exchange.keep_alive, wall_clock);
         exchange.encoding = Some(encoding);
         if encoding == Encoding::None { SendBody::No } else { SendBody::Yes }
     }

@@ -142,8 +142,8 @@ impl<M, Last: FromRequest<M>> Arguments<M> for (Last,) {
         Source::new(Last::READS_HEAD, head, body, context)
     }
 
-    fn extract(source: Source) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
-        async move { Ok((or_refuse!(Last::from_request(source.request?, &source.context).await),)) }
+    async fn extract(source: Source) -> Result<Self, Box<Response>> {
+        Ok((or_refuse!(Last::from_request(source.request?, &source.context).await),))
     }
 
     fn declare(needs: &mut Needs) {

@@ -61,7 +61,6 @@ impl From<Response> for Answer {
 }
 
 /// The head of an [`Answer`].
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment; a box would be the allocation that it saves")]
 pub(crate) enum AnswerHead {
     Typed(HeaderValue),
     Whole(Parts),

@@ -13,8 +13,8 @@ use std::{borrow::Cow, convert::Infallible, fmt};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-pub use answer::{Answer, Fields};
 pub(crate) use answer::AnswerHead;
+pub use answer::{Answer, Fields};
 pub(crate) use deferred::settled;
 pub use deferred::{Deferred, Reply};
 pub use html::Html;

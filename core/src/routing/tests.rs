@@ -218,7 +218,11 @@ fn the_same_path_can_be_routed_in_parts() {
     for (method, target, text, limit) in rows {
         let make = || request(method, target).body(Default::default()).unwrap();
         assert_eq!(send(&app, make()).text, text, "{method} {target}");
-        assert_eq!(app.dispatch(&make().into_parts().0.into(), None).body_bytes_max(), limit, "{method} {target}");
+        assert_eq!(
+            app.dispatch(&make().into_parts().0.into(), None).body_bytes_max(),
+            limit,
+            "{method} {target}"
+        );
     }
     let refused = send(&app, request("PUT", "/x").body(Default::default()).unwrap());
     assert_eq!(refused.header("allow"), "GET, HEAD, POST, OPTIONS");

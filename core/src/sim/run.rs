@@ -304,6 +304,8 @@ impl Sim {
         let mut world = self.0.world.lock();
         if !world.is_stopping {
             world.is_stopping = true;
+            // As on the real ones, each connection looks once whether it has anything to wait for now.
+            self.0.slots.borrow().iter().for_each(|slot| slot.alarm.wake_by_ref());
             self.0.cut_at.set(Some(world.now + self.0.limits.shutdown_timeout));
         }
     }

@@ -1,6 +1,6 @@
 //! Deadlines: each at its time, not before, and not put off by a peer that drips.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use trijet_core::{
     Body, CloseReason, Router, State, get,
@@ -81,9 +81,33 @@ fn an_empty_line_behind_a_request_asks_for_nothing() {
         let sim = app::sim();
         let peer = sim.connect();
         peer.send(request("GET", "/")).send(behind);
-        assert_eq!(closed_at(&sim, &peer), 10.0, "{behind:?}");
+        assert_eq!(closed_at(&sim, &peer), 75.0, "{behind:?}");
         assert_eq!(statuses(&peer), [200], "{behind:?}");
     }
+}
+
+#[test]
+fn a_head_behind_an_empty_line_has_its_own_time() {
+    let sim = app::sim();
+    let peer = sim.connect();
+    peer.send(request("GET", "/")).send("\r\n").wait(seconds(60.0)).send("GET / ");
+    assert_eq!(closed_at(&sim, &peer), 70.0);
+    assert_eq!(statuses(&peer), [200, 408]);
+}
+
+#[test]
+fn a_date_is_that_of_its_response() {
+    let sim = app::sim();
+    let peer = sim.connect();
+    let drained = "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n";
+    peer.send(drained).wait(seconds(4.0)).send("x".repeat(2000) + &request("GET", "/"));
+    sim.advance(seconds(3.0));
+    sim.set_wall_clock(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_781));
+    sim.advance(seconds(1.0));
+    let received = peer.received_text();
+    let dates: Vec<&str> = received.lines().filter(|line| line.starts_with("date: ")).collect();
+    let [first, second] = dates[..] else { panic!("two responses: {received}") };
+    assert_ne!(first, second, "the second is of four seconds later");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! without a word, and handlers run to their end.
 
 use std::{
+    future::poll_fn,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
 use trijet_core::{
-    Body, CloseReason, Path, Router, State, get, post,
+    Body, CloseReason, Next, Path, Request, Router, State, get, post,
     sim::{Peer, Settings, Sim},
 };
 
@@ -19,6 +21,47 @@ use crate::{
 /// How a client goes away.
 type Leave = fn(&Peer);
 type Log = Arc<Mutex<Vec<String>>>;
+
+#[test]
+fn a_stop_waits_for_nothing_that_is_answered() {
+    let drained = "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\nxxx".to_owned();
+    for sent in [request("GET", "/") + "\r\n", request("GET", "/") + "\r", drained] {
+        let sim = app::sim();
+        let peer = sim.connect();
+        peer.send(&sent);
+        sim.settle();
+        assert_eq!(statuses(&peer), [200], "{sent:?}");
+        sim.stop();
+        // The client of a body may read its answer first: RFC 9112 §9.6.
+        sim.advance(Duration::from_secs(2));
+        assert!(peer.is_closed(), "{sent:?}");
+        assert_eq!(sim.close_reason(&peer), Some(CloseReason::Stopping), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_call_that_was_given_up_is_not_left_to_the_next_request() {
+    /// Polls what is inside once, and then answers for itself.
+    async fn impatient(request: Request, next: Next) -> &'static str {
+        let mut inside = std::pin::pin!(next.run(request));
+        poll_fn(|cx| Poll::Ready(inside.as_mut().poll(cx).is_ready())).await;
+        "enough"
+    }
+    let log = Log::default();
+    let note = |State(log): State<Log>| log.lock().unwrap().push("called".to_owned());
+    let router = Router::new()
+        .route("/note", get(note).wrap(impatient))
+        .route("/", get(async || "hello"))
+        .state(log.clone());
+    let sim = Sim::new(router, Settings::default());
+    let peer = sim.connect();
+    peer.send(request("GET", "/note"));
+    sim.settle();
+    assert_eq!((statuses(&peer), log.lock().unwrap().len()), (vec![200], 1), "with its own request");
+    peer.send(request("GET", "/"));
+    sim.settle();
+    assert_eq!((statuses(&peer), log.lock().unwrap().len()), (vec![200, 200], 1));
+}
 
 #[test]
 fn a_thousand_pipelined_requests_starve_nobody() {

@@ -255,3 +255,27 @@ fn a_response_larger_than_every_buffer_arrives_whole() {
         assert!(peer.received().ends_with("0123456789".repeat(50_000).as_bytes()), "seed {seed}");
     }
 }
+
+#[test]
+fn a_100_is_not_waited_for_where_nobody_can_ask_for_the_body() {
+    /// A stream that has nothing to say yet.
+    struct Silent;
+    impl futures_core::Stream for Silent {
+        type Item = Result<&'static str, Infallible>;
+
+        fn poll_next(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            std::task::Poll::Pending
+        }
+    }
+    let sim =
+        Sim::new(Router::new().route("/", post(async || Body::from_stream(Silent))), Settings::default());
+    let peer = sim.connect();
+    peer.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    sim.settle();
+    let received = peer.received_text();
+    assert!(received.starts_with("HTTP/1.1 200 OK\r\n"), "RFC 9110 §10.1.1: {received:?}");
+    assert!(received.contains("\r\nconnection: close\r\n"), "{received:?}");
+}
