@@ -82,10 +82,11 @@ fn chunk_lines_extensions_and_trailers_at_the_default_limits(on: Backend) {
 
 fn what_must_not_be_zero_is_named(on: Backend) {
     type Set = fn(&mut Limits);
-    let cases: [(&str, Set); 12] = [
+    let cases: [(&str, Set); 13] = [
         ("head_bytes_max", |limits| limits.head_bytes_max = 0),
         ("headers_max", |limits| limits.headers_max = 0),
         ("headers_max", |limits| limits.headers_max = 4097),
+        ("trailers_max", |limits| limits.trailers_max = 4097),
         ("target_bytes_max", |limits| limits.target_bytes_max = 0),
         ("target_bytes_max", |limits| limits.target_bytes_max = 65_535),
         ("chunk_line_bytes_max", |limits| limits.chunk_line_bytes_max = 0),
@@ -195,7 +196,7 @@ fn the_largest_settings(on: Backend) {
         body_bytes_max: u64::MAX,
         chunk_line_bytes_max: usize::MAX,
         chunk_extension_bytes_max: usize::MAX,
-        trailers_max: usize::MAX,
+        trailers_max: 4096,
         trailer_bytes_max: usize::MAX,
         head_timeout: Duration::MAX,
         idle_timeout: Duration::MAX,
