@@ -79,6 +79,17 @@ impl Slot {
     }
 }
 
+/// A connection that has something to do.
+pub(crate) struct Turn {
+    pub(crate) key: Key,
+    pub(crate) work: Option<Work>,
+    pub(crate) waker: Waker,
+    /// Whether there may be something to read.
+    pub(crate) readable: bool,
+    /// A driver that serves no connection, for one that is idle and readable.
+    pub(crate) spare: Option<Driver>,
+}
+
 /// A connection whose deadline has come.
 pub(crate) enum Due {
     /// It waits for its deadline.
@@ -232,13 +243,14 @@ impl Connections {
         self.ready.len()
     }
 
-    /// Takes the next connection that waits for a turn out of its slot, with its waker, and whether
-    /// there may be something to read.
-    pub(crate) fn next_queued(&mut self) -> Option<(Key, Option<Work>, Waker, bool)> {
+    /// Takes the next connection that waits for a turn out of its slot.
+    pub(crate) fn next_queued(&mut self) -> Option<Turn> {
         let key = self.ready.pop_front()?;
         let slot = self.slot(key)?;
         slot.queued = false;
-        Some((key, slot.work.take(), slot.waker.clone(), slot.read.ready))
+        let (work, waker, readable) = (slot.work.take(), slot.waker.clone(), slot.read.ready);
+        let spare = if readable && matches!(work, Some(Work::Idle(_))) { self.spare.pop() } else { None };
+        Some(Turn { key, work, waker, readable, spare })
     }
 
     /// Puts a connection back whose turn is over.
@@ -246,11 +258,6 @@ impl Connections {
         if let Some(slot) = self.slot(key) {
             slot.work = Some(work);
         }
-    }
-
-    /// A driver that serves no connection.
-    pub(crate) fn take_spare(&mut self) -> Option<Driver> {
-        self.spare.pop()
     }
 
     /// Keeps a driver whose connection is idle, unless there are enough.

@@ -19,7 +19,7 @@ use trijet_core::Outcome;
 
 use crate::{
     ACCEPTING_LOOP,
-    connections::{self, Due, Work},
+    connections::{self, Due, Turn, Work},
     mailbox::{Accepted, Mail, Mailbox},
     shared::{Permit, Shared},
     transport::MioTransport,
@@ -69,13 +69,9 @@ impl EventLoop {
             self.seat.turn_round();
             let mail = self.receive(&events);
             stage = self.next_stage(stage);
-            for accepted in mail.sockets {
-                self.insert(accepted, stage);
+            if let Some(mail) = mail {
+                self.open(mail, stage);
             }
-            connections::with(|own| {
-                mail.woken.iter().for_each(|waker| own.queue(waker.received()));
-                own.take_tasks(mail.tasks);
-            });
             self.accept(stage);
             // Those that are woken meanwhile come after the next events.
             let (queued, tasks) =
@@ -97,12 +93,23 @@ impl EventLoop {
         }
     }
 
+    /// Does what others have asked for.
+    fn open(&self, mail: Mail, stage: Stage) {
+        for accepted in mail.sockets {
+            self.insert(accepted, stage);
+        }
+        connections::with(|own| {
+            mail.woken.iter().for_each(|waker| own.queue(waker.received()));
+            own.take_tasks(mail.tasks);
+        });
+    }
+
     /// Takes note of the events, and takes the mail if there is any.
-    fn receive(&mut self, events: &Events) -> Mail {
-        let mut mail = Mail::default();
+    fn receive(&mut self, events: &Events) -> Option<Mail> {
+        let mut mail = None;
         for event in events {
             match Source::from(event.token()) {
-                Source::Waker => mail = self.mailbox.take(),
+                Source::Waker => mail = Some(self.mailbox.take()),
                 Source::Listener(index) => {
                     if let Some(acceptor) = &mut self.acceptor {
                         acceptor.on_event(index);
@@ -172,7 +179,7 @@ impl EventLoop {
 
     /// Polls the next connection of the ready queue.
     fn turn(&self) {
-        let Some((key, work, waker, readable)) =
+        let Some(Turn { key, work, waker, readable, spare }) =
             connections::with(connections::Connections::next_queued).flatten()
         else {
             return;
@@ -180,7 +187,6 @@ impl EventLoop {
         let mut driver = match work {
             Some(Work::Active(driver)) => driver,
             Some(Work::Idle(transport)) if readable || self.shared.life.is_stopping() => {
-                let spare = connections::with(connections::Connections::take_spare).flatten();
                 (self.shared.drive)(transport, spare)
             }
             // Woken by what an earlier request has left behind.

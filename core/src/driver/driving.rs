@@ -22,21 +22,27 @@ pub struct Driving<T> {
 /// Never waited for: who polls the future is who puts things in and takes them out, and only it looks meanwhile.
 struct Door<T>(Mutex<Passing<T>>);
 
-enum Passing<T> {
-    Nothing,
-    In(T, Arc<App>, Arc<Limits>),
-    Out(Outcome<T>),
+struct Passing<T> {
+    comes_in: Option<Entering<T>>,
+    goes_out: Option<Outcome<T>>,
+}
+
+/// A connection, and what it is served with.
+struct Entering<T> {
+    transport: T,
+    app: Arc<App>,
+    limits: Arc<Limits>,
 }
 
 impl<T: Transport> Driving<T> {
     /// Begins to serve a connection: by `spare`, which has given its last one back as idle, where there is one.
     pub fn new(spare: Option<Self>, transport: T, app: Arc<App>, limits: Arc<Limits>) -> Self {
-        let comes_in = Passing::In(transport, app, limits);
+        let comes_in = Some(Entering { transport, app, limits });
         if let Some(Self { future, door: Some(door) }) = spare {
-            *door.lock() = comes_in;
+            door.lock().comes_in = comes_in;
             return Self { future, door: Some(door) };
         }
-        let door = Arc::new(Door(Mutex::new(comes_in)));
+        let door = Arc::new(Door(Mutex::new(Passing { comes_in, goes_out: None })));
         Self { future: Box::pin(serve(door.clone())), door: Some(door) }
     }
 
@@ -50,7 +56,7 @@ impl<T: Transport> Driving<T> {
         if let Poll::Ready(outcome) = self.future.as_mut().poll(cx) {
             return Poll::Ready(outcome);
         }
-        match self.door.as_ref().and_then(|door| door.take_out()) {
+        match self.door.as_ref().and_then(|door| door.lock().goes_out.take()) {
             Some(outcome) => Poll::Ready(outcome),
             None => Poll::Pending,
         }
@@ -67,45 +73,23 @@ impl<T> Door<T> {
     fn lock(&self) -> MutexGuard<'_, Passing<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn take_in(&self) -> Option<(T, Arc<App>, Arc<Limits>)> {
-        let mut passing = self.lock();
-        match std::mem::replace(&mut *passing, Passing::Nothing) {
-            Passing::In(transport, app, limits) => Some((transport, app, limits)),
-            other => {
-                *passing = other;
-                None
-            }
-        }
-    }
-
-    fn take_out(&self) -> Option<Outcome<T>> {
-        let mut passing = self.lock();
-        match std::mem::replace(&mut *passing, Passing::Nothing) {
-            Passing::Out(outcome) => Some(outcome),
-            other => {
-                *passing = other;
-                None
-            }
-        }
-    }
 }
 
 /// Serves one connection after the other, until one ends.
 async fn serve<T: Transport>(door: Arc<Door<T>>) -> Outcome<T> {
     // Nobody has to be woken for what comes in: who puts it there polls.
-    let next = || poll_fn(|_| door.take_in().map_or(Poll::Pending, Poll::Ready));
-    let (transport, app, limits) = next().await;
+    let next = || poll_fn(|_| door.lock().comes_in.take().map_or(Poll::Pending, Poll::Ready));
+    let Entering { transport, app, limits } = next().await;
     let mut driver = Driver::new(transport, app, limits);
     loop {
         match driver.serve().await {
             Served::Idle(deadline) => {
                 let Some(transport) = driver.leave() else { return Outcome::Closed(CloseReason::PeerLeft) };
-                *door.lock() = Passing::Out(Outcome::Idle { transport, deadline });
+                door.lock().goes_out = Some(Outcome::Idle { transport, deadline });
             }
             Served::Over(end) => return Outcome::Closed(driver.close(end).await),
         }
-        let (transport, app, limits) = next().await;
+        let Entering { transport, app, limits } = next().await;
         driver.enter(transport, app, limits);
     }
 }
