@@ -1,5 +1,5 @@
-//! Requests that are answered, or given up, while a plain `fn` of theirs still runs: what it waits for is
-//! dropped with them.
+//! Requests that are answered, or given up, while a plain `fn` of theirs still runs: neither their connection
+//! nor their server waits for it, and what it waits for is dropped with them.
 
 use std::{
     future::pending,
@@ -14,6 +14,7 @@ use trijet::{Backend, IntoResponse, Next, Request, RequestExt, Response, Router,
 use crate::common::{PATIENCE, client::get as request, executor::block_on, gate::Gate, server::start};
 
 on_every_backend!(
+    a_connection_goes_on_while_a_fn_of_it_waits,
     what_a_plain_middleware_waits_for_is_dropped,
     a_fn_that_others_wait_for_has_no_client,
 );
@@ -59,6 +60,42 @@ impl Drop for Dropped {
 
 fn through(request: Request, next: Next) -> Response {
     next.run_blocking(request)
+}
+
+fn a_connection_goes_on_while_a_fn_of_it_waits(on: Backend) {
+    let ways: [fn(Inner); 3] = [drop, on_a_task, on_a_thread];
+    for leave in ways {
+        for is_pipelined in [false, true] {
+            let (begun, end) = (Gate::default(), Gate::default());
+            let (begins, ends) = (begun.clone(), end.clone());
+            let waits = move || {
+                begins.open();
+                ends.clone().opened()
+            };
+            let app = Router::new()
+                .route("/waits", get(waits).wrap(through).wrap(impatient(&begun, leave)))
+                .route("/fn", get(|| "fn"))
+                .route("/async", get(async || "async"));
+            let server = start(on, app);
+            let mut client = server.connect();
+            let rest = ["fn", "async", "fn"];
+            client.send(request("/waits"));
+            if is_pipelined {
+                client.send(rest.map(|path| request(&format!("/{path}"))).concat());
+            }
+            client.response().says("given up");
+            for says in rest {
+                if !is_pipelined {
+                    client.send(request(&format!("/{says}")));
+                }
+                client.response().says(says);
+            }
+            server.handle().shutdown();
+            server.ended();
+            client.is_ended();
+            end.open();
+        }
+    }
 }
 
 fn what_a_plain_middleware_waits_for_is_dropped(on: Backend) {
