@@ -98,16 +98,21 @@ impl TaskWaker {
     }
 
     /// Waits on this thread, whether or not the server is cut, for what `is_over` tells, or until the future is
-    /// put off; whether it ended by that.
-    pub(crate) fn wait_until(&self, is_over: impl Fn() -> bool) -> bool {
+    /// nobody else's: put off, or lent when the server is cut. Whether it ended by that.
+    pub(crate) fn wait_until(self: &Arc<Self>, shared: &Shared, is_over: impl Fn() -> bool) -> bool {
+        let entry = shared.begin_wait(self);
         let mut state = self.lock();
-        while !is_over() {
-            if std::mem::take(&mut state.is_put_off) {
-                return true;
+        let mut is_left = false;
+        while !(is_left || is_over()) {
+            is_left = std::mem::take(&mut state.is_put_off)
+                || matches!(state.place, Place::Lent(_)) && shared.is_cut();
+            if !is_left {
+                state = self.sleep(state, None).0;
             }
-            state = self.sleep(state, None).0;
         }
-        false
+        drop(state);
+        shared.end_wait(entry);
+        is_left
     }
 
     /// Sleeps until the next ring, or for `most`; whether that time is over.
@@ -175,6 +180,8 @@ impl TaskWaker {
             self.help(task);
         } else {
             state.place = Place::Lent(task);
+            // Another job that waits may have to take it: see `wait_until`.
+            self.ring(state);
         }
     }
 
@@ -203,6 +210,8 @@ impl TaskWaker {
             _ if state.jobs == 0 => Left::Alone(task),
             _ => {
                 state.place = Place::Lent(task);
+                // As above.
+                self.ring(state);
                 Left::Lent
             }
         }

@@ -149,6 +149,7 @@ where
                             phase: Phase::Waiting(call),
                             waker: Some(cx.waker().clone()),
                             question: Question::None,
+                            waiting: None,
                         })));
                         collected.jobs.push(Job(cell.clone()));
                         Placed::Submitted(cell)
@@ -199,10 +200,16 @@ where
 impl<F, R> Drop for JobFuture<F, R> {
     fn drop(&mut self) {
         let Self::Submitted(cell) = self else { return };
-        // Nobody will answer any more.
-        let question = std::mem::replace(&mut cell.lock().question, Question::TooLate);
+        // Nobody will answer any more, nor take the result.
+        let (question, waiting) = {
+            let mut state = cell.lock();
+            (std::mem::replace(&mut state.question, Question::TooLate), state.waiting.take())
+        };
         if let Question::Asked(asker) = question {
             asker.wake();
+        }
+        if let Some(waiting) = waiting {
+            waiting.wake();
         }
     }
 }
@@ -220,13 +227,16 @@ struct State<F, R> {
     phase: Phase<F, R>,
     waker: Option<Waker>,
     question: Question,
+    /// The call's own thread, where it waits: it is told when the future goes.
+    waiting: Option<Waker>,
 }
 
 /// What a running call may ask the driver: to tell it when the client leaves.
 enum Question {
     None,
     Asked(Waker),
-    Answered(Disconnected),
+    /// Nothing where the future is polled by others, who know of no client.
+    Answered(Option<Disconnected>),
     /// The future is gone.
     TooLate,
 }
@@ -237,8 +247,9 @@ impl<F, R> State<F, R> {
         let Question::Asked(_) = self.question else { return None };
         let answer = ambient::with(|place| match place {
             Place::Driver(collected) => Some(collected.watch.get_or_insert_default().handle()),
+            // It was moved there: were nobody to answer, the call would wait for as long as the future does.
             Place::Outside | Place::Blocking(_) => None,
-        })?;
+        });
         match std::mem::replace(&mut self.question, Question::Answered(answer)) {
             Question::Asked(asker) => Some(asker),
             Question::None | Question::Answered(_) | Question::TooLate => None,
@@ -260,7 +271,10 @@ trait Run {
     fn reject(&self);
     fn is_waiting(&self) -> bool;
     /// Asks, from within the call.
-    fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Disconnected>;
+    fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Option<Disconnected>>;
+    /// Whether the future is gone, and with it whoever would take the result.
+    fn is_given_up(&self) -> bool;
+    fn poll_given_up(&self, cx: &Context<'_>) -> Poll<()>;
 }
 
 impl<F, R> Cell<F, R> {
@@ -285,7 +299,11 @@ impl<F, R> Cell<F, R> {
     fn finish(&self, result: Result<R, JobError>) -> Option<Waker> {
         let mut state = self.lock();
         state.phase = Phase::Done(Held::new(result));
-        state.waker.take()
+        let (waker, waited) = (state.waker.take(), state.waiting.take());
+        drop(state);
+        // It may be the last to hold its connection, and with that the future of this very call.
+        drop(waited);
+        waker
     }
 }
 
@@ -311,12 +329,12 @@ where
         matches!(self.lock().phase, Phase::Waiting(_))
     }
 
-    fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Disconnected> {
+    fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Option<Disconnected>> {
         let driver = {
             let mut state = self.lock();
             match &state.question {
                 Question::Answered(answer) => return Poll::Ready(answer.clone()),
-                Question::TooLate => return Poll::Ready(Disconnected::of_the_past()),
+                Question::TooLate => return Poll::Ready(Some(Disconnected::of_the_past())),
                 Question::None | Question::Asked(_) => {}
             }
             state.question = Question::Asked(cx.waker().clone());
@@ -324,6 +342,22 @@ where
         };
         if let Some(driver) = driver {
             driver.wake();
+        }
+        Poll::Pending
+    }
+
+    fn is_given_up(&self) -> bool {
+        matches!(self.lock().question, Question::TooLate)
+    }
+
+    fn poll_given_up(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if let Question::TooLate = state.question {
+            return Poll::Ready(());
+        }
+        match &mut state.waiting {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
         }
         Poll::Pending
     }
@@ -341,7 +375,11 @@ pub(crate) fn disconnected() -> Option<Disconnected> {
         Place::Blocking(running) => Ok(running.job.clone()),
     });
     match job {
-        Ok(JobWatch(job)) => block_on(std::future::poll_fn(|cx| job.poll_disconnected(cx))).ok(),
+        Ok(JobWatch(job)) => match block_on(std::future::poll_fn(|cx| job.poll_disconnected(cx))) {
+            Ok(answer) => answer,
+            Err(Unfinished::GivenUp) => Some(Disconnected::of_the_past()),
+            Err(Unfinished::WouldBlockTheLoop) => None,
+        },
         Err(answer) => answer,
     }
 }
@@ -349,32 +387,42 @@ pub(crate) fn disconnected() -> Option<Disconnected> {
 /// Blocks this thread until `future` is done. Nested plain handlers run in place.
 ///
 /// # Errors
-/// [`WouldBlockTheLoop`] where the thread is polling for the driver: blocking there would wait for itself.
-pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, WouldBlockTheLoop> {
+/// [`Unfinished`], and then `future` has been dropped.
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Unfinished> {
     let mut future = pin!(future);
-    let blocker = ambient::with(|place| match place {
-        Place::Driver(_) => Err(WouldBlockTheLoop),
-        Place::Outside => Ok(None),
-        Place::Blocking(running) => Ok(running.blocker.clone()),
+    let (job, blocker) = ambient::with(|place| match place {
+        Place::Driver(_) => Err(Unfinished::WouldBlockTheLoop),
+        Place::Outside => Ok((None, None)),
+        Place::Blocking(running) => Ok((Some(running.job.clone()), running.blocker.clone())),
     })?;
-    let mut output = None;
+    // Nothing is begun for nobody.
+    if job.as_ref().is_some_and(|JobWatch(job)| job.is_given_up()) {
+        return Err(Unfinished::GivenUp);
+    }
+    let mut output = Err(Unfinished::GivenUp);
     let mut wait = |cx: &mut Context<'_>| match future.as_mut().poll(cx) {
         Poll::Ready(value) => {
-            output = Some(value);
+            output = Ok(value);
             Poll::Ready(())
         }
-        Poll::Pending => Poll::Pending,
+        // After the poll, in which a nested wait has left another waker.
+        Poll::Pending => job.as_ref().map_or(Poll::Pending, |JobWatch(job)| job.poll_given_up(cx)),
     };
     match blocker {
         Some(blocker) => blocker.block_on(&mut wait),
         None => Signal::block_on(&mut wait),
     }
-    output.ok_or(WouldBlockTheLoop)
+    output
 }
 
-/// A blocking call was made on a thread that must not block.
+/// Why a blocking call has no result.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WouldBlockTheLoop;
+pub(crate) enum Unfinished {
+    /// It was made on a thread that polls for the driver: blocking there would wait for itself.
+    WouldBlockTheLoop,
+    /// Nobody waits any more for the job that it was made in.
+    GivenUp,
+}
 
 /// A waker that a thread can wait on without any help from a backend.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use trijet::{
     Backend, Body, IntoResponse, Limits, Next, Request, RequestExt, Response, Router, any,
     extract::Disconnected, get, post,
@@ -34,6 +34,7 @@ on_every_backend!(
     a_lent_body_outlives_its_handler,
     what_is_queued_is_sent_while_a_job_waits,
     calls_that_were_given_up_keep_no_connection_waiting,
+    a_call_that_comes_while_another_waits_runs_at_once,
 );
 
 type ReadAll = fn(Body) -> Vec<u8>;
@@ -385,4 +386,40 @@ fn calls_that_were_given_up_keep_no_connection_waiting(on: Backend) {
         client.response().says("hello");
     }
     gate.open();
+}
+
+/// The first one waits for a body that the client sends only when it has what the second gives.
+fn a_call_that_comes_while_another_waits_runs_at_once(on: Backend) {
+    let (begin, begins) = channel::<Gate>();
+    let begins = std::sync::Arc::new(std::sync::Mutex::new(begins));
+    let handler = move |body: Body| {
+        let gate = begins.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        async move {
+            let reads = Body::from_reader(body.reader()).into_stream();
+            let gives = stream::once(gate.opened())
+                .flat_map(|()| Body::from_iter([Ok::<_, std::io::Error>("more")]).into_stream());
+            Body::from_stream(stream::select(reads, gives))
+        }
+    };
+    let server = start(on, Router::new().route("/", post(handler)));
+    let mut client = server.connect();
+    for _ in 0..3 {
+        let gate = Gate::default();
+        begin.send(gate.clone()).unwrap();
+        client.send("POST / HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n");
+        // The first one reads.
+        client.head().with_status(100);
+        gate.open();
+        let head = client.head();
+        let mut sender = client.sender();
+        let (ending, mut all) = (head.ending(), Vec::new());
+        client.body(ending, |piece| {
+            all.extend_from_slice(piece);
+            if all == b"more" {
+                sender.write_all(b"body").unwrap();
+            }
+        });
+        assert_eq!(all, b"morebody");
+        assert!(client.end_of_chunks(ending).is_empty());
+    }
 }

@@ -19,6 +19,7 @@ mod extensions;
 #[cfg(all(feature = "json", feature = "query", feature = "form"))]
 mod extractors;
 mod extremes;
+mod giving_up;
 mod leaving;
 mod lending;
 mod limits;

@@ -1,8 +1,9 @@
 //! Large bodies in both directions, piece by piece: every byte is compared, none is kept.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
+    sync::mpsc::channel,
     thread,
 };
 
@@ -10,6 +11,7 @@ use futures_util::stream;
 use trijet::{Backend, Body, BodyError, Limits, Router, get, post};
 
 use crate::common::{
+    PATIENCE,
     client::Client,
     pattern::{Pattern, Reader},
     server::{Running, start, start_with},
@@ -23,6 +25,7 @@ on_every_backend!(
     downloads_from_a_reader,
     echo_while_it_comes,
     a_tiny_buffer_changes_nothing,
+    two_iterators_may_wait_for_each_other,
 );
 
 const LENGTH: u64 = 64 << 20;
@@ -167,5 +170,27 @@ fn a_tiny_buffer_changes_nothing(on: Backend) {
         client.send(head(path, Framing::Chunked, length));
         send_body(client.stream(), Framing::Chunked, length);
         client.response().says(&length.to_string());
+    }
+}
+
+/// Each has a thread, whichever of them is asked first.
+fn two_iterators_may_wait_for_each_other(on: Backend) {
+    const PIECES: usize = 3;
+    fn both(is_turned: bool) -> Body {
+        let (send, receive) = channel();
+        let waits = (0..PIECES).map(move |_| receive.recv_timeout(PATIENCE).map_err(io::Error::other));
+        let tells = (0..PIECES).map(move |_| send.send("piece").map(|()| "piece").map_err(io::Error::other));
+        let mut bodies = [Body::from_iter(waits), Body::from_iter(tells)];
+        if is_turned {
+            bodies.reverse();
+        }
+        let [first, second] = bodies.map(Body::into_stream);
+        Body::from_stream(stream::select(first, second))
+    }
+    let app = Router::new().route("/", get(|| both(false))).route("/turned", get(|| both(true)));
+    let server = start(on, app);
+    let mut client = server.connect();
+    for path in ["/", "/turned", "/"] {
+        client.get(path).says(&"piece".repeat(2 * PIECES));
     }
 }

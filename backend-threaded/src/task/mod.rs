@@ -37,11 +37,12 @@ pub(crate) enum Runnable {
     Start(ThreadedTransport),
     /// One within a request.
     Resume(Task),
-    /// A job that a helper's poll has left: helpers run nothing of the app that may block.
+    /// A job that was left to a thread of its own: by a helper's poll, as helpers run nothing of the app that may
+    /// block, or beside another job, which may be waiting for it.
     Work(Work),
 }
 
-/// A job apart from its connection, which helpers drive until it has run.
+/// A job apart from its connection, which others drive until it has run.
 pub(crate) struct Work {
     job: Job,
     waker: Arc<TaskWaker>,
@@ -49,6 +50,13 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    /// Queues the jobs that the last poll has left.
+    fn queue_all(waker: &Arc<TaskWaker>, shared: &Arc<Shared>) {
+        while let Some(job) = current::with(|current| current.jobs.pop_front()) {
+            Self { job, waker: waker.clone(), shared: shared.clone() }.queue();
+        }
+    }
+
     /// Queues it for a request thread, or has it answered as one that no thread was free for.
     fn queue(self) {
         let (shared, queue_max) = (self.shared.clone(), self.shared.limits.blocking_queue_max);
@@ -127,11 +135,7 @@ impl Runnable {
         let mut next = match self {
             Self::Resume(task) => Some(task),
             Self::Start(transport) => Some(Task::new(transport)),
-            Self::Work(Work { job, waker, shared }) => match work(&waker, &shared, job) {
-                Worked::Back(task) => Some(task),
-                Worked::Over(outcome) => outcome.and_then(finish),
-                Worked::Away => None,
-            },
+            Self::Work(Work { job, waker, shared }) => work(&waker, &shared, job),
         };
         while let Some(task) = next {
             next = task.run(On::RequestThread);
@@ -210,23 +214,16 @@ impl Task {
                 return None;
             }
             let has_yielded = current::with(|current| current.yielded);
-            if on == On::Helper {
-                while let Some(job) = current::with(|current| current.jobs.pop_front()) {
-                    Work { job, waker: self.waker.clone(), shared: self.shared.clone() }.queue();
-                }
-            }
-            let job = current::with(|current| current.jobs.pop_front());
+            let job = match on {
+                On::RequestThread => current::with(|current| current.jobs.pop_front()),
+                On::Helper => None,
+            };
+            Work::queue_all(&self.waker, &self.shared);
             let has_worked = job.is_some();
             if let Some(job) = job {
-                self = match self.work(job) {
-                    Worked::Back(task) => task,
-                    Worked::Over(outcome) => return outcome.and_then(finish),
-                    Worked::Away => return None,
-                };
+                self = self.work(job)?;
             }
-            // Jobs that are left are this thread's.
-            let may_leave = current::with(|current| current.jobs.is_empty());
-            if has_yielded && may_leave && self.shared.is_crowded() {
+            if has_yielded && self.shared.is_crowded() {
                 Runnable::Resume(self).queue();
                 return None;
             }
@@ -266,20 +263,10 @@ impl Task {
     }
 }
 
-/// What became of the connection while a job ran.
-enum Worked {
-    /// It is here again.
-    Back(Task),
-    /// It ended under the job.
-    Over(Option<Outcome<ThreadedTransport>>),
-    /// Another thread has it.
-    Away,
-}
-
 impl Task {
-    /// Runs a job on this thread, and others that were left, while the connection is lent: whoever wakes it
-    /// gives it to a helper, unless the job waits for it in the way that drives it.
-    fn work(self, job: Job) -> Worked {
+    /// Runs a job on this thread while the connection is lent: whoever wakes it gives it to a helper, unless the
+    /// job waits for it in the way that drives it. Gives it back, unless another thread has it or it ended.
+    fn work(self, job: Job) -> Option<Self> {
         let (waker, shared) = (self.waker.clone(), self.shared.clone());
         waker.begin_job();
         lend(self, current::with(|current| current.peer));
@@ -301,41 +288,34 @@ fn lend(task: Task, peer: Option<(RawFd, Interest)>) {
     }
 }
 
-/// Runs a job that counts as begun, and those that its waits leave.
-fn work(waker: &Arc<TaskWaker>, shared: &Arc<Shared>, job: Job) -> Worked {
-    let mut next = job;
-    loop {
-        let nested = Rc::new(Nested::new(waker.clone(), shared.clone()));
-        let answer = next.call(Some(nested.clone()));
-        let outcome = nested.end();
-        // Before the answer's wake, which would call a helper.
-        let back = waker.end_job();
-        drop(answer);
-        if let Some(outcome) = outcome {
-            return Worked::Over(outcome);
-        }
-        if let Some(task) = back {
-            return Worked::Back(task);
-        }
-        let Some(job) = current::with(|current| current.jobs.pop_front()) else { return Worked::Away };
-        waker.begin_job();
-        next = job;
-    }
+/// Runs a job that counts as begun. Gives the connection, if it is this thread's then.
+fn work(waker: &Arc<TaskWaker>, shared: &Arc<Shared>, job: Job) -> Option<Task> {
+    let nested = Rc::new(Nested::new(waker.clone(), shared.clone()));
+    let answer = job.call(Some(nested.clone()));
+    nested.end();
+    // Before the answer's wake, which would call a helper.
+    let back = waker.end_job();
+    drop(answer);
+    back
 }
 
 /// What comes after the driver: the next request at once, a place with the poller, or the end.
 fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
+    let (transport, deadline) = rest(outcome)?;
+    let has_waited = current::with(|current| current.ticked);
+    if has_waited || transport.shared().is_crowded() {
+        park_idle(transport, deadline);
+        return None;
+    }
+    // Its turn is over, but there is a thread for everybody.
+    current::begin_anew();
+    Some(Task::new(transport))
+}
+
+/// What is left of a connection that its driver is done with, and how long it may be idle.
+fn rest(outcome: Outcome<ThreadedTransport>) -> Option<(ThreadedTransport, Instant)> {
     match outcome {
-        Outcome::Idle { transport, deadline } => {
-            let has_waited = current::with(|current| current.ticked);
-            if has_waited || transport.shared().is_crowded() {
-                park_idle(transport, deadline);
-                return None;
-            }
-            // Its turn is over, but there is a thread for everybody.
-            current::begin_anew();
-            Some(Task::new(transport))
-        }
+        Outcome::Idle { transport, deadline } => Some((transport, deadline)),
         Outcome::Upgrade(..) => {
             log::error!("a connection was to be upgraded, which this version cannot do: it is closed");
             None

@@ -95,7 +95,7 @@ struct Bench {
     told: Arc<atomic::AtomicUsize>,
     over: Arc<(Mutex<usize>, Condvar)>,
     /// A job that waits for the future's end.
-    job: Arc<std::sync::Mutex<Option<Waker>>>,
+    job: Arc<Mutex<Option<Waker>>>,
     /// Counts as std's: they add no orders to a model.
     at_once: Arc<AtomicUsize>,
     finished: Arc<AtomicUsize>,
@@ -143,7 +143,7 @@ impl Bench {
             shared,
             told: Arc::new(atomic::AtomicUsize::new(0)),
             over: Arc::new((Mutex::new(0), Condvar::new())),
-            job: Arc::default(),
+            job: Arc::new(Mutex::new(None)),
             at_once: Arc::default(),
             finished: Arc::default(),
             socket: socket.as_raw_fd(),
@@ -445,7 +445,7 @@ fn a_job_that_waits_drives_what_has_no_thread() {
             *bench.job.lock().unwrap() = Some(cx.waker().clone());
             if *bench.over.0.lock().unwrap() > 0 { Poll::Ready(()) } else { Poll::Pending }
         });
-        assert!(nested.end().is_some(), "it ended here");
+        nested.end();
         bench.assert_finished();
         [helper, other].into_iter().for_each(|other| other.join().unwrap());
     });
@@ -487,5 +487,28 @@ fn what_a_wait_brings_here_is_left_for_its_peer() {
         parked.into_iter().for_each(Runnable::resume);
         bench.assert_finished();
         assert!(bench.waker.end_job().is_none());
+    });
+}
+
+/// A helper has it just then, and leaves it: whoever waits in a job is the last who can let it go.
+#[test]
+fn a_cut_leaves_nothing_lent_under_a_job_that_waits() {
+    model(|| {
+        let bench = Bench::new();
+        bench.waker.begin_job();
+        let task = bench.task(1, Wait::OnThread(None));
+        let helper = thread::spawn(move || task.help());
+        let cutting = bench.shared.clone();
+        let cut = thread::spawn(move || cutting.cut());
+        let nested = Rc::new(Nested::new(bench.waker.clone(), bench.shared.clone()));
+        nested.block_on(&mut |cx| {
+            *bench.job.lock().unwrap() = Some(cx.waker().clone());
+            if *bench.over.0.lock().unwrap() > 0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        nested.end();
+        bench.wait_for_the_end();
+        assert_eq!(bench.finished.load(Relaxed), 0);
+        assert!(bench.waker.end_job().is_none());
+        [helper, cut].into_iter().for_each(|other| other.join().unwrap());
     });
 }

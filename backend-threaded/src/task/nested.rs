@@ -8,13 +8,13 @@ use std::{
     time::Instant,
 };
 
-use trijet_core::{Outcome, jobs::Blocker};
+use trijet_core::jobs::Blocker;
 
-use super::{Polled, Task, lend, poll};
+use super::{Polled, Task, Work, lend, park_idle, poll, rest};
 use crate::{
     current,
     shared::Shared,
-    transport::{TICK, ThreadedTransport},
+    transport::TICK,
     waker::{JobWaker, TaskWaker},
 };
 
@@ -31,8 +31,8 @@ enum State {
     Away,
     /// A wait of this job has it.
     Driven(Task),
-    /// It ended, or failed, under the job.
-    Over(Option<Outcome<ThreadedTransport>>),
+    /// It ended, or failed, under the job. What came after it is elsewhere: the job may take as long as it likes.
+    Over,
 }
 
 impl Nested {
@@ -40,14 +40,9 @@ impl Nested {
         Self { state: RefCell::new(State::Away), waker, shared, job: OnceCell::new() }
     }
 
-    /// The job has ended: lends what a wait of it may still have, as one that panicked, and tells what the
-    /// connection came to, if it ended here.
-    pub(super) fn end(&self) -> Option<Option<Outcome<ThreadedTransport>>> {
+    /// The job has ended: lends what a wait of it may still have, as one that panicked.
+    pub(super) fn end(&self) {
         self.lend();
-        match self.state.replace(State::Away) {
-            State::Over(outcome) => Some(outcome),
-            State::Away | State::Driven(_) => None,
-        }
     }
 
     /// Has the future here, if nobody else has it; whether this call brought it.
@@ -61,7 +56,7 @@ impl Nested {
                 }
                 None => false,
             },
-            State::Driven(_) | State::Over(_) => false,
+            State::Driven(_) | State::Over => false,
         }
     }
 
@@ -82,13 +77,23 @@ impl Nested {
 
     /// One poll of the connection; whether it is here and goes on.
     fn drive(&self) -> bool {
-        let mut state = self.state.borrow_mut();
-        let State::Driven(task) = &mut *state else { return false };
-        self.waker.begin_poll();
-        match poll(&mut task.drive, &self.waker) {
-            Polled::Over(outcome) => *state = State::Over(Some(outcome)),
-            Polled::Panicked => *state = State::Over(None),
-            Polled::Pending => return true,
+        let polled = match &mut *self.state.borrow_mut() {
+            State::Driven(task) => {
+                self.waker.begin_poll();
+                poll(&mut task.drive, &self.waker)
+            }
+            State::Away | State::Over => return false,
+        };
+        // The job of this thread may be waiting for them.
+        Work::queue_all(&self.waker, &self.shared);
+        if let Polled::Pending = polled {
+            return true;
+        }
+        drop(self.state.replace(State::Over));
+        if let Polled::Over(outcome) = polled {
+            if let Some((transport, deadline)) = rest(outcome) {
+                park_idle(transport, deadline);
+            }
         }
         false
     }
@@ -99,10 +104,10 @@ impl Nested {
         let shared = &*self.shared;
         if shared.is_cut() && matches!(*self.state.borrow(), State::Driven(_)) {
             // The connection is gone, and its body ends with an error; the job itself cannot be stopped.
-            drop(self.state.replace(State::Over(None)));
+            drop(self.state.replace(State::Over));
         }
         if !self.drive() {
-            return self.waker.wait_until(|| job.was_woken()) && self.take();
+            return self.waker.wait_until(shared, || job.was_woken()) && self.take();
         }
         if job.was_woken() || self.waker.was_woken() || current::with(|current| current.yielded) {
             return false;

@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame};
 use super::{Body, BodyError};
 use crate::{
     BoxError, BoxFuture,
-    jobs::{self, JobError},
+    jobs::{self, JobError, Unfinished},
     panics::Held,
 };
 
@@ -31,10 +31,17 @@ impl BodyReader {
     }
 }
 
+fn unread(unfinished: Unfinished) -> BodyError {
+    match unfinished {
+        Unfinished::WouldBlockTheLoop => BodyError::WouldBlock,
+        Unfinished::GivenUp => BodyError::Finished,
+    }
+}
+
 impl BufRead for BodyReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.piece.is_empty() && !self.ended {
-            match jobs::block_on(self.body.next()).map_err(|_| BodyError::WouldBlock)? {
+            match jobs::block_on(self.body.next()).map_err(unread)? {
                 Some(piece) => self.piece = piece?,
                 None => self.ended = true,
             }

@@ -121,3 +121,40 @@ fn a_blocked_thread_misses_no_wake() {
         others.into_iter().for_each(|other| other.join().unwrap());
     });
 }
+
+/// It waits for what never comes, and its future goes just then.
+#[test]
+fn a_wait_ends_with_the_future_of_its_job() {
+    model(|| {
+        let ended = Arc::new(AtomicUsize::new(0));
+        let told = ended.clone();
+        let mut future = Box::pin(run(move || {
+            let waited = block_on(std::future::pending::<()>());
+            assert!(matches!(waited, Err(Unfinished::GivenUp)));
+            told.fetch_add(1, Relaxed);
+        }));
+        let mut collected = ambient::Collected::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(ambient::enter_driver(&mut collected, || future.as_mut().poll(&mut cx)).is_pending());
+        let job = collected.jobs.pop().unwrap();
+        let worker = thread::spawn(move || job.run(None));
+        drop(future);
+        worker.join().unwrap();
+        assert_eq!(ended.load(Relaxed), 1);
+    });
+}
+
+/// The future is polled by others just as its call asks, and the waker that it had is nobody's any more.
+#[test]
+fn a_question_is_answered_where_there_is_no_driver() {
+    model(|| {
+        let mut future = Box::pin(run(|| assert!(disconnected().is_none())));
+        let mut collected = ambient::Collected::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(ambient::enter_driver(&mut collected, || future.as_mut().poll(&mut cx)).is_pending());
+        let job = collected.jobs.pop().unwrap();
+        let worker = thread::spawn(move || job.run(None));
+        assert_eq!(block_on(future).unwrap(), Ok(()));
+        worker.join().unwrap();
+    });
+}

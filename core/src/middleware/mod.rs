@@ -13,7 +13,7 @@ use crate::{
     Body, BoxFuture, IntoResponse, Request, Response,
     extract::{At, Context, Needs},
     handler::{Asynchronous, Blocking, Call},
-    jobs,
+    jobs::{self, Unfinished},
     received::ReceivedHead,
     respond::{self, Answer},
 };
@@ -120,17 +120,25 @@ impl Next {
 
     /// As [`run`](Self::run), for a plain `fn`: waits on this thread, and runs on it all that is inside.
     ///
+    /// Where nobody waits for the answer any more, because a middleware around this one has dropped it, the client
+    /// of a route with [`cancel_on_disconnect`](crate::MethodRouter::cancel_on_disconnect) has left, or the server
+    /// has cut the connection, what is inside is dropped. Then this gives a response that goes nowhere (503), since
+    /// the function itself can only run to its end.
+    ///
     /// Inside an `async fn` it would stop every connection of the event loop: there it answers 500, with
     /// a log line that says so.
     pub fn run_blocking(self, request: Request) -> Response {
         let endpoint = self.context.endpoint.clone();
-        jobs::block_on(self.run(request)).unwrap_or_else(|_| {
-            log::error!(
-                "a middleware around `{}` called `next.run_blocking` inside an `async fn`, where it would \
-                 block the event loop: write `next.run(request).await`",
-                endpoint.route.as_deref().unwrap_or("no route")
-            );
-            respond::internal_error()
+        jobs::block_on(self.run(request)).unwrap_or_else(|unfinished| match unfinished {
+            Unfinished::GivenUp => respond::given_up(),
+            Unfinished::WouldBlockTheLoop => {
+                log::error!(
+                    "a middleware around `{}` called `next.run_blocking` inside an `async fn`, where it would \
+                     block the event loop: write `next.run(request).await`",
+                    endpoint.route.as_deref().unwrap_or("no route")
+                );
+                respond::internal_error()
+            }
         })
     }
 

@@ -29,6 +29,9 @@ use crate::{
 ///
 /// An `async fn` that can await its answer has no need of this.
 ///
+/// On mio and Tokio no thread waits for the answer. On threaded one does: a pending answer holds its request thread, as
+/// any handler that waits, and counts towards [`Limits::blocking_threads_max`](crate::Limits::blocking_threads_max).
+///
 /// ```
 /// use std::{thread, time::Duration};
 /// use trijet_core::{respond::Deferred, Router, get};

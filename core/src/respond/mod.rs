@@ -98,6 +98,11 @@ pub(crate) fn internal_error() -> Response {
     sentence(StatusCode::INTERNAL_SERVER_ERROR, "The server could not answer this request.")
 }
 
+/// Stands for the answer that nobody waits for any more, where one has to be returned.
+pub(crate) fn given_up() -> Response {
+    sentence(StatusCode::SERVICE_UNAVAILABLE, "The request was given up before it was answered.")
+}
+
 /// A response that could not be made. `reason` goes to the log.
 pub(crate) fn unsendable(reason: fmt::Arguments<'_>) -> Response {
     log::error!("a response could not be made: {reason}");

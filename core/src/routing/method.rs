@@ -100,7 +100,8 @@ impl MethodRouter {
     /// none. Some simple clients do so (`nc -N`). What was answered before on the connection is still sent.
     ///
     /// A plain `fn` that runs cannot be stopped: its answer is dropped. It can look at
-    /// [`Disconnected`](crate::extract::Disconnected). One that still waits for a thread never runs.
+    /// [`Disconnected`](crate::extract::Disconnected). One that still waits for a thread never runs. For a
+    /// middleware that is one, [`run_blocking`](crate::Next::run_blocking) ends: what is inside is dropped.
     ///
     /// ```
     /// use trijet_core::{Router, get};

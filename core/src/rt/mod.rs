@@ -6,6 +6,9 @@
 //! event loop goes on with its other connections; on Tokio it is Tokio's own timer and reactor. On the simulated
 //! backend time is virtual, and connections are simulated.
 //!
+//! In simulation there is one thread. There a plain `fn` must not block it on any of this by an executor of its own, nor
+//! two calls wait for each other: the module of the simulation, `testing` of trijet, says why.
+//!
 //! All of it works in handlers (`fn` and `async fn`), middleware, bodies, and in what they [`spawn`]. Elsewhere
 //! there is nobody to serve it: see each function for what it says then. What was begun inside, such as a
 //! [`Sleep`], may be awaited anywhere, on any thread and by any executor. It may outlive its server there: timers go on

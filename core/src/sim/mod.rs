@@ -5,6 +5,16 @@
 //! - [`Sim`] and [`Peer`] let a test decide what happens on each connection, byte by byte and second by
 //!   second, under a schedule that is the same for the same seed.
 //!
+//! There is one thread, for handlers, plain `fn`, jobs and calls alike, and one job or call at a time. A plain `fn` whose
+//! wait the simulation can see goes on within it: [`Next::run_blocking`](crate::Next::run_blocking),
+//! [`Body::reader`](crate::Body::reader). It cannot see any other, and what that waits for never comes where it has to
+//! come from this thread:
+//!
+//! - an executor of the `fn`'s own, on whatever of [`rt`](crate::rt) is not ready;
+//! - two plain `fn`, or calls of [`rt::spawn_blocking`](crate::rt::spawn_blocking), that meet by a channel or a lock.
+//!
+//! Such a test hangs. On a server's backends both work: try these on one.
+//!
 //! ```text
 //!   Peer ──script──▶ Wire { to_server, to_peer } ◀── SimTransport ◀── drive
 //!                       └──────── World: clock, jobs, choices ────────┘

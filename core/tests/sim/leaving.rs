@@ -9,9 +9,9 @@ use std::{
 };
 
 use trijet_core::{
-    Body, CloseReason, Next, Request, RequestExt, Response, Router, any,
+    Body, CloseReason, IntoResponse, Next, Request, RequestExt, Response, Router, StatusCode, any,
     extract::Disconnected,
-    get,
+    get, rt,
     sim::{Peer, Settings, Sim},
 };
 
@@ -160,6 +160,81 @@ fn a_route_that_is_cancelled_drops_its_handler_and_no_other_does() {
                 assert_eq!(drops.count(), already + 2);
             }
         }
+    }
+}
+
+#[test]
+fn what_a_plain_middleware_waits_for_is_dropped_too() {
+    let drops = Drops::default();
+    let (count, told) = (drops.clone(), drops.clone());
+    let waits = move || {
+        let guard = Counted(count.clone());
+        async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        }
+    };
+    let through = |request: Request, next: Next| -> Response { next.run_blocking(request) };
+    let plain = move |request: Request, next: Next| {
+        let response = next.run_blocking(request);
+        assert_eq!((response.status().as_u16(), told.count() % 2), (503, 1), "what is inside goes first");
+        drop(Counted(told.clone()));
+        response
+    };
+    let cancelled = any(waits.clone()).cancel_on_disconnect().wrap(through).wrap(plain.clone());
+    let late = async |request: Request, next: Next| {
+        rt::timeout(Duration::from_secs(10), next.run(request)).await.map_err(|_| StatusCode::GATEWAY_TIMEOUT)
+    };
+    let app = app::router().route("/cancelled", cancelled).route("/late", any(waits).wrap(plain).wrap(late));
+    let app = app::build(app);
+    for seed in 0..50 {
+        for (how, leave) in WAYS {
+            for bytes in before("/cancelled") {
+                let sim = app::seeded(&app, seed, 2000);
+                let already = drops.count();
+                let peer = sim.connect();
+                peer.send(bytes).wait(Duration::from_secs(20));
+                leave(&peer);
+                sim.run();
+                assert_eq!(drops.count(), already + 2, "seed {seed}, {how}");
+                assert_eq!(sim.close_reason(&peer), Some(CloseReason::PeerLeft), "seed {seed}, {how}");
+            }
+        }
+        let sim = app::seeded(&app, seed, 2000);
+        let already = drops.count();
+        let peer = sim.connect();
+        peer.send(request("GET", "/late")).await_response().send(request("GET", "/"));
+        sim.run();
+        assert_eq!((drops.count(), statuses(&peer)), (already + 2, vec![504, 200]), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_plain_fn_that_a_task_waits_for_knows_of_no_client() {
+    let (told, tells) = std::sync::mpsc::channel();
+    let asks = move |request: Request, next: Next| {
+        let response = next.run_blocking(request);
+        told.send(http::Request::new(()).disconnected().is_disconnected()).unwrap();
+        response
+    };
+    let late = async |request: Request, next: Next| {
+        let mut inside = Box::pin(next.run(request));
+        match rt::timeout(Duration::from_secs(1), &mut inside).await {
+            Ok(response) => response,
+            Err(_) => {
+                drop(rt::spawn(inside));
+                StatusCode::ACCEPTED.into_response()
+            }
+        }
+    };
+    let slow = async || rt::sleep(Duration::from_secs(3)).await;
+    let app = app::build(Router::new().route("/", get(slow).wrap(asks).wrap(late)));
+    for seed in 0..50 {
+        let sim = app::seeded(&app, seed, 2000);
+        let peer = sim.connect();
+        peer.send(request("GET", "/"));
+        sim.run();
+        assert_eq!((tells.try_recv(), statuses(&peer)), (Ok(false), vec![202]), "seed {seed}");
     }
 }
 

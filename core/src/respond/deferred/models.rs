@@ -36,12 +36,12 @@ impl Counts {
     }
 }
 
-type Waiting = Pin<Box<dyn Future<Output = Response>>>;
+type Waiting = Pin<Box<dyn Future<Output = Answer>>>;
 
 /// A reply, and the wait for it as a handler's is waited for, which has begun.
 fn deferred(runtime: &Arc<StandIn>) -> (Reply, Waiting) {
     let (reply, deferred) = Deferred::new(Duration::from_secs(5));
-    let mut waiting: Waiting = Box::pin(settled(ready(deferred.into_response())));
+    let mut waiting: Waiting = Box::pin(settled(ready(deferred.into_response().into())));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(runtime.inside(|| waiting.as_mut().poll(&mut cx)).is_pending());
     (reply, waiting)
@@ -49,7 +49,7 @@ fn deferred(runtime: &Arc<StandIn>) -> (Reply, Waiting) {
 
 /// The status of the answer. One that never comes is a deadlock, which loom reports.
 fn wait(waiting: Waiting) -> u16 {
-    block_on(waiting).unwrap().status().as_u16()
+    block_on(waiting).unwrap().into_response().status().as_u16()
 }
 
 /// It is sent in time, too late, or just then. Whoever sends it may look first.
