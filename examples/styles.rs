@@ -1,18 +1,19 @@
 //! One slow query, written in four styles: a blocking `fn`, an `async fn`, a callback that completes a [`Deferred`], and a
 //! future by hand. The answers are the same, on every backend.
 //! `cargo run --example styles`, then `curl http://127.0.0.1:8080/blocking/apples`, `/async/…`, `/deferred/…`, `/by-hand/…`.
-//! `PORT` sets the port: 8080 if unset, any free one if 0.
+//! `PORT` sets the port: 8080 if unset, any free one if 0. `DATABASE` is the address of the database, as in
+//! `127.0.0.1:5432`: one of its own if unset.
 
 use std::{
     env,
     error::Error,
-    io::{self, BufRead, BufReader, IoSlice, Write},
+    io::{self, BufRead, BufReader, IoSlice, Read, Write},
     net::{SocketAddr, TcpListener},
     pin::Pin,
     process::ExitCode,
     task::{Context, Poll, ready},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use trijet::{Deferred, IntoResponse, Path, Response, Router, State, StatusCode, get, rt};
@@ -21,8 +22,8 @@ use trijet::{Deferred, IntoResponse, Path, Response, Router, State, StatusCode, 
 #[derive(Clone, Copy)]
 struct Database(SocketAddr);
 
-/// The longest that anybody waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that anybody waits for the database, from the connect to the end of the line.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What goes wrong far away is a 502.
 struct Failed(io::Error);
@@ -46,12 +47,25 @@ fn blocking(Path(name): Path<String>, State(database): State<Database>) -> Resul
 }
 
 fn query(Database(address): Database, name: &str) -> io::Result<String> {
-    let mut stream = std::net::TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let until = Instant::now() + PATIENCE;
+    // A socket's own timeouts are for one call each, and 0 is none.
+    let left = || match until.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        left => Ok(left),
+    };
+    let mut stream = std::net::TcpStream::connect_timeout(&address, left()?)?;
+    stream.set_write_timeout(Some(left()?))?;
     stream.write_all(format!("{name}\n").as_bytes())?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    Ok(answer)
+    let (mut answer, mut part) = (Vec::new(), [0; 256]);
+    // A line without its end is none, as everywhere below.
+    while !answer.ends_with(b"\n") {
+        stream.set_read_timeout(Some(left()?))?;
+        match stream.read(&mut part)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => answer.extend_from_slice(&part[..count]),
+        }
+    }
+    String::from_utf8(answer).map_err(io::Error::other)
 }
 
 /// An `async fn` waits without a word about threads: what that costs is the backend's affair.
@@ -71,9 +85,10 @@ async fn awaited(Path(name): Path<String>, State(database): State<Database>) -> 
     Ok(rt::timeout(PATIENCE, asked).await.map_err(io::Error::from)??)
 }
 
-/// A library that calls back, as many do: the handler returns at once, and the callback answers.
+/// A library that calls back, as many do: the handler returns at once, and the callback answers. The library gives up by
+/// itself; the time of the [`Deferred`], after which it is a 504, is longer, for one that never calls.
 fn deferred(Path(name): Path<String>, State(database): State<Database>) -> Deferred {
-    let (reply, deferred) = Deferred::new(PATIENCE);
+    let (reply, deferred) = Deferred::new(2 * PATIENCE);
     query_with_callback(database, name, move |answer| reply.send(answer.map_err(Failed)));
     deferred
 }
@@ -88,31 +103,41 @@ fn query_with_callback(
 
 /// The same as the `async fn`, as the state machine that the compiler would make of it.
 async fn by_hand(Path(name): Path<String>, State(database): State<Database>) -> Result<String, Failed> {
-    let stream = rt::TcpStream::connect(database.0).await?;
-    Ok(Query {
-        stream,
+    let query = Query {
+        step: Step::Connects(Box::pin(rt::TcpStream::connect(database.0))),
         unsent: format!("{name}\n").into_bytes(),
         answer: Vec::new(),
         time: rt::sleep(PATIENCE),
-    }
-    .await?)
+    };
+    Ok(query.await?)
 }
 
 struct Query {
-    stream: rt::TcpStream,
+    step: Step,
     unsent: Vec<u8>,
     answer: Vec<u8>,
     time: rt::Sleep,
+}
+
+enum Step {
+    Connects(Pin<Box<dyn Future<Output = io::Result<rt::TcpStream>> + Send>>),
+    Asks(rt::TcpStream),
 }
 
 impl Future for Query {
     type Output = io::Result<String>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { stream, unsent, answer, time } = &mut *self;
+        let Self { step, unsent, answer, time } = &mut *self;
         if Pin::new(time).poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        let stream = loop {
+            match step {
+                Step::Connects(connecting) => *step = Step::Asks(ready!(connecting.as_mut().poll(cx))?),
+                Step::Asks(stream) => break stream,
+            }
+        };
         while !unsent.is_empty() {
             let count = ready!(stream.poll_write(cx, &[IoSlice::new(unsent)]))?;
             unsent.drain(..count);
@@ -162,7 +187,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         Err(env::VarError::NotPresent) => 8080,
         Err(error) => return Err(format!("PORT: {error}").into()),
     };
-    trijet::serve(("127.0.0.1", port), app(start_database()?))?;
+    let database = match env::var("DATABASE") {
+        Ok(address) => Database(address.parse().map_err(|_| format!("DATABASE is {address:?}: no address"))?),
+        Err(env::VarError::NotPresent) => start_database()?,
+        Err(error) => return Err(format!("DATABASE: {error}").into()),
+    };
+    trijet::serve(("127.0.0.1", port), app(database))?;
     Ok(())
 }
 

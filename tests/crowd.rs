@@ -5,21 +5,30 @@
 #![cfg(all(feature = "threaded", feature = "mio", feature = "tokio"))]
 
 use std::{
+    hint,
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
 use ::mio::{Events, Interest, Poll, Token};
 
-use trijet::{Backend, Router, Server, ServerHandle, get};
+use trijet::{Backend, Path, Router, Server, ServerHandle, State, get, rt};
 
 #[path = "common/backends.rs"]
 #[macro_use]
 mod backends;
 
-on_every_backend!(busy_connections_are_served_fairly, idle_connections_and_slow_heads_delay_nobody);
+on_every_backend!(
+    busy_connections_are_served_fairly,
+    thousands_of_handlers_that_wait_take_turns,
+    idle_connections_and_slow_heads_delay_nobody,
+);
 
 /// Each crowd takes most of the descriptors that a process may have: one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -146,6 +155,78 @@ fn busy_connections_share_fairly(backend: Backend, workers: usize, connections: 
 fn busy_connections_are_served_fairly(backend: Backend) {
     let workers = if backend == Backend::Threaded { 64 } else { 1 };
     busy_connections_share_fairly(backend, workers, 512);
+}
+
+/// How often each handler of a crowd had its turn.
+struct Turns {
+    counts: Vec<AtomicU64>,
+    are_over: AtomicBool,
+}
+
+impl Turns {
+    fn each(&self) -> Vec<u64> {
+        self.counts.iter().map(|count| count.load(Relaxed)).collect()
+    }
+
+    /// Looks until all had a turn, and `turns` a handler more than in `before`.
+    fn await_more(&self, before: &[u64], turns: u64) -> Vec<u64> {
+        let begun = Instant::now();
+        loop {
+            let now = self.each();
+            let more: u64 = now.iter().zip(before).map(|(now, before)| now - before).sum();
+            if more >= turns * now.len() as u64 && now.iter().all(|count| *count > 0) {
+                return now;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{more} turns of {} handlers", now.len());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Each is ready again in less time than a turn of all takes, and no client has a part in it: the order is the loop's
+/// alone. On threaded each has a thread, and it is the system's.
+fn thousands_of_handlers_that_wait_take_turns(backend: Backend) {
+    const TURNS: u64 = 12;
+    const WORK: Duration = Duration::from_micros(20);
+    async fn wait(Path(index): Path<usize>, State(turns): State<Arc<Turns>>) -> &'static str {
+        while !turns.are_over.load(Relaxed) {
+            rt::sleep(Duration::from_millis(1)).await;
+            turns.counts[index].fetch_add(1, Relaxed);
+            let worked = Instant::now() + WORK;
+            while Instant::now() < worked {
+                hint::spin_loop();
+            }
+        }
+        "hello"
+    }
+    let _alone = alone();
+    let count = within_limit(if backend == Backend::Threaded { 64 } else { 4_000 });
+    let workers = if backend == Backend::Threaded { count } else { 1 };
+    let counts = std::iter::repeat_with(AtomicU64::default).take(count).collect();
+    let turns = Arc::new(Turns { counts, are_over: AtomicBool::new(false) });
+    let app = Router::new().route("/{index}", get(wait)).state(turns.clone());
+    let server = Server::new(app).backend(backend).workers(workers).start("127.0.0.1:0").unwrap();
+    let streams: Vec<_> = (0..count)
+        .map(|index| {
+            let mut stream = connect(server.local_addr());
+            write!(stream, "GET /{index} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    let before = turns.await_more(&vec![0; count], 1);
+    let after = turns.await_more(&before, TURNS);
+    turns.are_over.store(true, Relaxed);
+    let counts: Vec<u64> = after.iter().zip(&before).map(|(after, before)| after - before).collect();
+    drop(streams);
+    stop(&server);
+    let index = jain(&counts);
+    println!(
+        "{backend}: {count} handlers, {} turns, Jain {index:.3}, least {}, most {}",
+        counts.iter().sum::<u64>(),
+        counts.iter().min().unwrap(),
+        counts.iter().max().unwrap(),
+    );
+    assert!(index >= 0.9, "{backend}: Jain index {index:.3}");
 }
 
 fn idle_connections_and_slow_heads_delay_nobody(backend: Backend) {

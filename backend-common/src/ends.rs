@@ -2,6 +2,7 @@
 //! its thread past the end of its server must not keep that from being told.
 
 use std::{
+    io,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -10,6 +11,11 @@ use crate::{Life, Phase};
 
 /// How long threads have to drop what is the app's, once the time to stop is over.
 pub const GRACE: Duration = Duration::from_secs(1);
+
+/// What a handler's connection that outlives its server fails with.
+pub fn server_has_ended() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the server that this connection belongs to has ended")
+}
 
 /// Where the ends of some threads are told.
 #[derive(Debug)]

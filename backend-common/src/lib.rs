@@ -23,7 +23,7 @@ mod watchdog;
 pub use accept::{AcceptFailure, Acceptance};
 pub use calls::{Calls, inside, resolve};
 pub use context::Context;
-pub use ends::{Ending, Ends, GRACE};
+pub use ends::{Ending, Ends, GRACE, server_has_ended};
 pub use late::Late;
 pub use life::{Life, Phase};
 pub use pool::Pool;

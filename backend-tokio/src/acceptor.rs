@@ -88,6 +88,11 @@ impl Acceptor {
         })
     }
 
+    /// What it lends to handlers.
+    pub(crate) fn runtime(&self) -> &Arc<TokioRuntime> {
+        &self.shared.runtime
+    }
+
     /// Ready once the server has stopped and nothing is left to do.
     pub(crate) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Before the look at the phase.

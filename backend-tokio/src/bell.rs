@@ -1,18 +1,25 @@
-//! Who is to be woken when the server's life changes. A task listens from its first poll to its end, so
-//! that going idle costs no lock, and no wake is lost between a look at the phase and going to sleep.
-//! Nothing else may be locked or run under its lock: it is rung under the lock of the life.
+//! Who is to be woken when the server's life changes, and what of handlers when it has ended. A task listens from its
+//! first poll to its end, so that going idle costs no lock, and no wake is lost between a look at the phase and going
+//! to sleep. Nothing else may be locked or run under its lock: it is rung under the lock of the life.
 
 use std::{
     collections::BTreeMap,
+    mem,
     sync::{Arc, PoisonError},
     task::Waker,
 };
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
 
-/// The wakers of every task of one server.
+/// The wakers of every task of one server, or of what waits for its end.
 #[derive(Debug, Default)]
-pub(crate) struct Bell(Mutex<Members>);
+pub(crate) struct Bell {
+    members: Mutex<Members>,
+    is_over: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Members {
@@ -22,12 +29,25 @@ struct Members {
 
 impl Bell {
     fn lock(&self) -> MutexGuard<'_, Members> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes everyone who has joined.
     pub(crate) fn ring(&self) {
         self.lock().wakers.values().for_each(Waker::wake_by_ref);
+    }
+
+    /// Wakes everyone who has joined, for the last time: what they wait for is over. Unlike [`ring`](Self::ring) it
+    /// calls them without the lock, as their wakers may lead to the app.
+    pub(crate) fn ring_last(&self) {
+        self.is_over.store(true, Ordering::Release);
+        let wakers = mem::take(&mut self.lock().wakers);
+        wakers.into_values().for_each(Waker::wake);
+    }
+
+    /// Whether it has been rung for the last time.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// A place for one task, which hears nothing until it listens.
@@ -63,6 +83,11 @@ impl Member {
                 self.listening = Some((key, waker.clone()));
             }
         }
+    }
+
+    /// Whether the bell has been rung for the last time.
+    pub(crate) fn is_over(&self) -> bool {
+        self.bell.is_over()
     }
 }
 
@@ -117,5 +142,22 @@ mod tests {
         bell.ring();
         assert_eq!(heard(), (1, 1));
         assert!(bell.lock().wakers.is_empty());
+    }
+
+    #[test]
+    fn the_last_ring_is_without_the_lock() {
+        struct Leaves(std::sync::Mutex<Option<Member>>);
+        impl Wake for Leaves {
+            fn wake(self: Arc<Self>) {
+                drop(self.0.lock().unwrap().take());
+            }
+        }
+        let bell = Arc::new(Bell::default());
+        let leaves = Arc::new(Leaves(std::sync::Mutex::new(Some(bell.member()))));
+        let waker = leaves.clone().into();
+        leaves.0.lock().unwrap().as_mut().unwrap().listen(&waker);
+        assert!(!bell.is_over());
+        bell.ring_last();
+        assert!(bell.is_over() && leaves.0.lock().unwrap().is_none());
     }
 }

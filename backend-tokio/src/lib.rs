@@ -48,6 +48,7 @@ impl Backend for Tokio {
             let _inside = runtime.handle().enter();
             Acceptor::new(service)?
         };
+        let lent = acceptor.runtime().clone();
         Ok(Box::new(move || {
             // On a worker, and not on this thread: there the sockets' events arrive.
             let ends = Ends::new(&life);
@@ -57,7 +58,15 @@ impl Backend for Tokio {
                 acceptor.await;
             });
             let has_ended = !ends.wait(1, "runtimes").is_empty();
-            let served = if has_ended { runtime.handle().block_on(serving) } else { Ok(()) };
+            let served = if has_ended {
+                runtime.handle().block_on(serving)
+            } else {
+                // Whoever holds the workers holds the acceptor there, which else tells of the end.
+                let _inside = runtime.handle().enter();
+                lent.end();
+                Ok(())
+            };
+            drop(lent);
             // A running plain `fn` cannot be stopped, and is not waited for, nor is what holds a worker.
             drop(runtime);
             served.map_err(io::Error::other)

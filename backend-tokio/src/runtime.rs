@@ -7,10 +7,7 @@ use std::{
     net::{Shutdown, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -23,13 +20,17 @@ use tokio::{
     task::coop,
     time::{Sleep, sleep_until},
 };
-use trijet_backend::{Backend, Calls, Late, TASK, Watch, resolve, send_vectored};
+use trijet_backend::{Backend, Calls, Late, TASK, Watch, resolve, send_vectored, server_has_ended};
 use trijet_core::{
     BoxFuture, Limits,
     runtime::{self, Call, Calm, Runtime, Socket, Tasks, Timer},
 };
 
-use crate::{Tokio, seats::SeatHere};
+use crate::{
+    Tokio,
+    bell::{Bell, Member},
+    seats::SeatHere,
+};
 
 /// What a server on Tokio lends to handlers that wait.
 pub(crate) struct TokioRuntime {
@@ -37,8 +38,9 @@ pub(crate) struct TokioRuntime {
     calls: Calls,
     tasks: Tasks,
     watch: Arc<Watch>,
-    /// Told to the timers: Tokio's own panic once its runtime has ended, which may be the user's.
-    has_ended: Arc<AtomicBool>,
+    /// Rung once, for the timers and connections that wait. Tokio goes on to serve them if its runtime is the user's; of
+    /// one that ends too it panics, or has errors of its own.
+    end: Arc<Bell>,
     own: std::sync::Weak<Self>,
 }
 
@@ -51,15 +53,15 @@ impl TokioRuntime {
             handle,
             tasks: Tasks::default(),
             watch,
-            has_ended: Arc::default(),
+            end: Arc::default(),
             own: own.clone(),
         })
     }
 
-    /// The server has ended, and its tasks with it.
+    /// The server has ended, and its tasks and connections with it. Once is enough, twice does no harm.
     pub(crate) fn end(&self) {
-        self.has_ended.store(true, Ordering::SeqCst);
         self.tasks.end();
+        self.end.ring_last();
         self.calls.close();
     }
 }
@@ -90,12 +92,15 @@ impl Runtime for TokioRuntime {
     }
 
     fn connect(&self, address: SocketAddr) -> io::Result<Box<dyn Socket>> {
+        if self.end.is_over() {
+            return Err(server_has_ended());
+        }
         let connecting = Box::pin(TcpStream::connect(address));
         Ok(Box::new(TokioSocket {
             handle: self.handle.clone(),
             state: State::Connecting(connecting),
-            reader: Calm::default(),
-            writer: Calm::default(),
+            reader: Wait::new(self),
+            writer: Wait::new(self),
         }))
     }
 
@@ -164,35 +169,82 @@ impl Drop for Swapped<'_> {
     }
 }
 
+/// A wait for something of Tokio's, and for the end of the server.
+struct Wait {
+    waker: Calm,
+    end: Member,
+}
+
+impl Wait {
+    fn new(runtime: &TokioRuntime) -> Self {
+        Self { waker: Calm::default(), end: runtime.end.member() }
+    }
+
+    /// Polls it; `None` once the server has ended.
+    fn poll<R>(
+        &mut self,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Option<Poll<R>> {
+        if self.end.is_over() {
+            return None;
+        }
+        let waker = self.waker.of(cx.waker());
+        let polled = poll(&mut Context::from_waker(waker));
+        if polled.is_pending() {
+            // What is ready at once takes no lock. Before the second look: the end comes after it, or is seen.
+            self.end.listen(waker);
+            if self.end.is_over() {
+                return None;
+            }
+        }
+        Some(polled)
+    }
+
+    /// As [`poll`](Self::poll), for what fails with the end.
+    fn poll_io<R>(
+        &mut self,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        match self.poll(cx, poll) {
+            // Tokio's own error, if its runtime has ended just now.
+            Some(Poll::Ready(Err(_))) if self.end.is_over() => Poll::Ready(Err(server_has_ended())),
+            Some(polled) => polled,
+            None => Poll::Ready(Err(server_has_ended())),
+        }
+    }
+}
+
 struct TokioTimer {
     at: Instant,
     sleep: Pin<Box<Sleep>>,
-    has_ended: Arc<AtomicBool>,
     /// For who outlives the server; `None`: it is over with that.
     late: Option<Late>,
-    waker: Calm,
+    wait: Wait,
 }
 
 impl TokioTimer {
     fn new(runtime: &TokioRuntime, at: Instant, late: Option<Late>) -> Self {
         let _inside = runtime.handle.enter();
-        let sleep = Box::pin(sleep_until(at.into()));
-        Self { at, sleep, has_ended: runtime.has_ended.clone(), late, waker: Calm::default() }
+        Self { at, sleep: Box::pin(sleep_until(at.into())), late, wait: Wait::new(runtime) }
     }
 }
 
 impl Timer for TokioTimer {
     fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.has_ended.load(Ordering::SeqCst) {
-            let cx = &mut Context::from_waker(self.waker.of(cx.waker()));
+        let polled = self.wait.poll(cx, |cx| {
             // Beyond Tokio's budget: a timeout has to see its time also where what it is for has spent that.
             let mut sleep = pin!(coop::unconstrained(&mut self.sleep));
-            match catch_unwind(AssertUnwindSafe(|| sleep.as_mut().poll(cx))) {
-                Ok(polled) => return polled,
-                // Tokio's own, where its runtime has ended just now.
-                Err(_) if self.has_ended.load(Ordering::SeqCst) => {}
-                Err(panic) => resume_unwind(panic),
-            }
+            let polled = catch_unwind(AssertUnwindSafe(|| sleep.as_mut().poll(cx)));
+            polled.map_or_else(|panic| Poll::Ready(Err(panic)), |polled| polled.map(Ok))
+        });
+        match polled {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(Ok(()))) => return Poll::Ready(()),
+            Some(Poll::Ready(Err(panic))) if !self.wait.end.is_over() => resume_unwind(panic),
+            // Tokio's own, where its runtime has ended just now.
+            Some(Poll::Ready(Err(_))) | None => {}
         }
         self.late.as_mut().map_or(Poll::Ready(()), |late| late.poll(cx, self.at))
     }
@@ -201,9 +253,9 @@ impl Timer for TokioTimer {
 struct TokioSocket {
     handle: Handle,
     state: State,
-    /// The wakers of the two directions; the latter's is the connecting one's too.
-    reader: Calm,
-    writer: Calm,
+    /// Those of the two directions; the latter is the connecting one's too.
+    reader: Wait,
+    writer: Wait,
 }
 
 enum State {
@@ -222,36 +274,39 @@ impl State {
 
 impl Socket for TokioSocket {
     fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let State::Connecting(connecting) = &mut self.state {
-            let _inside = self.handle.enter();
-            let cx = &mut Context::from_waker(self.writer.of(cx.waker()));
-            let stream = ready!(connecting.as_mut().poll(cx))?;
-            self.state = State::Connected(stream);
-        }
-        Poll::Ready(Ok(()))
+        let Self { handle, state, writer, .. } = self;
+        writer.poll_io(cx, |cx| {
+            if let State::Connecting(connecting) = state {
+                let _inside = handle.enter();
+                *state = State::Connected(ready!(connecting.as_mut().poll(cx))?);
+            }
+            Poll::Ready(Ok(()))
+        })
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let State::Connected(stream) = &mut self.state else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
-        let cx = &mut Context::from_waker(self.reader.of(cx.waker()));
-        let mut buffer = ReadBuf::new(into);
-        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
+        self.reader.poll_io(cx, |cx| {
+            let mut buffer = ReadBuf::new(into);
+            ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(buffer.filled().len()))
+        })
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let stream = self.state.stream()?;
-        loop {
-            match stream.try_io(Interest::WRITABLE, || send_vectored(stream, from)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let cx = &mut Context::from_waker(self.writer.of(cx.waker()));
-                    ready!(stream.poll_write_ready(cx))?;
+        self.writer.poll_io(cx, |cx| {
+            loop {
+                match stream.try_io(Interest::WRITABLE, || send_vectored(stream, from)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ready!(stream.poll_write_ready(cx))?;
+                    }
+                    result => return Poll::Ready(result),
                 }
-                result => return Poll::Ready(result),
             }
-        }
+        })
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -75,6 +75,9 @@ impl Server {
     /// Serves on the running Tokio runtime, of either flavour, for as long as it is polled.
     /// Dropping it closes the listener and cuts the connections. Signals are the caller's.
     ///
+    /// With thousands of busy connections a runtime serves them evenly only if it is built with
+    /// [`global_queue_interval(2)`](tokio::runtime::Builder::global_queue_interval), as the server's own is.
+    ///
     /// # Errors
     /// A router with faults or missing state, a limit that makes no sense, a number of
     /// [`workers`](Self::workers) (the runtime has its own), what the system refused.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::runtime::{self, Runtime};
-use trijet_core::{Limits, Router};
+use trijet_core::{Limits, Router, get, rt};
 use trijet_tokio::{Server, ServerHandle};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -273,6 +273,48 @@ fn inside_a_runtime_too_it_has_a_handle() {
         runtime.block_on(serving);
         client.join().unwrap();
         server.wait().unwrap();
+    }
+}
+
+/// The runtime goes on, and would serve them.
+#[test]
+fn connections_that_outlive_a_server_inside_a_runtime_fail() {
+    for runtime in runtimes() {
+        let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = peer.local_addr().unwrap();
+        let (begun, begins) = mpsc::channel();
+        let (told, tells) = mpsc::channel();
+        let outlive = move || {
+            let block_on = |work| runtime::Handle::current().block_on(work);
+            let mut awaited = block_on(rt::TcpStream::connect(address)).unwrap();
+            let read = future::poll_fn(|cx| {
+                let polled = awaited.poll_read(cx, &mut [0]);
+                if polled.is_pending() {
+                    _ = begun.send(());
+                }
+                polled
+            });
+            let read = runtime::Handle::current().block_on(read);
+            told.send(("a read", read.map_err(|error| error.kind()))).unwrap();
+            let begun = block_on(rt::TcpStream::connect(address));
+            told.send(("a connect", begun.map(|_| 0).map_err(|error| error.kind()))).unwrap();
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let app = Router::new().route("/", get(outlive));
+        let serve = async { Server::new(app).run_with_handle(listener) };
+        let (server, serving) = runtime.block_on(serve).unwrap();
+        let client = thread::spawn(move || {
+            let mut stream = connect(server.local_addr());
+            stream.write_all(REQUEST).unwrap();
+            begins.recv_timeout(PATIENCE).unwrap();
+            server.shutdown_now();
+        });
+        runtime.block_on(serving);
+        client.join().unwrap();
+        for what in ["a read", "a connect"] {
+            let failed = Err(io::ErrorKind::ConnectionAborted);
+            assert_eq!(tells.recv_timeout(PATIENCE), Ok((what, failed)));
+        }
     }
 }
 

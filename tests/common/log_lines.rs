@@ -1,8 +1,11 @@
 //! The log of this process, collected: for tests that are alone in theirs.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use super::eventually;
+use super::{PATIENCE, within};
 
 /// What the log has, since it is collected.
 pub(crate) struct LogLines(());
@@ -28,7 +31,12 @@ impl LogLines {
 
     /// Waits until one `is_it`; none is forgotten.
     pub(crate) fn await_one(&self, what: &str, is_it: impl Fn(&String) -> bool) {
-        eventually(what, || LINES.lock().unwrap_or_else(PoisonError::into_inner).iter().any(&is_it));
+        assert!(self.has_within(PATIENCE, is_it), "never came: {what}");
+    }
+
+    /// Whether one `is_it` comes in that time; none is forgotten.
+    pub(crate) fn has_within(&self, time: Duration, is_it: impl Fn(&String) -> bool) -> bool {
+        within(time, || LINES.lock().unwrap_or_else(PoisonError::into_inner).iter().any(&is_it))
     }
 }
 

@@ -35,10 +35,18 @@ pub(crate) fn patiently<R: Send + 'static>(what: &str, wait: impl FnOnce() -> R 
 
 /// Looks until `is_so`, and fails the test where it never is: for what other processes or threads
 /// bring about without telling.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    assert!(within(PATIENCE, is_so), "never came: {what}");
+}
+
+/// Looks until `is_so`, and tells whether it came to be in that time.
+pub(crate) fn within(time: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "never came: {what}");
+        if start.elapsed() >= time {
+            return false;
+        }
         thread::sleep(Duration::from_millis(2));
     }
+    true
 }

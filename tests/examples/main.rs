@@ -6,8 +6,11 @@
 mod process;
 
 use std::{
+    io::{self, BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 use process::{Client, Process};
@@ -26,10 +29,15 @@ fn program(name: &str) -> PathBuf {
 /// Runs `test` with the example on each backend. `cargo test` builds the examples that the features allow;
 /// with `--test examples` alone, they are those of the last build.
 fn on_each_backend(name: &str, test: impl Fn(&Process)) {
+    on_each_backend_with(name, &[], test);
+}
+
+/// As [`on_each_backend`], with these variables.
+fn on_each_backend_with(name: &str, variables: &[(&str, &str)], test: impl Fn(&Process)) {
     let program = program(name);
     assert!(program.exists(), "{} is not built: run `cargo build --examples`", program.display());
     for backend in Backend::compiled() {
-        let process = Process::start(&program, backend.name(), &[]);
+        let process = Process::start(&program, backend.name(), variables);
         test(&process);
         process.interrupt();
     }
@@ -57,12 +65,14 @@ fn hello() {
     });
 }
 
+const STYLES: [&str; 4] = ["blocking", "async", "deferred", "by-hand"];
+
 #[test]
 fn styles() {
     on_each_backend("styles", |process| {
         let mut client = process.connect();
         for name in ["apples", "J%C3%BCrgen"] {
-            let answers = ["blocking", "async", "deferred", "by-hand"].map(|style| {
+            let answers = STYLES.map(|style| {
                 let answer = client.get(&format!("/{style}/{name}"));
                 assert_eq!(answer.status, 200, "{style}");
                 answer.text().to_owned()
@@ -70,6 +80,58 @@ fn styles() {
             assert!(answers[0].ends_with(" in stock\n"), "{}", answers[0]);
             assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
         }
+    });
+}
+
+/// A database that does to a connection what the line asks for.
+fn start_bad_database() -> io::Result<String> {
+    fn serve(mut stream: TcpStream) -> io::Result<()> {
+        let mut asked = BufReader::new(stream.try_clone()?);
+        let mut line = String::new();
+        asked.read_line(&mut line)?;
+        match line.trim() {
+            "close" => Ok(()),
+            "cut" => stream.write_all(b"half of a li"),
+            // Until whoever asks gives up.
+            "silence" => io::copy(&mut asked, &mut io::sink()).map(drop),
+            "noise" => stream.write_all(b"\xff\xfe\n"),
+            other => stream.write_all(format!("{other}?\n").as_bytes()),
+        }
+    }
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || serve(stream));
+        }
+    });
+    Ok(address.to_string())
+}
+
+/// Each style says the same of a database that fails, in whichever way it does.
+#[test]
+fn styles_with_a_database_that_fails() {
+    let database = start_bad_database().expect("a free port");
+    on_each_backend_with("styles", &[("DATABASE", &database)], |process| {
+        // At once, as the silence takes each its time.
+        thread::scope(|scope| {
+            let styles = STYLES.map(|style| {
+                let ask = move || {
+                    let mut client = process.connect();
+                    ["pears", "close", "cut", "noise", "silence"].map(|what| {
+                        let answer = client.get(&format!("/{style}/{what}"));
+                        (what, answer.status, answer.text().to_owned())
+                    })
+                };
+                (style, scope.spawn(ask))
+            });
+            let failed = |what| (what, 502, "The database did not answer.\n".to_owned());
+            let [close, cut, noise, silence] = ["close", "cut", "noise", "silence"].map(failed);
+            let expected = [("pears", 200, "pears?\n".to_owned()), close, cut, noise, silence];
+            for (style, asked) in styles {
+                assert_eq!(asked.join().expect("answers"), expected, "{style}");
+            }
+        });
     });
 }
 

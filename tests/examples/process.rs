@@ -2,6 +2,7 @@
 //! process that it did not start.
 
 use std::{
+    ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
@@ -22,7 +23,11 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `program` on a free port, and waits for the log line that names address and backend.
-    pub(crate) fn start(program: &Path, backend: &str, variables: &[(&str, &Path)]) -> Self {
+    pub(crate) fn start(
+        program: &Path,
+        backend: &str,
+        variables: &[(&str, impl AsRef<OsStr> + Copy)],
+    ) -> Self {
         let mut child = Command::new(program)
             .env("PORT", "0")
             .env("TRIJET_BACKEND", backend)

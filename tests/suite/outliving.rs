@@ -2,8 +2,10 @@
 //! loop. Time is measured from below alone: a timer must not be over before it is.
 
 use std::{
-    future::pending,
-    pin::pin,
+    future::{pending, poll_fn},
+    io::{self, ErrorKind},
+    net::TcpListener,
+    pin::{Pin, pin},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
@@ -25,13 +27,23 @@ use crate::common::{
 
 on_every_backend!(
     a_plain_fn_that_outlives_its_server_is_told,
+    connections_that_outlive_their_server_fail,
     timers_that_outlive_their_server_keep_their_time,
+    a_timer_beside_a_held_loop_keeps_its_time,
     calls_that_wait_at_the_end_are_told,
     a_handler_that_never_lets_go_is_left_behind,
 );
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(600);
+
+/// What every use of a connection comes to once its server has ended.
+fn has_failed<T>(done: io::Result<T>) -> Result<(), (ErrorKind, String)> {
+    let told = done.map(|_| (ErrorKind::Other, "it was done".to_owned()));
+    let told = told.unwrap_or_else(|error| (error.kind(), error.to_string()));
+    let text = "the server that this connection belongs to has ended";
+    if told == (ErrorKind::ConnectionAborted, text.to_owned()) { Ok(()) } else { Err(told) }
+}
 
 /// Ends a server while its handler, which has told that it has begun, goes on.
 fn end_under(server: &Running, begins: &Receiver<()>) {
@@ -51,12 +63,49 @@ fn a_plain_fn_that_outlives_its_server_is_told(on: Backend) {
         held.wait();
         // Nobody serves these any more.
         let task = block_on(rt::spawn(async {})).map_err(|error| error.is_aborted());
-        told.send((task, block_on(TcpStream::connect("127.0.0.1:1")).is_err())).unwrap();
+        told.send((task, has_failed(block_on(TcpStream::connect("127.0.0.1:1"))))).unwrap();
     };
     let server = start(on, Router::new().route("/", get(outlive)));
     end_under(&server, &begins);
     gate.open();
-    assert_eq!(tells.recv_timeout(PATIENCE), Ok((Err(true), true)));
+    assert_eq!(tells.recv_timeout(PATIENCE), Ok((Err(true), Ok(()))));
+}
+
+/// One that somebody waits for at the end, one that is used after it, and one that is begun then: there is somebody who
+/// would take it.
+fn connections_that_outlive_their_server_fail(on: Backend) {
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = peer.local_addr().unwrap();
+    let (begun, begins) = channel();
+    let (gate, (told, tells)) = (Gate::default(), channel());
+    let held = gate.clone();
+    let outlive = move || {
+        let mut awaited = block_on(TcpStream::connect(address)).unwrap();
+        let mut used = block_on(TcpStream::connect(address)).unwrap();
+        let (begun, read) = (begun.clone(), told.clone());
+        thread::spawn(move || {
+            let read_some = poll_fn(|cx| {
+                let polled = awaited.poll_read(cx, &mut [0]);
+                if polled.is_pending() {
+                    _ = begun.send(());
+                }
+                polled
+            });
+            read.send(("the read that waits", has_failed(block_on(read_some)))).unwrap();
+        });
+        held.wait();
+        told.send(("a write", has_failed(block_on(used.write_all(b"late"))))).unwrap();
+        told.send(("a read", has_failed(block_on(used.read(&mut [0]))))).unwrap();
+        told.send(("a connect", has_failed(block_on(TcpStream::connect(address))))).unwrap();
+    };
+    let server = start(on, Router::new().route("/", get(outlive)));
+    end_under(&server, &begins);
+    // It is told of the end by that alone: the handler stands still.
+    assert_eq!(tells.recv_timeout(PATIENCE), Ok(("the read that waits", Ok(()))));
+    gate.open();
+    for what in ["a write", "a read", "a connect"] {
+        assert_eq!(tells.recv_timeout(PATIENCE), Ok((what, Ok(()))));
+    }
 }
 
 fn timers_that_outlive_their_server_keep_their_time(on: Backend) {
@@ -95,6 +144,41 @@ fn timers_that_outlive_their_server_keep_their_time(on: Backend) {
     end_under(&server, &begins);
     gates[0].open();
     tells.recv_timeout(PATIENCE).expect("all keep their time");
+}
+
+/// The loop that would have served it is not let go of, so that the end itself has to hand it over.
+fn a_timer_beside_a_held_loop_keeps_its_time(on: Backend) {
+    const TIME: Duration = Duration::from_millis(30);
+    let (begun, begins) = channel();
+    let (holds, held) = (Gate::default(), Gate::default());
+    let (told, tells) = channel();
+    let (started, gate) = (holds.clone(), held.clone());
+    let hold = move || {
+        let (begun, told, started, gate) = (begun.clone(), told.clone(), started.clone(), gate.clone());
+        async move {
+            drop(rt::spawn_blocking({
+                let started = started.clone();
+                move || {
+                    started.wait();
+                    let start = Instant::now();
+                    let mut sleep = rt::sleep(TIME);
+                    block_on(poll_fn(|cx| {
+                        let polled = Pin::new(&mut sleep).poll(cx);
+                        _ = begun.send(());
+                        polled
+                    }));
+                    told.send(start.elapsed()).unwrap();
+                }
+            }));
+            started.open();
+            gate.wait();
+        }
+    };
+    let server = start_workers(on, Router::new().route("/", get(hold)), Limits::default(), 1);
+    end_under(&server, &begins);
+    let slept = tells.recv_timeout(PATIENCE);
+    held.open();
+    assert!(slept.expect("it ends while the loop is held") >= TIME);
 }
 
 fn calls_that_wait_at_the_end_are_told(on: Backend) {

@@ -1,7 +1,7 @@
 //! The watchdog, as a server's handle tells of it: who holds a loop is named while it does, whatever part of the app
 //! it is; who may block is not. And the other figures of `statistics`.
 
-use std::{iter, thread, time::Duration};
+use std::{iter, time::Duration};
 
 use futures_util::stream;
 use trijet::{
@@ -19,7 +19,6 @@ on_every_backend!(
     who_holds_a_loop_is_named_while_it_does,
     who_may_block_is_not_named,
     where_it_is_off_nobody_is_named,
-    a_silent_server_names_the_first_request,
     too_short_a_limit_is_named,
     figures,
 );
@@ -166,22 +165,6 @@ fn where_it_is_off_nobody_is_named(on: Backend) {
     quiet.response().says("held");
     let now = statistics(&off);
     assert!(now.holds == 0 && now.recent_holds.is_empty() && now.loops.is_empty(), "{now:?}");
-}
-
-/// The watchdog sleeps by then: the request itself has to wake it.
-fn a_silent_server_names_the_first_request(on: Backend) {
-    let gate = Gate::default();
-    let server = start_with(on, app(&gate), limits());
-    let mut client = server.connect();
-    client.get("/").says("hello");
-    // It says so before it does, and sleeps after a second of silence.
-    thread::sleep(Duration::from_millis(1_500));
-    client.send(request("/async/1"));
-    if on != Backend::Threaded {
-        eventually("it is named", || hold(&server, "GET /async/{id}").is_some());
-    }
-    gate.open();
-    client.response().says("held");
 }
 
 fn too_short_a_limit_is_named(on: Backend) {

@@ -17,9 +17,12 @@ use super::{
     side::{Direction, Seen, Side, Told},
     token,
 };
-use crate::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicBool, Ordering},
+use crate::{
+    server_has_ended,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// The timers and sockets of handlers, on one poll.
@@ -200,7 +203,7 @@ impl Reactor {
         let key = {
             let mut state = self.lock();
             if state.is_closed {
-                return Err(has_ended());
+                return Err(server_has_ended());
             }
             let generation = state.next_generation();
             let entry = state.sockets.vacant_entry();
@@ -280,9 +283,11 @@ impl Reactor {
         let mut waker = Some(cx.waker().clone());
         let mut state = self.lock();
         if state.is_closed {
-            return Poll::Ready(Err(has_ended()));
+            return Poll::Ready(Err(server_has_ended()));
         }
-        state.side(key, direction).map_or(Poll::Ready(Err(has_ended())), |side| side.poll(&mut waker).map(Ok))
+        state
+            .side(key, direction)
+            .map_or(Poll::Ready(Err(server_has_ended())), |side| side.poll(&mut waker).map(Ok))
     }
 
     fn note(&self, key: Key, direction: Direction, note: impl FnOnce(&mut Side)) {
@@ -300,10 +305,6 @@ impl fmt::Debug for Reactor {
 
 fn is_live(waiting: &Slab<Waiting>, key: Key) -> bool {
     waiting.get(key.index()).is_some_and(|waiting| waiting.key == key)
-}
-
-fn has_ended() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the server that this connection belongs to has ended")
 }
 
 #[cfg(all(test, trijet_loom))]

@@ -172,6 +172,9 @@ impl Watch {
                 Sleep::Awake => Sleep::Announced,
                 Sleep::Announced | Sleep::Asleep => Sleep::Asleep,
             };
+            if sleep == Sleep::Announced && next == Sleep::Asleep {
+                log::trace!("the watchdog sleeps: no loop does anything");
+            }
             if next != sleep || next != Sleep::Awake {
                 let is_asleep = next != Sleep::Awake;
                 let state = self.lock();

@@ -67,3 +67,26 @@ fn a_change_of_waker_is_heard_and_who_has_left_is_not() {
         ringer.join().unwrap();
     });
 }
+
+/// Who listens and then looks is woken by the last ring too, whichever comes first, also by another waker than before.
+#[test]
+fn the_last_ring_is_heard_or_seen() {
+    model(|| {
+        let bell = Arc::new(Bell::default());
+        let listening = bell.clone();
+        let waiter = thread::spawn(move || {
+            let mut member = listening.member();
+            for _ in 0..2 {
+                let sleeper = Arc::new(Sleeper::default());
+                member.listen(&sleeper.clone().into());
+                if !member.is_over() {
+                    sleeper.sleep();
+                }
+            }
+            assert!(member.is_over());
+        });
+        bell.ring_last();
+        waiter.join().unwrap();
+        assert!(bell.lock().wakers.is_empty());
+    });
+}
