@@ -1,5 +1,7 @@
 //! `debate [--short] [--peers] [--out FOLDER] [CLAIM…] [BACKEND…]` measures; `debate page [--out FOLDER]` writes the page
 //! from what was measured before. `serve`, `database` and `generate` are the processes that it starts.
+//!
+//! A library only for `handover`, which measures something of its own and has its place on the same page.
 
 mod app;
 mod chart;
@@ -7,6 +9,7 @@ mod claims;
 mod database;
 mod flow;
 mod generate;
+pub mod handover;
 mod job;
 pub mod machine;
 pub mod page;

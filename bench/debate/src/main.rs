@@ -1,4 +1,4 @@
-//! The program is in the library.
+//! The program is in the library; `handover` shares the page.
 
 fn main() -> std::process::ExitCode {
     debate::main()

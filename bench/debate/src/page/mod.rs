@@ -5,6 +5,7 @@ mod counter;
 mod fairness;
 mod five;
 mod four;
+mod handover;
 mod one;
 mod six;
 mod three;
@@ -19,7 +20,9 @@ use std::{
 
 use crate::{
     chart::{Chart, Entry},
-    claims, machine,
+    claims,
+    handover::Report,
+    machine,
     results::{Claim, Machine, Results, Run},
     rule::{self, judge},
 };
@@ -62,7 +65,7 @@ pub fn write(out: &Path) -> io::Result<()> {
             );
         }
     }
-    let page = Page::made(&results);
+    let page = Page::made(&results, Report::read(out)?.as_ref());
     for (name, picture) in &page.pictures {
         fs::write(out.join("debate").join(name), picture)?;
     }
@@ -77,13 +80,16 @@ struct Page {
 }
 
 impl Page {
-    fn made(results: &Results) -> Self {
+    fn made(results: &Results, report: Option<&Report>) -> Self {
         let mut page = Self::default();
         page.head(results);
         for (name, section) in SECTIONS {
             if let Some(claim) = results.claims.get(name) {
                 section(claim, &mut page);
                 page.every_run(claim);
+            }
+            if name == "counter" {
+                handover::write(report, &mut page);
             }
         }
         page.method();
@@ -228,7 +234,7 @@ impl Page {
         ));
         self.paragraph(
             "`just debate` runs everything; `just debate claim3 mio` a part, into the build folder; `just debate --peers` builds Rocket, Gotham \
-             and Iron first. The source is in `bench/debate`.",
+             and Iron first; `just handover` measures the hand-over. The source is in `bench/debate`.",
         );
     }
 }
@@ -392,7 +398,7 @@ mod tests {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
         let Ok(text) = fs::read_to_string(docs.join("debate.md")) else { return };
         let results = Results::read(&docs.join("debate/debate.json")).unwrap();
-        let page = Page::made(&results);
+        let page = Page::made(&results, Report::read(&docs).unwrap().as_ref());
         assert!(page.text == text, "docs/debate.md is not what `debate page` writes");
         for (name, picture) in page.pictures {
             assert!(fs::read_to_string(docs.join("debate").join(&name)).unwrap() == picture, "{name}");
