@@ -15,6 +15,8 @@ use crate::{
 
 /// Less of a difference is none.
 const SAME: f64 = 0.1;
+/// Where the median latency is more than so many delays, it is no longer the delay that tells.
+const BEND: f64 = 2.0;
 /// Who answers so much of what another does keeps up with it.
 const KEEPS_UP: f64 = 0.9;
 
@@ -91,11 +93,11 @@ pub(super) fn answer(claim: &Claim) -> String {
     parts.into_iter().flatten().collect::<Vec<String>>().join("\n\n")
 }
 
-/// From how many under way half of the requests take more than twice the delay.
+/// From how many under way half of the requests take longer than [`BEND`] delays.
 fn bend(claim: &Claim, server: &str, variant: &str, delay: u64) -> Option<usize> {
     along(claim, server, variant, delay)
         .into_iter()
-        .find(|run| run.came().latency.p50_ms > 2.0 * delay as f64)
+        .find(|run| run.came().latency.p50_ms > BEND * delay as f64)
         .map(|run| run.case.connections)
 }
 
@@ -131,7 +133,7 @@ fn bends(claim: &Claim) -> Option<String> {
     }
     (!parts.is_empty()).then(|| {
         format!(
-            "With the default of {}, half of the requests took more than twice the delay from so many under way on, among the numbers that were tried: {}.",
+            "With the default of {}, half of the requests took more than {BEND} times the delay from so many under way on, among the numbers that were tried: {}.",
             pool(claim),
             parts.join("; ")
         )
