@@ -1,6 +1,6 @@
 //! The machine: its name and limits, and how busy it is beside what is measured.
 
-use std::{fs, io, process::Command};
+use std::{fs, io, process::Command, time::Duration};
 
 use crate::results::Machine;
 
@@ -13,7 +13,6 @@ pub fn look() -> io::Result<Machine> {
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let memory = fs::read_to_string("/proc/meminfo")?;
     let kibibytes = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());
-    let load = fs::read_to_string("/proc/loadavg")?;
     let limits = fs::read_to_string("/proc/self/limits")?;
     let limit = |name: &str| {
         let row = limits.lines().find_map(|line| line.strip_prefix(name));
@@ -27,19 +26,44 @@ pub fn look() -> io::Result<Machine> {
         compiler: said("rustc", &["--version"]),
         commit: commit(),
         date: said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
-        load_before: load.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0.0),
+        load_before: load()?,
         open_files: limit("Max open files"),
         threads: limit("Max processes"),
     })
 }
 
-/// What is measured. The page and its results, which a run itself changes, are no part of it.
+/// What is measured, by a name that the repository has. The page and its results, which a run itself changes, are no part of it.
 fn commit() -> String {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let commit = said("git", &["-C", root, "rev-parse", "--short", "HEAD"]);
     let others = [".", ":!docs/debate", ":!docs/debate.md"];
-    let changed = said("git", &[&["-C", root, "status", "--porcelain", "--"], &others[..]].concat());
-    if changed == UNKNOWN { commit } else { format!("{commit}, with changes") }
+    match (
+        git(&["rev-parse", "--short", "HEAD"]),
+        git(&[&["status", "--porcelain", "--"], &others[..]].concat()),
+    ) {
+        (Some(commit), Some(changed)) if changed.is_empty() => commit,
+        (Some(commit), Some(_)) => format!("{commit}, with changes"),
+        (Some(commit), None) => format!("{commit}, perhaps with changes"),
+        (None, _) => UNKNOWN.to_owned(),
+    }
+}
+
+/// Whether the repository has a commit, by the name that [`look`] gives it; `None` where there is no repository.
+pub fn has_commit(name: &str) -> Option<bool> {
+    git(&["rev-parse", "HEAD"])?;
+    let hash = name.split(',').next().unwrap_or(name);
+    Some(git(&["cat-file", "-t", hash]).is_some_and(|kind| kind == "commit"))
+}
+
+/// What git says of the repository, if it can say anything.
+fn git(arguments: &[&str]) -> Option<String> {
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let output = Command::new("git").args(["-C", ROOT]).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The load average of the last minute.
+pub fn load() -> io::Result<f64> {
+    let load = fs::read_to_string("/proc/loadavg")?;
+    Ok(load.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0.0))
 }
 
 /// Processors.
@@ -63,6 +87,13 @@ pub fn busy_seconds() -> io::Result<f64> {
     Ok(busy / 100.0)
 }
 
+/// What this process has had of the processors.
+pub fn own_time() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// What limits threads and memory maps, for the notes.
 pub fn limits() -> Vec<String> {
     let names = [
@@ -78,4 +109,18 @@ pub fn limits() -> Vec<String> {
         Some(format!("`{}` {value}", name.rsplit_once('/')?.1))
     };
     names.iter().filter_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_that_is_named_exists() {
+        // In a copy without a repository there is nothing to name.
+        let Some(head) = git(&["rev-parse", "--short", "HEAD"]) else { return };
+        assert!(commit().starts_with(&head));
+        assert_eq!(has_commit(&commit()), Some(true));
+        assert_eq!(has_commit("0000000, with changes"), Some(false));
+    }
 }

@@ -8,7 +8,11 @@ use crate::{
     database::Asked,
     job::{Came, Outcome},
     page::set_ms,
+    rule::{Verdict, judge},
 };
+
+/// For a setting that the results of an older program do not have.
+const UNKNOWN: &str = "(?)";
 
 /// The file: each claim as it was measured last.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -76,8 +80,6 @@ pub struct Run {
     pub generator_cores: f64,
     /// Processors that were busy with anything else.
     pub other_cores: f64,
-    /// Why this figure is not to be trusted.
-    pub disturbed: Option<String>,
     /// Warnings of the server.
     pub log: Vec<String>,
 }
@@ -114,14 +116,23 @@ impl Claim {
         self.runs.iter().filter(move |run| run.case.part == part)
     }
 
-    /// The runs that were disturbed.
-    pub fn disturbed(&self) -> usize {
-        self.runs.iter().filter(|run| run.disturbed.is_some()).count()
+    /// How many runs were disturbed, and how many were too short to tell.
+    pub fn doubtful(&self) -> (usize, usize) {
+        self.runs.iter().fold((0, 0), |(disturbed, not_judged), run| match judge(run) {
+            Verdict::Undisturbed => (disturbed, not_judged),
+            Verdict::Disturbed(_) => (disturbed + 1, not_judged),
+            Verdict::NotJudged => (disturbed, not_judged + 1),
+        })
     }
 
     /// A time that was set.
     pub fn setting(&self, name: &str) -> String {
-        set_ms(self.figure(name) as u64)
+        self.figures.get(name).map_or_else(|| UNKNOWN.to_owned(), |time| set_ms(*time as u64))
+    }
+
+    /// A number that was set.
+    pub fn number(&self, name: &str) -> String {
+        self.figures.get(name).map_or_else(|| UNKNOWN.to_owned(), ToString::to_string)
     }
 
     pub fn figure(&self, name: &str) -> f64 {

@@ -23,6 +23,7 @@ use crate::{
     job::{Job, Outcome},
     machine,
     results::{Case, Run, Used},
+    rule::{Verdict, judge},
 };
 
 /// What is measured on.
@@ -130,9 +131,7 @@ impl Stage {
         drop((generator, server));
         let log = log.lock().map_or_else(|_| Vec::new(), |log| log.clone());
         let database = (asked.answers > 0).then_some(asked);
-        let mut run =
-            Run { case, outcome, server: used, database, generator_cores, other_cores, disturbed: None, log };
-        run.disturbed = why_disturbed(&run);
+        let run = Run { case, outcome, server: used, database, generator_cores, other_cores, log };
         println!("{}", row(&run));
         if let Some(line) = run.log.iter().find(|line| line.contains("held its event loop")) {
             println!("    the watchdog named: {line}");
@@ -163,7 +162,7 @@ impl Stage {
             server: server.processor_time()?,
             generator: generator.processor_time()?,
             database: self.database.processor_time()?,
-            own: own_time(),
+            own: machine::own_time(),
             busy: machine::busy_seconds()?,
         })
     }
@@ -180,12 +179,6 @@ impl Used {
         self.cpu_us_per_answer = self.cores * window * 1e6 / answers;
         self.switches_per_answer = (self.waits + self.ousted) as f64 / answers;
     }
-}
-
-fn own_time() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// What the server says on its standard error, as long as it lives.
@@ -205,24 +198,6 @@ fn collect(server: &mut Process) -> Arc<Mutex<Vec<String>>> {
         });
     }
     log
-}
-
-/// Bounds beyond which a figure may be about something else than the server.
-fn why_disturbed(run: &Run) -> Option<String> {
-    const OTHER_CORES: f64 = 0.15;
-    const LATE_MS: f64 = 5.0;
-    let mut reasons = Vec::new();
-    // Ticks of ten milliseconds tell nothing about short windows.
-    if run.other_cores > OTHER_CORES && run.outcome.window_s > 0.5 {
-        reasons.push(format!("others kept {:.2} processors busy", run.other_cores));
-    }
-    let flows = &run.outcome.flows;
-    let late = flows.iter().map(|flow| flow.late_p99_ms).fold(0.0, f64::max);
-    // Where the latency is long, a little more of it says the same.
-    if late > LATE_MS && flows.iter().any(|flow| flow.late_p99_ms > flow.latency.p99_ms / 10.0) {
-        reasons.push(format!("the generator was {late:.1} ms late"));
-    }
-    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// A line for the terminal: the figure, and what stands beside each.
@@ -266,8 +241,10 @@ fn row(run: &Run) -> String {
             came.refused, came.unanswered, came.failed, came.wrong, came.faults
         );
     }
-    if let Some(reason) = &run.disturbed {
-        text += &format!(" | DISTURBED: {reason}");
+    match judge(run) {
+        Verdict::Undisturbed => {}
+        Verdict::Disturbed(reason) => text += &format!(" | DISTURBED: {reason}"),
+        Verdict::NotJudged => text += &format!(" | not judged, others {:.2}", run.other_cores),
     }
     text
 }

@@ -21,6 +21,10 @@ impl Scale {
     pub fn log(values: impl IntoIterator<Item = f64> + Clone) -> Self {
         let known = || values.clone().into_iter().filter(|value| value.is_finite() && *value > 0.0);
         let (least, most) = (known().fold(f64::MAX, f64::min), known().fold(f64::MIN_POSITIVE, f64::max));
+        if most < least {
+            // Where nothing was answered there is nothing to draw; an axis without an end would be drawn for ever.
+            return Self::Log(1.0, 10.0);
+        }
         Self::Log(10_f64.powf(least.log10().floor()), most.max(least))
     }
 
@@ -114,6 +118,7 @@ mod tests {
         assert_eq!(Scale::Log(1.0, 900.0).ticks(), [1.0, 10.0, 100.0, 1_000.0]);
         assert_eq!(Scale::Log(100.0, 400.0).ticks(), [100.0, 200.0, 500.0]);
         assert_eq!(Scale::log([0.3, 4_000.0]), Scale::Log(0.1, 4_000.0));
+        assert_eq!(Scale::log([0.0, f64::NAN]).ticks().len(), 4);
         assert_eq!(Scale::Log(1.0, 1_000.0).place(1_000.0), 1.0);
         assert_eq!(Scale::Log(1.0, 1_000.0).place(0.0), 0.0);
         assert_eq!([short(12_500.0), short(9_000.0), short(0.5)], ["12.5k", "9,000", "0.5"]);

@@ -5,6 +5,13 @@ use std::io;
 use super::{DELAY, Selection, THREADED, burst, job, once, open, query, second, workers};
 use crate::{machine::cores, results::Claim, stage::Stage};
 
+/// Requests a second, where the hand-over's cost is looked at: few, so that nobody queues.
+const RATE: f64 = 500.0;
+
+pub(super) fn settings() -> Vec<(&'static str, f64)> {
+    [super::waits(), vec![("rate", RATE)]].concat()
+}
+
 pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
     // At once.
     let crowd = stage.form(16, 6);
@@ -26,7 +33,7 @@ pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -
             // With a thread for each that asks, on threaded, too.
             let case = workers("hand-over", backend, if backend == THREADED { 4 } else { 1 }).variant(kind);
             let case = case.asks(target.to_owned(), None, 4);
-            claim.runs.push(stage.run(case, job(vec![open("hello", target, 4, 500.0)], 200, window, 1_000))?);
+            claim.runs.push(stage.run(case, job(vec![open("hello", target, 4, RATE)], 200, window, 1_000))?);
         }
     }
     Ok(())

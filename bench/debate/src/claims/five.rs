@@ -4,6 +4,8 @@
 use std::io;
 
 use super::{Selection, THREADED, burst, job};
+use trijet::Limits;
+
 use crate::{
     app::Settings,
     job::{Ask, Flow, Job, Pace},
@@ -23,14 +25,23 @@ const STALLS: [(&str, &str); 7] = [
 
 /// The deadline, where there is one.
 const STALL_MS: u64 = 1_000;
-/// When the next request comes, after those that stall.
+/// When the next request comes, after those that stall, and then the next after that.
 const AFTER_MS: u64 = 150;
+/// How many come: with a single one it would be over before anybody could tell whether others disturbed it.
+const PROBES: usize = 4;
 const DOWNLOAD: usize = 16 << 20;
 
+pub(super) fn settings() -> Vec<(&'static str, f64)> {
+    vec![
+        ("deadline_ms", STALL_MS as f64),
+        ("deadline_default_ms", Limits::default().stall_timeout.as_millis() as f64),
+        ("after_ms", AFTER_MS as f64),
+        ("probes", PROBES as f64),
+        ("download_mib", (DOWNLOAD >> 20) as f64),
+    ]
+}
+
 pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
-    claim.figures.insert("deadline_ms".to_owned(), STALL_MS as f64);
-    claim.figures.insert("after_ms".to_owned(), AFTER_MS as f64);
-    claim.figures.insert("download_mib".to_owned(), (DOWNLOAD >> 20) as f64);
     let counts: &[usize] = stage.form(&[1, 4], &[4]);
     for backend in &selection.backends {
         for (part, kind) in STALLS {
@@ -81,7 +92,7 @@ fn stalled(part: &str, target: String, threads: usize) -> Job {
         start_ms: 0,
     };
     let probes = [("next", "/hello"), ("next fn", "/hello/fn")]
-        .map(|(name, target)| burst(name, target, 1, 0).after(AFTER_MS));
+        .map(|(name, target)| burst(name, target, PROBES, AFTER_MS * 1_000).after(AFTER_MS));
     let flows = probes.into_iter().chain([stalled]).collect();
     Job { receive_buffer: Some(4 << 10), ..job(flows, 0, 2_500, 0) }
 }

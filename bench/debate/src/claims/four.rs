@@ -12,10 +12,29 @@ use crate::{
     stage::{Stage, Subject},
 };
 
+/// Connections for each thread, where there are more of them than threads.
+const PER_THREAD: usize = 8;
+/// The crowd of 2017, for each core: more than any of them had threads.
+const CROWD_PER_CORE: usize = 64;
+/// The threads of 2017: Gotham's in all; of Iron and Rocket for each core.
+const GOTHAM_THEN: usize = 1;
+const IRON_THEN: usize = 8;
+const ROCKET_THEN: usize = 2;
+
+pub(super) fn settings() -> Vec<(&'static str, f64)> {
+    let counts = [
+        ("connections_per_thread", PER_THREAD),
+        ("gotham_then", GOTHAM_THEN),
+        ("iron_then_per_core", IRON_THEN),
+        ("rocket_then_per_core", ROCKET_THEN),
+    ];
+    counts.map(|(name, count)| (name, count as f64)).to_vec()
+}
+
 pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
     claim.notes.extend(selection.left_out.iter().cloned());
     for count in [1, cores()] {
-        for connections in [count, 8 * count] {
+        for connections in [count, PER_THREAD * count] {
             for reuse in [Reuse::Kept, Reuse::Once] {
                 for backend in &selection.backends {
                     for target in ["/hello", "/hello/fn"] {
@@ -35,13 +54,12 @@ pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -
 
 /// As in 2017: each with its own number of threads; then with the same.
 fn crowd(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
-    // More than any of them had threads.
-    let connections = 64 * cores();
+    let connections = CROWD_PER_CORE * cores();
     for peer in &selection.peers {
         let then = match peer.name.as_str() {
-            "gotham" => 1,
-            "iron" => 8 * cores(),
-            _ => 2 * cores(),
+            "gotham" => GOTHAM_THEN,
+            "iron" => IRON_THEN * cores(),
+            _ => ROCKET_THEN * cores(),
         };
         for (part, threads) in [("2017", then), ("2017 equal", cores())] {
             let case = theirs(part, peer, threads, connections);

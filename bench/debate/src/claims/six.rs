@@ -7,6 +7,13 @@ use crate::{machine::cores, results::Claim, stage::Stage};
 
 const CONNECTIONS: usize = 16;
 
+/// Requests a second for the short route.
+const RATE: f64 = 50.0;
+
+pub(super) fn settings() -> Vec<(&'static str, f64)> {
+    vec![("rate", RATE)]
+}
+
 pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
     // What one costs when it is alone: the limit of everything below.
     let alone =
@@ -22,7 +29,7 @@ pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -
                 let target = format!("/burn/{kind}");
                 let case = workers("burn", backend, count).variant(kind);
                 let case = case.asks(target.clone(), None, CONNECTIONS);
-                let flows = vec![closed("burn", &target, CONNECTIONS, 50), open("short", "/hello", 4, 50.0)];
+                let flows = vec![closed("burn", &target, CONNECTIONS, 50), open("short", "/hello", 4, RATE)];
                 claim.runs.push(stage.run(case, job(flows, 300, stage.form(2_500, 500), 5_000))?);
             }
         }

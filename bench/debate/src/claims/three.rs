@@ -4,14 +4,25 @@
 use std::io;
 
 use super::{DELAY, Selection, THREADED, closed, job, open, query, workers};
+use trijet::Limits;
+
 use crate::{
     machine::{self, cores},
     results::{Case, Claim},
     stage::Stage,
 };
 
+/// Of idle connections, so many ask for something in a second.
+const NOW_AND_THEN: f64 = 100.0;
+
 /// The pool as it is when nobody sets it.
-const THREADS: usize = 512;
+fn threads() -> usize {
+    Limits::default().blocking_threads_max
+}
+
+pub(super) fn settings() -> Vec<(&'static str, f64)> {
+    vec![("delay_ms", DELAY as f64), ("idle_rate", NOW_AND_THEN)]
+}
 
 pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
     claim.notes.extend(machine::limits());
@@ -27,7 +38,7 @@ pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -
 /// A thousand connections that always ask: how close to what the delay allows?
 fn ideal(stage: &mut Stage, backend: &str, claim: &mut Claim) -> io::Result<()> {
     const CONNECTIONS: usize = 1_000;
-    let counts: &[usize] = if backend == THREADED { &[64, 256, 512] } else { &[1, cores()] };
+    let counts: &[usize] = if backend == THREADED { &[64, 256, threads()] } else { &[1, cores()] };
     let most = stage.form(counts.len(), 2);
     for count in counts.iter().rev().take(most).rev() {
         let target = query("async", DELAY);
@@ -42,7 +53,7 @@ fn ideal(stage: &mut Stage, backend: &str, claim: &mut Claim) -> io::Result<()> 
 /// Requests that are due whatever becomes of those before.
 fn rates(stage: &mut Stage, backend: &str, claim: &mut Claim) -> io::Result<()> {
     const CONNECTIONS: usize = 2_000;
-    let counts: &[usize] = if backend == THREADED { &[64, 512] } else { &[1] };
+    let counts: &[usize] = if backend == THREADED { &[64, threads()] } else { &[1] };
     let rates: &[f64] = stage.form(&[250.0, 500.0, 1_000.0, 2_000.0, 3_000.0, 4_000.0], &[3_000.0]);
     for count in counts {
         for rate in rates {
@@ -57,19 +68,20 @@ fn rates(stage: &mut Stage, backend: &str, claim: &mut Claim) -> io::Result<()> 
 }
 
 fn flights(stage: &mut Stage, backend: &str, claim: &mut Claim) -> io::Result<()> {
+    let default = threads();
     let flights: &[usize] = stage.form(&[10, 100, 1_000, 9_000], &[10, 1_000]);
     let delays: &[u64] = stage.form(&[1, 10, 100, 1_000], &[10]);
     for delay in delays {
         for flight in flights {
             let raised = || workers("flights", backend, *flight);
-            let cases: Vec<Case> = match (backend, *flight > THREADS) {
+            let cases: Vec<Case> = match (backend, *flight > default) {
                 // With fewer under way than threads, more threads are the same. And a thread that blocks in `read`
                 // waits otherwise than one that is parked.
                 (THREADED, true) => {
-                    let default = workers("flights", backend, THREADS).variant("default");
-                    vec![default, raised().variant("raised"), raised().variant("raised fn")]
+                    let pool = workers("flights", backend, default).variant("default");
+                    vec![pool, raised().variant("raised"), raised().variant("raised fn")]
                 }
-                (THREADED, false) => vec![workers("flights", backend, THREADS).variant("default")],
+                (THREADED, false) => vec![workers("flights", backend, default).variant("default")],
                 (_, true) => [1, cores()].map(|count| workers("flights", backend, count)).into(),
                 (_, false) => vec![workers("flights", backend, 1)],
             };
@@ -94,7 +106,7 @@ fn idle(stage: &mut Stage, backend: &str, claim: &mut Claim) -> io::Result<()> {
         let mut case = Case { part: "idle".to_owned(), server: backend.to_owned(), ..Case::default() };
         case.workers = (backend != THREADED).then_some(1);
         let case = case.asks("/hello".to_owned(), None, *count);
-        let flows = vec![open("now and then", "/hello", *count, 100.0)];
+        let flows = vec![open("now and then", "/hello", *count, NOW_AND_THEN)];
         claim.runs.push(stage.run(case, job(flows, 300, stage.form(2_000, 500), 1_000))?);
     }
     Ok(())

@@ -2,8 +2,10 @@
 //! figures, the figures choose it. Each claim has a file; this one has the frame, and what they share.
 
 mod counter;
+mod fairness;
 mod five;
 mod four;
+mod handover;
 mod one;
 mod six;
 mod three;
@@ -18,10 +20,14 @@ use std::{
 
 use crate::{
     chart::{Chart, Entry},
+    claims,
+    handover::Report,
+    machine,
     results::{Claim, Machine, Results, Run},
+    rule::{self, judge},
 };
 pub use words::set_ms;
-use words::{ms, number, thousands};
+use words::{jain, list, ms, number, thousands};
 
 type Section = fn(&Claim, &mut Page);
 
@@ -36,15 +42,30 @@ const SECTIONS: [(&str, Section); 7] = [
 ];
 
 /// The file of the results.
+///
+/// # Errors
+/// Where there is no folder for it.
 pub fn file(out: &Path) -> io::Result<PathBuf> {
     let folder = out.join("debate");
     fs::create_dir_all(&folder)?;
     Ok(folder.join("debate.json"))
 }
 
-/// Writes the page and its pictures.
+/// Writes the page and its pictures. Results of what the repository does not have are named, as nobody could look at it.
+///
+/// # Errors
+/// Where the results cannot be read, or the page cannot be written.
 pub fn write(out: &Path) -> io::Result<()> {
-    let page = Page::made(&Results::read(&file(out)?)?);
+    let results = Results::read(&file(out)?)?;
+    for (name, claim) in &results.claims {
+        if machine::has_commit(&claim.machine.commit) == Some(false) {
+            eprintln!(
+                "{name} was measured at {}, which this repository does not have: measure it anew",
+                claim.machine.commit
+            );
+        }
+    }
+    let page = Page::made(&results, Report::read(out)?.as_ref());
     for (name, picture) in &page.pictures {
         fs::write(out.join("debate").join(name), picture)?;
     }
@@ -59,13 +80,16 @@ struct Page {
 }
 
 impl Page {
-    fn made(results: &Results) -> Self {
+    fn made(results: &Results, report: Option<&Report>) -> Self {
         let mut page = Self::default();
         page.head(results);
         for (name, section) in SECTIONS {
             if let Some(claim) = results.claims.get(name) {
                 section(claim, &mut page);
                 page.every_run(claim);
+            }
+            if name == "counter" {
+                handover::write(report, &mut page);
             }
         }
         page.method();
@@ -128,19 +152,32 @@ impl Page {
         self.paragraph(&format!("![{}](debate/{name}.svg)", chart.title));
     }
 
-    fn answer(&mut self, text: &str) {
-        self.paragraph(&format!("**Answer.** {text}"));
+    /// What a claim has come to; then who paid for it, and what of it is in doubt.
+    fn answer(&mut self, claim: &Claim, text: &str) {
+        self.paragraph(&format!("**Answer.** {}", text.trim_end()));
+        self.paragraph(&format!("**Fairness.** {}", fairness::told(claim)));
+        if let Some(doubt) = doubt(claim) {
+            self.paragraph(&format!("**In doubt.** {doubt}"));
+        }
+        let missing = missing(claim);
+        if !missing.is_empty() {
+            self.paragraph(&format!(
+                "> **To be measured anew**: these results are of a program that did not keep all of its settings with them ({}).",
+                list(&missing)
+            ));
+        }
     }
 
     /// What stands beside each figure, for those who want to check.
     fn every_run(&mut self, claim: &Claim) {
         let machine = &claim.machine;
+        let (disturbed, not_judged) = claim.doubtful();
         _ = write!(
             self.text,
-            "<details>\n<summary>Every run of this claim ({} runs in {:.0} s, {} disturbed), with what stands beside each figure</summary>\n\n",
+            "<details>\n<summary>Every run of this claim ({} runs in {:.0} s, {disturbed} disturbed †, {not_judged} not judged ‡), with what stands beside each \
+             figure</summary>\n\n",
             claim.runs.len(),
             claim.took_s,
-            claim.disturbed()
         );
         self.paragraph(&format!(
             "Measured {} at `{}`, load average {:.2} before the first run.",
@@ -177,7 +214,7 @@ impl Page {
 
     fn method(&mut self) {
         self.paragraph("## How this was measured");
-        self.paragraph(
+        self.paragraph(&format!(
             "- **Latency counts from when a request was due**, not from when the generator got round to sending it: a server that \
              stands still for a second is charged for all that was due in it (no coordinated omission). Requests that were \
              never answered count with the time that they had waited.\n\
@@ -189,32 +226,61 @@ impl Page {
              show who paid for a good average.\n\
              - **CPU, switches and memory** are those of the server's process alone, from `/proc`, between the first and the last moment \
              of the window.\n\
-             - **A run is called disturbed** where anything beside server, database and generator kept more than 0.15 of a core busy, or \
-             the generator itself was late by more than a tenth of the latency and 5 ms.\n\
+             - {}\n\
+             - {}\n\
              - The **database** answers each query after the delay that the query names, from one thread, by a timer of the kernel.",
-        );
+            fairness::rule(),
+            rule::words(),
+        ));
         self.paragraph(
             "`just debate` runs everything; `just debate claim3 mio` a part, into the build folder; `just debate --peers` builds Rocket, Gotham \
-             and Iron first. The source is in `bench/debate`.",
+             and Iron first; `just handover` measures the hand-over. The source is in `bench/debate`.",
         );
     }
 }
 
 fn disturbance(results: &Results) -> String {
     let runs: usize = results.claims.values().map(|claim| claim.runs.len()).sum();
-    let disturbed: usize = results.claims.values().map(Claim::disturbed).sum();
-    match disturbed {
-        0 => format!("None of the {runs} runs was disturbed."),
+    let each = results.claims.values().map(Claim::doubtful);
+    let (disturbed, not_judged) = each.fold((0, 0), |sum, claim| (sum.0 + claim.0, sum.1 + claim.1));
+    let judged = match disturbed {
+        0 => format!("None of the {runs} runs was seen to be disturbed"),
+        _ => format!("**{disturbed} of {runs} runs were disturbed** by something else (†)"),
+    };
+    match not_judged {
+        0 => format!("{judged}."),
         _ => format!(
-            "**{disturbed} of {runs} runs were disturbed** by something else; they are marked † where every run is listed."
+            "{judged}; **{not_judged} were too short to tell** (‡). They are marked where every run is listed."
         ),
     }
+}
+
+/// How much of a claim was disturbed, or could not be judged.
+fn doubt(claim: &Claim) -> Option<String> {
+    let all = claim.runs.len();
+    let words = |count: usize, words: &str| (count > 0).then(|| format!("{count} of {all} runs {words}"));
+    let (disturbed, not_judged) = claim.doubtful();
+    let parts = [
+        words(disturbed, "were disturbed by something else (†)"),
+        words(not_judged, "were too short to tell whether they were disturbed (‡)"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("{}.", list(&parts)))
+}
+
+/// Settings that this program tells of, and that the results do not have.
+fn missing(claim: &Claim) -> Vec<String> {
+    claims::settings(&claim.name)
+        .into_keys()
+        .filter(|name| !claim.figures.contains_key(name))
+        .map(|name| format!("`{name}`"))
+        .collect()
 }
 
 /// A run with all that stands beside its figure.
 fn every(run: &Run) -> Vec<String> {
     let (case, used, came) = (&run.case, &run.server, run.came());
-    let mut name = format!("{}{}", name(&case.server), if run.disturbed.is_some() { " †" } else { "" });
+    let mut name = format!("{}{}", name(&case.server), judge(run).mark());
     if let Some(workers) = case.workers {
         _ = write!(name, ", {workers} worker{}", if workers == 1 { "" } else { "s" });
     }
@@ -237,7 +303,7 @@ fn every(run: &Run) -> Vec<String> {
         number(came.in_flight_by_law),
         database,
         format!("{} / {} / {}", each.min, each.median, each.max),
-        format!("{:.2}", each.jain),
+        jain(each.jain),
         each.starved.to_string(),
         used.threads.to_string(),
         number(used.resident_most_mib),
@@ -321,17 +387,81 @@ fn how_many(holds: impl IntoIterator<Item = bool>) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::sample;
 
     /// No figure of the page that the repository has was typed: the results give it again, letter by letter.
     #[test]
     fn the_page_is_what_the_results_make_of_it() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
         let Ok(text) = fs::read_to_string(docs.join("debate.md")) else { return };
-        let page = Page::made(&Results::read(&docs.join("debate/debate.json")).unwrap());
+        let results = Results::read(&docs.join("debate/debate.json")).unwrap();
+        let page = Page::made(&results, Report::read(&docs).unwrap().as_ref());
         assert!(page.text == text, "docs/debate.md is not what `debate page` writes");
         for (name, picture) in page.pictures {
             assert!(fs::read_to_string(docs.join("debate").join(&name)).unwrap() == picture, "{name}");
+        }
+    }
+
+    /// A short run that others had most of is not called undisturbed.
+    #[test]
+    fn what_could_not_be_judged_is_said() {
+        let mut short = sample::run("second", "mio");
+        (short.outcome.window_s, short.other_cores) = (0.2, 0.72);
+        let mut late = sample::run("second", "mio");
+        late.other_cores = 0.72;
+        let claim = sample::claim("claim2", vec![sample::run("second", "mio"), short, late]);
+        assert_eq!(
+            doubt(&claim).unwrap(),
+            "1 of 3 runs were disturbed by something else (†) and 1 of 3 runs were too short to tell whether they were disturbed (‡)."
+        );
+        let marks: Vec<&str> = claim.runs.iter().map(|run| judge(run).mark()).collect();
+        assert_eq!(marks, ["", " ‡", " †"]);
+        let results = Results { claims: BTreeMap::from([("claim2".to_owned(), claim)]) };
+        let text = disturbance(&results);
+        assert!(text.contains("1 of 3 runs were disturbed") && text.contains("1 were too short"), "{text}");
+    }
+
+    #[test]
+    fn results_without_their_settings_are_to_be_measured_anew() {
+        let mut claim = sample::claim("claim6", Vec::new());
+        assert!(missing(&claim).is_empty());
+        claim.figures.clear();
+        assert_eq!(missing(&claim), ["`rate`"]);
+    }
+
+    /// Every setting comes from the results: another one there is another one on the page.
+    #[test]
+    fn a_setting_that_changes_changes_the_page() {
+        for (name, section) in SECTIONS {
+            let text = |change: &str| {
+                let mut claim = sample::claim(name, Vec::new());
+                if let Some(value) = claim.figures.get_mut(change) {
+                    *value *= 3.0;
+                }
+                let kept = [
+                    sample::run("rates", "threaded").threads(64).variant("250 due"),
+                    sample::run("idle", "threaded").asks("/hello", 10),
+                    sample::run("hand-over", "threaded").variant("async"),
+                    sample::run("second", "mio").workers(1).variant("behind /query/fn/200"),
+                    sample::run("2017", "iron").workers(16),
+                    sample::run("flights", "mio").workers(1).asks("/", 9_000).delay(1_000),
+                    sample::run("flights", "threaded")
+                        .threads(512)
+                        .asks("/", 9_000)
+                        .delay(1_000)
+                        .variant("default"),
+                ];
+                claim.runs.extend(kept);
+                let mut page = Page::default();
+                section(&claim, &mut page);
+                page.text
+            };
+            for setting in claims::settings(name).into_keys() {
+                assert_ne!(text(&setting), text("nothing"), "{name}: {setting}");
+            }
         }
     }
 }

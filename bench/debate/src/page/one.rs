@@ -13,35 +13,63 @@ pub(super) fn write(claim: &Claim, page: &mut Page) {
     page.title("Claim 1", "while a thread waits, does everybody behind it wait too?");
     page.paragraph(&format!(
         "The handler is a plain `fn` that asks the database over a blocking socket, and the database takes {}. First: one \
-         thread for such handlers, one query, and {} later somebody asks for a route that does nothing. (On threaded the thread \
+         thread for such handlers, one query, and {} later somebody asks for a route that does nothing{}. (On threaded the thread \
          is the server's only one; on mio and Tokio it is the pool's, as that is where a plain `fn` runs.)",
         claim.setting("delay_ms"),
         claim.setting("after_ms"),
+        tries(claim),
     ));
     second(claim, page);
     let crowd = claim.part("walls").map(|run| run.case.connections).max().unwrap_or(0);
-    page.paragraph(&format!("Then {crowd} queries at once, with one, two and eight threads:"));
+    let counts = counts(claim);
+    page.paragraph(&format!(
+        "Then {crowd} queries at once, with {} threads:",
+        list(&counts.iter().map(usize::to_string).collect::<Vec<_>>())
+    ));
     page.picture("claim1", &walls(claim));
-    let rows: Vec<Vec<String>> = [1, 2, 8].iter().map(|threads| row(claim, *threads)).collect();
+    let rows: Vec<Vec<String>> = counts.iter().map(|threads| row(claim, *threads)).collect();
     let servers = servers(&claim.runs);
     let mut head = vec!["threads".to_owned(), format!("{crowd} queries should take")];
     head.extend(servers.iter().map(|server| name(server).to_owned()));
     head.push("busiest server, in cores".to_owned());
     page.table(&head.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
+    page.answer(claim, &answer(claim));
+}
+
+fn answer(claim: &Claim) -> String {
+    /// How far a crowd may be from what threads and delay say.
+    const NEAR: f64 = 0.15;
+    /// Cores below which a server counts as idle.
+    const IDLE: f64 = 0.1;
     let measured: Vec<&Run> = claim.part("walls").collect();
-    let near = |run: &&Run| last_ms(run).is_some_and(|last| (last / wall(run) - 1.0).abs() < 0.15);
+    let near = |run: &&Run| last_ms(run).is_some_and(|last| (last / wall(run) - 1.0).abs() < NEAR);
     let (right, all) = how_many(measured.iter().map(near));
-    let idle = measured.iter().map(|run| run.server.cores).fold(0.0, f64::max);
-    let cpu = if idle < 0.1 { "and all the while the server's processors had nothing to do" } else { "" };
-    page.answer(&if right == all {
+    let busiest = measured.iter().map(|run| run.server.cores).fold(0.0, f64::max);
+    let cpu = if busiest < IDLE {
+        ", and all the while the server's processors had next to nothing to do".to_owned()
+    } else {
+        format!(", with up to {busiest:.2} cores busy")
+    };
+    if right == all {
         format!(
-            "Yes, and on every backend alike: requests pass in groups of as many as there are threads, one group per delay, {cpu}. \
+            "Yes, and on every backend alike: requests pass in groups of as many as there are threads, one group per delay{cpu}. \
              More threads move the wall; they do not remove it. It is no matter of HTTP or of this framework: a thread that waits is a \
              thread that does nothing else."
         )
     } else {
-        format!("Mostly: {right} of {all} crowds took as long as threads and delay say, within 15 %, {cpu}.")
-    });
+        format!(
+            "Mostly: {right} of {all} crowds took as long as threads and delay say, within {:.0} %{cpu}.",
+            NEAR * 100.0
+        )
+    }
+}
+
+/// The numbers of threads that crowds met.
+fn counts(claim: &Claim) -> Vec<usize> {
+    let mut counts: Vec<usize> = claim.part("walls").filter_map(|run| run.case.threads).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    counts
 }
 
 /// As long as a crowd must take.
@@ -106,16 +134,17 @@ fn walls(claim: &Claim) -> Chart {
                 .map(|(run, colour)| (run, colour, String::new())),
         )),
     });
-    let words = |threads: &str| format!("{threads} for waiting handlers");
+    let words =
+        |count: usize| format!("{count} thread{} for waiting handlers", if count == 1 { "" } else { "s" });
     Chart {
         title: format!(
             "When each of the requests was answered, by the number of threads, on {}",
             list(&servers(&claim.runs).into_iter().map(|server| name(server).to_owned()).collect::<Vec<_>>())
         ),
-        legend: ["1 thread", "2 threads", "8 threads"]
+        legend: counts(claim)
             .into_iter()
             .zip(STEPS)
-            .map(|(threads, colour)| entry(&words(threads), colour))
+            .map(|(count, colour)| entry(&words(count), colour))
             .collect(),
         panels: panels.collect(),
         columns: 3,
@@ -149,5 +178,37 @@ pub(super) fn staircase<'a>(runs: impl Iterator<Item = (&'a Run, &'static str, S
         up: ("answered after, ms".to_owned(), Scale::linear(most)),
         lines,
         guides: Vec::new(),
+    }
+}
+
+/// How often a second request was tried.
+pub(super) fn tries(claim: &Claim) -> String {
+    match claim.part("second").map(|run| run.case.connections).max() {
+        None | Some(0 | 1) => String::new(),
+        Some(tries) => format!(" (tried {tries} times; the slowest counts)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn crowd(last_ms: f64, cores: f64) -> Run {
+        let mut run = sample::run("walls", "mio").threads(2).asks("/query/fn/200", 4).delay(200);
+        run.outcome.flows[0].one_by_one_ms = vec![Some(200.0), Some(last_ms)];
+        run.server.cores = cores;
+        run
+    }
+
+    #[test]
+    fn the_answer_is_chosen_by_the_crowds() {
+        let told = |runs| answer(&sample::claim("claim1", runs));
+        assert!(told(vec![crowd(401.0, 0.0)]).starts_with("Yes"));
+        assert!(told(vec![crowd(401.0, 0.0)]).contains("next to nothing to do. More"));
+        assert!(
+            told(vec![crowd(401.0, 0.3)]).contains("one group per delay, with up to 0.30 cores busy. More")
+        );
+        assert!(told(vec![crowd(401.0, 0.0), crowd(201.0, 0.0)]).starts_with("Mostly: 1 of 2 crowds"));
     }
 }
