@@ -8,9 +8,7 @@ mod database;
 mod flow;
 mod generate;
 mod job;
-mod machine;
 mod page;
-mod peers;
 mod results;
 mod stage;
 
@@ -21,6 +19,7 @@ use std::{
 };
 
 use claims::Selection;
+use kit::peers;
 use results::Results;
 use stage::{BURN, Stage};
 use trijet::Backend;
@@ -87,7 +86,7 @@ fn run(
     backends: Vec<String>,
 ) -> io::Result<()> {
     let (peers, left_out) = if with_peers {
-        peers::build()?
+        peers::build(&["rocket", "gotham", "iron"])?
     } else {
         (
             Vec::new(),

@@ -4,8 +4,9 @@
 use std::io;
 
 use super::{DELAY, Selection, THREADED, closed, job, open, query, workers};
+use kit::machine::{self, cores};
+
 use crate::{
-    machine::{self, cores},
     results::{Case, Claim},
     stage::Stage,
 };

@@ -16,9 +16,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kit::machine::Machine;
+
 use crate::{
     chart::{Chart, Entry},
-    results::{Claim, Machine, Results, Run},
+    results::{Claim, Results, Run},
 };
 pub use words::set_ms;
 use words::{ms, number, thousands};
