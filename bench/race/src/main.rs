@@ -116,9 +116,7 @@ fn run(orders: &Orders) -> io::Result<()> {
 
 fn measure(orders: &Orders) -> io::Result<()> {
     let (servers, left_out) = build(&orders.servers)?;
-    if orders.scenarios.len() > 1 || !orders.is_short {
-        await_quiet(orders.is_short);
-    }
+    await_quiet(orders.is_short);
     processors::raise_files()?;
     let processors = Processors::choose()?;
     if processors.server == processors.load {
@@ -175,10 +173,9 @@ fn rounds(stage: &Stage, scenario: &Scenario, servers: &[&'static Server], measu
                     println!("{}", row(&run, scenario.load));
                     measured.runs.push(run);
                 }
-                // It would fail in each round, and take its time.
                 Err(error) => {
-                    println!("{:16} is left out: {error}", server.name);
-                    measured.left_out.insert(server.name.to_owned(), error.to_string());
+                    println!("{round:2} {:16} failed: {error}", server.name);
+                    measured.fails(server.name, round, error.to_string());
                 }
             }
         }

@@ -3,14 +3,14 @@
 
 use std::{fmt::Write, fs, io, net::TcpListener, path::PathBuf, process::Command};
 
-/// The command that starts it on an address, and what holds its files for as long.
-pub fn command() -> io::Result<(Command, String, Folder)> {
+/// The command that starts it with so many numbered routes, its address, and what holds its files for as long.
+pub fn command(routes: usize) -> io::Result<(Command, String, Folder)> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
     let folder = Folder(std::env::temp_dir().join(format!("race-nginx-{}", std::process::id())));
     fs::create_dir_all(folder.0.join("files"))?;
     fs::write(folder.0.join("files/download"), vec![b'x'; 10 << 20])?;
     let file = folder.0.join("nginx.conf");
-    fs::write(&file, configuration(&address))?;
+    fs::write(&file, configuration(&address, routes))?;
     let mut command = Command::new("nginx");
     command.arg("-p").arg(&folder.0).arg("-e").arg("stderr").arg("-c").arg(&file);
     Ok((command, address, folder))
@@ -32,9 +32,9 @@ impl Drop for Folder {
     }
 }
 
-fn configuration(address: &str) -> String {
+fn configuration(address: &str, count: usize) -> String {
     let mut routes = String::new();
-    for number in 0..1000 {
+    for number in 0..count {
         _ = writeln!(routes, "location = /r/{number} {{ return 200 'Hello, World!'; }}");
     }
     format!(

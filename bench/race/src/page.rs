@@ -98,6 +98,9 @@ fn section(page: &mut String, scenario: &Scenario, measured: &Measured) {
     let versions: Vec<String> =
         measured.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     _ = write!(notes, " {}.", versions.join(", "));
+    for failure in &measured.failures {
+        _ = write!(notes, " {} failed in round {}: {}.", failure.server, failure.round + 1, failure.reason);
+    }
     for (server, reason) in &measured.left_out {
         _ = write!(notes, " {server} is left out: {reason}.");
     }
@@ -146,7 +149,8 @@ fn row(measured: &Measured, server: &Server, ours: &[&Server]) -> Vec<String> {
         told(of_floor(|run| run.rate)),
         told(spread(|run| run.cpu_us)),
         told(of_floor(|run| run.cpu_us)),
-        one(spread(|run| run.p99_ms).map(|spread| spread.median)),
+        // In a short window it may be that no request was both sent and answered.
+        one(spread(|run| run.p99_ms).map(|spread| spread.median).filter(|p99| *p99 > 0.0)),
         one(spread(|run| run.jain).map(|spread| spread.least)),
         one(spread(|run| run.starved as f64).map(|spread| spread.most)),
         one(spread(|run| run.answer_bytes as f64).map(|spread| spread.median)),
@@ -311,6 +315,15 @@ mod tests {
         assert!(page.contains("## JSON") && !page.contains("## Upload") && !page.contains("## Building"));
         // Without a floor there is no ratio.
         assert!(page.contains("| axum | 400 | – | 2,500 | – |"), "{page}");
+    }
+
+    /// No figure of the page that the repository has was typed: the results give it again, letter by letter.
+    #[test]
+    fn the_page_is_what_the_results_make_of_it() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let Ok(page) = fs::read_to_string(docs.join("performance.md")) else { return };
+        let results = Results::read(&docs.join("performance/race.json")).unwrap();
+        assert!(page == text(&results), "docs/performance.md is not what `race page` writes");
     }
 
     #[test]

@@ -24,7 +24,17 @@ pub struct Measured {
     pub seconds: f64,
     /// Who did not take part, and why.
     pub left_out: BTreeMap<String, String>,
+    /// Runs that came to nothing.
+    pub failures: Vec<Failure>,
     pub runs: Vec<Run>,
+}
+
+/// A run that came to nothing, and why.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Failure {
+    pub server: String,
+    pub round: usize,
+    pub reason: String,
 }
 
 /// One server in one round.
@@ -82,6 +92,14 @@ pub struct Build {
 }
 
 impl Measured {
+    /// Notes a failure. Who fails twice is left out from then on: it would take its time in every round.
+    pub fn fails(&mut self, server: &str, round: usize, reason: String) {
+        if self.failures.iter().any(|failure| failure.server == server) {
+            self.left_out.insert(server.to_owned(), format!("it failed twice: {reason}"));
+        }
+        self.failures.push(Failure { server: server.to_owned(), round, reason });
+    }
+
     /// A figure of each round that a server was in.
     pub fn figures(&self, server: &str, figure: impl Fn(&Run) -> f64) -> Vec<(usize, f64)> {
         let own = self.runs.iter().filter(|run| run.server == server);
@@ -122,6 +140,17 @@ impl Results {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_fails_twice_is_left_out() {
+        let mut measured = Measured::default();
+        measured.fails("one", 0, "first".to_owned());
+        measured.fails("other", 0, "first".to_owned());
+        assert!(measured.left_out.is_empty());
+        measured.fails("one", 1, "second".to_owned());
+        assert_eq!(measured.left_out["one"], "it failed twice: second");
+        assert_eq!((measured.left_out.len(), measured.failures.len()), (1, 3));
+    }
 
     #[test]
     fn the_file_can_be_read_again() {

@@ -11,6 +11,8 @@ pub struct Scenario {
     pub title: &'static str,
     pub connections: usize,
     pub load: Load,
+    /// How many numbered routes a server has beside the others.
+    pub routes: usize,
     ask: fn() -> Ask,
 }
 
@@ -42,6 +44,7 @@ pub struct Ask {
 
 const TEXT: &str = "Hello, World!";
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
+const ROUTES: usize = 1000;
 const MIB: usize = 1 << 20;
 
 /// All of them, in the order of the page.
@@ -64,9 +67,13 @@ pub static ALL: [Scenario; 14] = [
         content: Bytes::from_static(b"1234"),
         ..text(["/users/1234".to_owned()])
     }),
-    small("router", "1,000 routes, asked for in turn, 64 connections", 64, || {
-        text((0..1000).map(|number| format!("/r/{}", number * 37 % 1000)))
-    }),
+    Scenario {
+        routes: ROUTES,
+        ..small("router", "1,000 routes, asked for in turn, 64 connections", 64, || {
+            // 37 and 1,000 have no divisor in common, so that this is each of them.
+            text((0..ROUTES).map(|number| format!("/r/{}", number * 37 % ROUTES)))
+        })
+    },
     small("fn", "A plain `fn` (or what may block there), 64 connections", 64, || {
         text(["/fn/plaintext".to_owned()])
     }),
@@ -103,11 +110,11 @@ pub static ALL: [Scenario; 14] = [
 const JSON: &str = r#"{"message":"Hello, World!"}"#;
 
 const fn small(name: &'static str, title: &'static str, connections: usize, ask: fn() -> Ask) -> Scenario {
-    Scenario { name, title, connections, load: Load::Small { depth: 1 }, ask }
+    Scenario { name, title, connections, load: Load::Small { depth: 1 }, routes: 0, ask }
 }
 
 const fn large(name: &'static str, title: &'static str, connections: usize, ask: fn() -> Ask) -> Scenario {
-    Scenario { name, title, connections, load: Load::Large, ask }
+    Scenario { load: Load::Large, ..small(name, title, connections, ask) }
 }
 
 fn text(targets: impl IntoIterator<Item = String>) -> Ask {

@@ -69,8 +69,6 @@ impl Stage {
         } else {
             self.race(&running, Runner::new(running.address, scenario, ask, shape)?, &mut run)?;
         }
-        run.threads = running.child.threads()?;
-        run.resident_kib = running.child.status("VmRSS:")?;
         Ok(run)
     }
 
@@ -84,6 +82,7 @@ impl Stage {
 
     fn start_here(&self, server: &Server, scenario: &Scenario, ask: &Ask) -> io::Result<Running> {
         let threads = server.threads(scenario.connections).to_string();
+        let routes = scenario.routes.to_string();
         let program = |name: &str| Command::new(self.programs.join(format!("peer-{name}")));
         let mut command = match server.program {
             Program::Floor(kind) => {
@@ -96,16 +95,16 @@ impl Stage {
             }
             Program::Trijet(backend) => {
                 let mut command = program("trijet");
-                command.args([threads.as_str(), backend]);
+                command.args([threads.as_str(), &routes, backend]);
                 command
             }
             Program::Peer(name) => {
                 let mut command = program(name);
-                command.arg(threads);
+                command.args([threads, routes]);
                 command
             }
             Program::Nginx => {
-                let (mut command, address, files) = nginx::command()?;
+                let (mut command, address, files) = nginx::command(scenario.routes)?;
                 let address = address.parse().map_err(io::Error::other)?;
                 let child = Child::spawn(&mut command)?;
                 await_listener(address)?;
@@ -124,7 +123,7 @@ impl Stage {
         let counted = runner.run(self.window)?;
         run.window_s = began.elapsed().as_secs_f64();
         run.count(&counted, &before, &Look::at(running)?);
-        Ok(())
+        run.hold(running)
     }
 
     fn idle(&self, running: &Running, mut idle: Idle, counts: [usize; 2], run: &mut Run) -> io::Result<()> {
@@ -137,7 +136,7 @@ impl Stage {
         }
         run.answers = counts[1] as u64;
         run.idle_kib = (resident[1] - resident[0]) / (counts[1] - counts[0]) as f64;
-        Ok(())
+        run.hold(running)
     }
 }
 
@@ -153,6 +152,13 @@ impl Look {
 }
 
 impl Run {
+    /// What the server holds while its connections are there.
+    fn hold(&mut self, running: &Running) -> io::Result<()> {
+        self.threads = running.child.threads()?;
+        self.resident_kib = running.child.status("VmRSS:")?;
+        Ok(())
+    }
+
     fn count(&mut self, counted: &Counted, before: &Look, after: &Look) {
         /// From here on, ticks of ten milliseconds are precise enough; they know of threads that have ended, too.
         const TICKS_ENOUGH: Duration = Duration::from_millis(500);

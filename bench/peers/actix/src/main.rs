@@ -1,4 +1,4 @@
-//! `peer-actix THREADS`: the routes of the race on actix-web, on so many workers.
+//! `peer-actix THREADS ROUTES`: the routes of the race on actix-web, on so many workers.
 
 use std::{convert::Infallible, thread};
 
@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, Bytes, Json, Path, Payload, PayloadConfig},
 };
 use futures_util::{StreamExt, stream};
-use peer_common::{BODY_MAX, KEEP_ALIVE, PIECE, PIECES, ROUTES, TEXT, WAIT, tell, threads};
+use peer_common::{BODY_MAX, KEEP_ALIVE, PIECE, PIECES, TEXT, WAIT, routes, tell, threads};
 
 #[derive(serde::Serialize)]
 struct Message {
@@ -61,7 +61,7 @@ async fn wait_fn() -> Result<&'static str, Error> {
     Ok(waited.await?)
 }
 
-fn routes(service: &mut web::ServiceConfig) {
+fn configure(service: &mut web::ServiceConfig) {
     service
         .app_data(PayloadConfig::new(BODY_MAX))
         .route("/plaintext", web::get().to(text))
@@ -73,14 +73,14 @@ fn routes(service: &mut web::ServiceConfig) {
         .route("/wait", web::get().to(wait))
         .route("/fn/plaintext", web::get().to(text_fn))
         .route("/fn/wait", web::get().to(wait_fn));
-    for number in ROUTES {
+    for number in routes() {
         service.route(&format!("/r/{number}"), web::get().to(text));
     }
 }
 
 fn main() -> std::io::Result<()> {
     System::new().block_on(async {
-        let server = HttpServer::new(|| App::new().configure(routes))
+        let server = HttpServer::new(|| App::new().configure(configure))
             .workers(threads())
             .keep_alive(KEEP_ALIVE)
             .tcp_nodelay(true)

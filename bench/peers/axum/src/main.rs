@@ -1,4 +1,4 @@
-//! `peer-axum THREADS`: the routes of the race on axum, on so many of Tokio's workers.
+//! `peer-axum THREADS ROUTES`: the routes of the race on axum, on so many of Tokio's workers.
 
 use std::{convert::Infallible, io, thread};
 
@@ -11,7 +11,7 @@ use axum::{
     serve::ListenerExt,
 };
 use futures_util::{StreamExt, stream};
-use peer_common::{PIECE, PIECES, ROUTES, TEXT, WAIT, tell, threads};
+use peer_common::{PIECE, PIECES, TEXT, WAIT, routes, tell, threads};
 
 #[derive(serde::Serialize)]
 struct Message {
@@ -75,13 +75,14 @@ async fn serve() -> io::Result<()> {
         .route("/wait", get(wait))
         .route("/fn/plaintext", get(text_fn))
         .route("/fn/wait", get(wait_fn));
-    for number in ROUTES {
+    for number in routes() {
         router = router.route(&format!("/r/{number}"), get(text));
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     tell(listener.local_addr()?);
     let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
-    axum::serve(listener, router.layer(DefaultBodyLimit::disable())).await
+    // A bare router would be copied for each connection, route by route.
+    axum::serve(listener, router.layer(DefaultBodyLimit::disable()).into_make_service()).await
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

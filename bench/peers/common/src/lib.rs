@@ -1,12 +1,12 @@
 //! What the peers of the race have in common: what they answer, and how they are started and ended. A peer is a program
-//! `peer-NAME THREADS`: it tells its address in a line on its standard output, and ends with its standard input.
+//! `peer-NAME THREADS [ROUTES]`: it tells its address in a line on its standard output, and ends with its standard input.
 //!
 //! It must never hold what one server does better than another: no socket option, no buffer, no parser.
 
 use std::{
     env, io,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    ops::RangeInclusive,
+    ops::Range,
     process, thread,
     time::Duration,
 };
@@ -32,9 +32,6 @@ pub const WAIT: Duration = Duration::from_millis(50);
 /// An idle connection is kept for as long as this by all who let it be chosen.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// The routes of the scenario with many of them: `/r/0` and so on.
-pub const ROUTES: RangeInclusive<usize> = 0..=999;
-
 /// How many threads were asked for: the workers of an event loop, or as many as there will be connections.
 ///
 /// # Panics
@@ -42,6 +39,11 @@ pub const ROUTES: RangeInclusive<usize> = 0..=999;
 pub fn threads() -> usize {
     let argument = env::args().nth(1);
     argument.and_then(|count| count.parse().ok()).expect("the first argument is the number of threads")
+}
+
+/// The numbers of the routes of the scenario with many of them, `/r/0` and so on; none where none were asked for.
+pub fn routes() -> Range<usize> {
+    0..env::args().nth(2).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// An address that is free now, for servers that cannot tell which one they were given.
@@ -62,13 +64,17 @@ pub fn tell(address: SocketAddr) {
     });
 }
 
-/// As [`tell`], once somebody listens there.
+/// As [`tell`], once somebody listens there; where that never happens, the process ends without a word.
 pub fn tell_once_there(address: SocketAddr) {
+    const TRIES: usize = 5_000;
     thread::spawn(move || {
-        while TcpStream::connect(address).is_err() {
+        for _ in 0..TRIES {
+            if TcpStream::connect(address).is_ok() {
+                return tell(address);
+            }
             thread::sleep(Duration::from_millis(1));
         }
-        tell(address);
+        process::exit(1);
     });
 }
 

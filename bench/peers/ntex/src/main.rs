@@ -1,4 +1,4 @@
-//! `peer-ntex THREADS`: the routes of the race on ntex with Tokio, on so many workers.
+//! `peer-ntex THREADS ROUTES`: the routes of the race on ntex with Tokio, on so many workers.
 
 use std::{convert::Infallible, net::TcpListener};
 
@@ -14,7 +14,7 @@ use ntex::{
         types::{Json, Path, Payload, PayloadConfig},
     },
 };
-use peer_common::{BODY_MAX, KEEP_ALIVE, PIECE, PIECES, ROUTES, TEXT, WAIT, tell, threads};
+use peer_common::{BODY_MAX, KEEP_ALIVE, PIECE, PIECES, TEXT, WAIT, routes, tell, threads};
 
 #[derive(serde::Serialize)]
 struct Message {
@@ -55,7 +55,7 @@ async fn wait() -> &'static str {
     TEXT
 }
 
-fn routes(service: &mut web::ServiceConfig) {
+fn configure(service: &mut web::ServiceConfig) {
     service
         .state(PayloadConfig::new(BODY_MAX))
         .route("/plaintext", web::get().to(text))
@@ -65,7 +65,7 @@ fn routes(service: &mut web::ServiceConfig) {
         .route("/upload", web::post().to(upload))
         .route("/download", web::get().to(download))
         .route("/wait", web::get().to(wait));
-    for number in ROUTES {
+    for number in routes() {
         service.route(&format!("/r/{number}"), web::get().to(text));
     }
 }
@@ -75,7 +75,7 @@ fn main() -> std::io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let kept = KeepAlive::Timeout(ntex::time::Seconds(KEEP_ALIVE.as_secs() as u16));
-        let server = HttpServer::new(async || App::new().configure(routes))
+        let server = HttpServer::new(async || App::new().configure(configure))
             .workers(threads())
             .config(SharedCfg::new("race").add(HttpServiceConfig::new().set_keepalive(kept)))
             .listen(listener)?;

@@ -1,9 +1,9 @@
-//! `peer-rocket THREADS`: a hello world, and the routes of the race, on Rocket with so many workers.
+//! `peer-rocket THREADS ROUTES`: a hello world, and the routes of the race, on Rocket with so many workers.
 
 use std::thread;
 
 use peer_common::{
-    BODY_MAX, KEEP_ALIVE, PIECE, PIECES, ROUTES, TEXT, WAIT, free_address, tell_once_there, threads,
+    BODY_MAX, KEEP_ALIVE, PIECE, PIECES, TEXT, WAIT, free_address, routes, tell_once_there, threads,
 };
 use rocket::{
     Config, Request, Route,
@@ -108,7 +108,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tell = AdHoc::on_liftoff("address", move |_| Box::pin(async move { tell_once_there(address) }));
     let mut all = routes![text, json, user, echo, upload, download, wait, text_fn, wait_fn];
     all.push(Route::new(Method::Get, "/hello", hello));
-    all.extend(ROUTES.map(|number| Route::new(Method::Get, &format!("/r/{number}"), numbered)));
+    all.extend(routes().map(|number| Route::new(Method::Get, &format!("/r/{number}"), numbered)));
     // Without the header fields that it adds by default: the answers are to be alike.
     let rocket = rocket::custom(config).attach(Shield::new()).attach(tell).mount("/", all);
     // On a worker: whoever calls `block_on` is none.

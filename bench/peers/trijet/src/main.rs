@@ -1,10 +1,10 @@
-//! `peer-trijet THREADS BACKEND`: the routes of the race on Trijet, each as an `async fn`, and under `/fn` as a plain one.
-//! One event loop or worker; so many threads for plain `fn`, but no fewer than by default.
+//! `peer-trijet THREADS ROUTES BACKEND`: the routes of the race on Trijet, each as an `async fn`, and under `/fn` as a plain
+//! one. One event loop or worker; so many threads for plain `fn` (on threaded for all), but no fewer than by default.
 
 use std::{env, thread};
 
 use futures_util::stream;
-use peer_common::{BODY_MAX, PIECE, PIECES, ROUTES, TEXT, WAIT, tell, threads};
+use peer_common::{BODY_MAX, PIECE, PIECES, TEXT, WAIT, routes, tell, threads};
 use trijet::{Backend, Body, BodyError, Bytes, Json, Limits, Path, Router, Server, get, post, rt};
 
 #[derive(serde::Serialize)]
@@ -59,7 +59,7 @@ fn wait_fn() -> &'static str {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let backend: Backend = env::args().nth(2).ok_or("which backend?")?.parse()?;
+    let backend: Backend = env::args().nth(3).ok_or("which backend?")?.parse()?;
     let mut router = Router::new()
         .route("/plaintext", get(text))
         .route("/json", get(json))
@@ -70,13 +70,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/wait", get(wait))
         .route("/fn/plaintext", get(text_fn))
         .route("/fn/wait", get(wait_fn));
-    for number in ROUTES {
+    for number in routes() {
         router = router.route(&format!("/r/{number}"), get(text));
     }
     let defaults = Limits::default();
     let blocking_threads_max = defaults.blocking_threads_max.max(threads());
     let limits = Limits { blocking_threads_max, ..defaults };
-    let server = Server::new(router).limits(limits).backend(backend).workers(1).start("127.0.0.1:0")?;
+    let mut server = Server::new(router).limits(limits).backend(backend);
+    if backend != Backend::Threaded {
+        server = server.workers(1);
+    }
+    let server = server.start("127.0.0.1:0")?;
     tell(server.local_addr());
     Ok(server.wait()?)
 }

@@ -1,8 +1,8 @@
-//! `peer-trillium THREADS`: the routes of the race on trillium with Tokio, on so many of its workers.
+//! `peer-trillium THREADS ROUTES`: the routes of the race on trillium with Tokio, on so many of its workers.
 
 use futures_util::{AsyncReadExt, io::repeat};
 use peer_common::{
-    BODY_MAX, PIECE, PIECES, ROUTES, TEXT, TEXT_TYPE, WAIT, free_address, tell_once_there, threads,
+    BODY_MAX, PIECE, PIECES, TEXT, TEXT_TYPE, WAIT, free_address, routes, tell_once_there, threads,
 };
 use trillium::{Body, Conn, KnownHeaderName::ContentType};
 use trillium_router::{Router, RouterConnExt};
@@ -71,7 +71,7 @@ async fn serve(address: std::net::SocketAddr) {
         .post("/upload", upload)
         .get("/download", download)
         .get("/wait", wait);
-    for number in ROUTES {
+    for number in routes() {
         router = router.get(format!("/r/{number}").as_str(), text);
     }
     let config = trillium_tokio::config().with_socketaddr(address).with_nodelay().without_signals();

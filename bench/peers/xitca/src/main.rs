@@ -1,9 +1,9 @@
-//! `peer-xitca THREADS`: the routes of the race on xitca-web, on so many workers.
+//! `peer-xitca THREADS ROUTES`: the routes of the race on xitca-web, on so many workers.
 
-use std::{convert::Infallible, net::TcpListener, pin::pin};
+use std::{convert::Infallible, iter, net::TcpListener, pin::pin};
 
 use futures_util::stream;
-use peer_common::{KEEP_ALIVE, PIECE, PIECES, ROUTES, TEXT, WAIT, tell, threads};
+use peer_common::{KEEP_ALIVE, PIECE, PIECES, TEXT, WAIT, routes, tell, threads};
 use xitca_web::{
     App,
     body::{BodyExt, BoxBody, RequestBody, ResponseBody, StreamDataBody},
@@ -44,7 +44,9 @@ async fn upload(Body(body): Body<RequestBody>) -> Result<String, Error> {
 }
 
 async fn download() -> WebResponse {
-    let pieces = (0..PIECES).map(|_| Ok::<_, Infallible>(Bytes::from_static(&PIECE)));
+    // It takes a number of pieces that is known for the length: this iterator does not tell it.
+    let mut left = 0..PIECES;
+    let pieces = iter::from_fn(move || left.next().map(|_| Ok::<_, Infallible>(Bytes::from_static(&PIECE))));
     WebResponse::new(ResponseBody::body(BoxBody::new(StreamDataBody::new(stream::iter(pieces)))))
 }
 
@@ -64,7 +66,7 @@ fn main() -> std::io::Result<()> {
         .at("/upload", post(handler_service(upload)))
         .at("/download", get(handler_service(download)))
         .at("/wait", get(handler_service(wait)));
-    for number in ROUTES {
+    for number in routes() {
         app = app.at(&format!("/r/{number}"), get(handler_service(text)));
     }
     let server = app.serve().worker_threads(threads()).keep_alive_timeout(KEEP_ALIVE).listen(listener)?.run();

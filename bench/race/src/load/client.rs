@@ -42,7 +42,7 @@ impl Loop {
                 match event.what {
                     What::Connected => {}
                     What::Answered(answer) => {
-                        self.counted.answer(slot, answer.latency());
+                        self.counted.answer(slot, 1, answer.due, answer.at);
                         if self.churns {
                             self.client.close(event.key);
                             self.reopen(event.key, slot);

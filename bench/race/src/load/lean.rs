@@ -127,10 +127,9 @@ impl Lean {
             };
             match slot.take(&self.buffer[..length], &self.shape, &self.content) {
                 Came::Answers(count) => {
-                    let latency = slot.sent.elapsed();
                     let is_over = slot.left == 0;
-                    for _ in 0..count {
-                        self.counted.answer(index, latency);
+                    if count > 0 {
+                        self.counted.answer(index, count, slot.sent, Instant::now());
                     }
                     if is_over {
                         self.ask(index)?;

@@ -39,17 +39,22 @@ impl Runner {
 
     /// Asks and is answered for so long, and gives what was counted.
     pub fn run(&mut self, time: Duration) -> io::Result<Counted> {
-        let until = Instant::now() + time;
+        let now = Instant::now();
+        self.counted().since = now;
         match self {
-            Self::Lean(lean) => lean.run(until)?,
-            Self::Client(client) => client.run(until)?,
+            Self::Lean(lean) => lean.run(now + time)?,
+            Self::Client(client) => client.run(now + time)?,
         }
-        let counted = match self {
-            Self::Lean(lean) => &mut lean.counted,
-            Self::Client(client) => &mut client.counted,
-        };
+        let counted = self.counted();
         let next = Counted::new(counted.each.len());
         Ok(std::mem::replace(counted, next))
+    }
+
+    fn counted(&mut self) -> &mut Counted {
+        match self {
+            Self::Lean(lean) => &mut lean.counted,
+            Self::Client(client) => &mut client.counted,
+        }
     }
 }
 
@@ -62,21 +67,24 @@ pub struct Counted {
     /// Answers that were wrong, and connections that the server has closed.
     pub wrong: u64,
     pub closed: u64,
-    /// From the sending to the last byte, in microseconds.
+    /// From the sending to the last byte, in microseconds; of requests sent since this moment, as nothing was read before.
     latency: Histogram<u64>,
+    since: Instant,
 }
 
 impl Counted {
     fn new(width: usize) -> Self {
         // From a microsecond to a minute, to three digits.
         let latency = Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are right");
-        Self { answers: 0, each: vec![0; width], wrong: 0, closed: 0, latency }
+        Self { answers: 0, each: vec![0; width], wrong: 0, closed: 0, latency, since: Instant::now() }
     }
 
-    fn answer(&mut self, slot: usize, latency: Duration) {
-        self.answers += 1;
-        self.each[slot] += 1;
-        self.latency.saturating_record(latency.as_micros() as u64);
+    fn answer(&mut self, slot: usize, count: usize, sent: Instant, at: Instant) {
+        self.answers += count as u64;
+        self.each[slot] += count as u64;
+        if sent >= self.since {
+            self.latency.saturating_record_n((at - sent).as_micros() as u64, count as u64);
+        }
     }
 
     /// Says so where a server does nothing right: there is nothing to measure.
@@ -106,7 +114,7 @@ impl Counted {
 }
 
 /// The longest that anything may take that has to come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn connect(address: SocketAddr) -> io::Result<std::net::TcpStream> {
     let stream = std::net::TcpStream::connect_timeout(&address, PATIENCE)?;

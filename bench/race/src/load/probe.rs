@@ -20,6 +20,16 @@ pub struct Shape {
     pub content_at: usize,
 }
 
+/// The system's words for a time that is over are of no help.
+fn told(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            io::Error::other(format!("the first request had no answer in {PATIENCE:?}"))
+        }
+        _ => error,
+    }
+}
+
 impl Shape {
     /// Asks once.
     pub fn learn(address: SocketAddr, ask: &Ask) -> io::Result<Self> {
@@ -28,7 +38,7 @@ impl Shape {
         stream.write_all(&ask.requests[0])?;
         let (mut received, mut piece) = (Vec::new(), vec![0; 256 << 10]);
         loop {
-            let length = stream.read(&mut piece)?;
+            let length = stream.read(&mut piece).map_err(told)?;
             received.extend_from_slice(&piece[..length]);
             match Self::of(&received, &ask.content) {
                 Ok(Some(shape)) => return Ok(shape),
