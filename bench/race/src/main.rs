@@ -23,9 +23,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{machine, peers};
+use kit::{
+    machine::{self, Machine},
+    peers,
+};
 use processors::Processors;
-use results::{Measured, Results};
+use results::{Builds, Measured, Results};
 use scenarios::{Load, Scenario};
 use servers::Server;
 use stage::{Stage, load_average};
@@ -118,6 +121,8 @@ fn measure(orders: &Orders) -> io::Result<()> {
     let (servers, left_out) = build(&orders.servers)?;
     await_quiet(orders.is_short);
     processors::raise_files()?;
+    // Asked before this thread stays on one of them.
+    let cores = machine::cores();
     let processors = Processors::choose()?;
     if processors.server == processors.load {
         println!("there is one processor only: server and load share it, and the figures say little");
@@ -133,7 +138,7 @@ fn measure(orders: &Orders) -> io::Result<()> {
     let mut results = Results::read(&file)?;
     for scenario in &orders.scenarios {
         let mut measured = Measured {
-            machine: machine::look()?,
+            machine: Machine { cores, ..machine::look()? },
             versions: versions::of_servers(&servers),
             is_short: orders.is_short,
             rounds: orders.rounds,
@@ -149,7 +154,8 @@ fn measure(orders: &Orders) -> io::Result<()> {
     }
     if orders.with_builds {
         println!("=== {BUILD}");
-        results.builds = Some(builds::measure()?);
+        let builds = builds::measure()?;
+        results.builds = Some(Builds { machine: Machine { cores, ..builds.machine }, ..builds });
         results.write(&file)?;
     }
     Ok(())

@@ -83,9 +83,9 @@ fn section(page: &mut String, scenario: &Scenario, measured: &Measured) {
     let loads = Spread::of(measured.runs.iter().map(|run| run.load_average));
     let machine = &measured.machine;
     let mut notes = format!(
-        "`{}`: {} rounds of {} s, {}, at `{}`; {}, {} cores, Linux {}, {}; load average {}.",
+        "`{}`: {} of {} s, {}, at `{}`; {}, {} cores, Linux {}, {}; load average {}.",
         scenario.name,
-        measured.rounds,
+        if measured.rounds == 1 { "one round".to_owned() } else { format!("{} rounds", measured.rounds) },
         measured.seconds,
         machine.date,
         machine.commit,
@@ -152,7 +152,8 @@ fn row(measured: &Measured, server: &Server, ours: &[&Server]) -> Vec<String> {
         // In a short window it may be that no request was both sent and answered.
         one(spread(|run| run.p99_ms).map(|spread| spread.median).filter(|p99| *p99 > 0.0)),
         one(spread(|run| run.jain).map(|spread| spread.least)),
-        one(spread(|run| run.starved as f64).map(|spread| spread.most)),
+        spread(|run| run.starved as f64)
+            .map_or_else(|| "–".to_owned(), |spread| format!("{:.0}", spread.most)),
         one(spread(|run| run.answer_bytes as f64).map(|spread| spread.median)),
         format!("{}{bound}", one(load)),
     ];

@@ -15,7 +15,6 @@ use kit::{machine, peers::Peer};
 
 use crate::{
     job::{Ask, Flow, Job, Pace, Reuse},
-    machine,
     results::{Case, Claim},
     stage::Stage,
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use astra::{Body, Request, Response, ResponseBuilder, Server};
-use peer_common::{PIECE, PIECES, TEXT, TEXT_TYPE, WAIT, free_address, tell_once_there, threads, user};
+use peer_common::{PIECE, PIECES, TEXT, TEXT_TYPE, WAIT, free_address, tell, threads, user};
 
 #[derive(serde::Serialize)]
 struct Message {
@@ -55,7 +55,8 @@ fn serve(mut request: Request) -> io::Result<Response> {
 
 fn main() -> io::Result<()> {
     let address = free_address()?;
-    tell_once_there(address);
+    // It listens from here on.
     let server = Server::bind(address).max_workers(threads());
+    tell(address);
     server.serve(|request, _| serve(request).unwrap_or_else(|_| status(400)))
 }

@@ -18,7 +18,7 @@ pub const TEXT: &str = "Hello, World!";
 pub const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Piece by piece a download is sent.
-pub const PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
+pub static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
 
 /// So many pieces are one download: 10 MiB.
 pub const PIECES: usize = 160;

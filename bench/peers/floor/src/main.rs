@@ -56,10 +56,9 @@ struct Ends {
 impl Ends {
     /// How many requests end in these bytes.
     fn count(&mut self, bytes: &[u8], request_bytes: usize) -> usize {
-        if request_bytes > 0 {
-            self.have += bytes.len();
-            let count = self.have / request_bytes;
-            self.have %= request_bytes;
+        let have = self.have + bytes.len();
+        if let Some(count) = have.checked_div(request_bytes) {
+            self.have = have % request_bytes;
             return count;
         }
         const BLANK_LINE: &[u8; 4] = b"\r\n\r\n";

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, Read};
 
 use may_minihttp::{HttpServer, HttpService, Request, Response};
-use peer_common::{TEXT, WAIT, free_address, tell_once_there, threads, user};
+use peer_common::{TEXT, WAIT, free_address, tell, threads, user};
 
 #[derive(serde::Serialize)]
 struct Message {
@@ -53,7 +53,7 @@ impl HttpService for Race {
 fn main() -> io::Result<()> {
     may::config().set_workers(threads());
     let address = free_address()?;
-    tell_once_there(address);
     let server = HttpServer(Race).start(address)?;
+    tell(address);
     server.join().map_err(|_| io::Error::other("the server panicked"))
 }

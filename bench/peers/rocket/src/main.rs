@@ -2,9 +2,7 @@
 
 use std::thread;
 
-use peer_common::{
-    BODY_MAX, KEEP_ALIVE, PIECE, PIECES, TEXT, WAIT, free_address, routes, tell_once_there, threads,
-};
+use peer_common::{BODY_MAX, KEEP_ALIVE, PIECE, PIECES, TEXT, WAIT, free_address, routes, tell, threads};
 use rocket::{
     Config, Request, Route,
     data::{Data, ToByteUnit},
@@ -105,12 +103,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build()?;
-    let tell = AdHoc::on_liftoff("address", move |_| Box::pin(async move { tell_once_there(address) }));
+    let told = AdHoc::on_liftoff("address", move |_| Box::pin(async move { tell(address) }));
     let mut all = routes![text, json, user, echo, upload, download, wait, text_fn, wait_fn];
     all.push(Route::new(Method::Get, "/hello", hello));
     all.extend(routes().map(|number| Route::new(Method::Get, &format!("/r/{number}"), numbered)));
     // Without the header fields that it adds by default: the answers are to be alike.
-    let rocket = rocket::custom(config).attach(Shield::new()).attach(tell).mount("/", all);
+    let rocket = rocket::custom(config).attach(Shield::new()).attach(told).mount("/", all);
     // On a worker: whoever calls `block_on` is none.
     _ = runtime.block_on(runtime.spawn(rocket.launch()))??;
     Ok(())

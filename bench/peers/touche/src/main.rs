@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, thread};
 
-use peer_common::{PIECE, PIECES, TEXT, TEXT_TYPE, WAIT, free_address, tell_once_there, threads, user};
+use peer_common::{PIECE, PIECES, TEXT, TEXT_TYPE, WAIT, free_address, tell, threads, user};
 use touche::{Body, HttpBody, Request, Response, Server};
 
 #[derive(serde::Serialize)]
@@ -41,6 +41,8 @@ fn serve(request: Request<Body>) -> Answer {
 
 fn main() -> io::Result<()> {
     let address = free_address()?;
-    tell_once_there(address);
-    Server::builder().max_threads(threads()).nodelay(true).bind(address).serve(serve)
+    // It listens from here on.
+    let server = Server::builder().max_threads(threads()).nodelay(true).bind(address);
+    tell(address);
+    server.serve(serve)
 }

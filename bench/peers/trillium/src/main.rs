@@ -33,14 +33,14 @@ async fn user(conn: Conn) -> Conn {
 }
 
 async fn echo(mut conn: Conn) -> Conn {
-    match conn.request_body().await.with_max_len(BODY_MAX as u64).read_bytes().await {
+    match conn.request_body().await.with_max_len(BODY_MAX as u64 + 1).read_bytes().await {
         Ok(body) => say(conn, body),
         Err(_) => conn.with_status(400),
     }
 }
 
 async fn upload(mut conn: Conn) -> Conn {
-    let mut body = conn.request_body().await.with_max_len(BODY_MAX as u64);
+    let mut body = conn.request_body().await.with_max_len(BODY_MAX as u64 + 1);
     let (mut buffer, mut count) = (vec![0; PIECE.len()], 0);
     loop {
         match body.read(&mut buffer).await {

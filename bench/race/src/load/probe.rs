@@ -24,7 +24,7 @@ pub struct Shape {
 fn told(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => {
-            io::Error::other(format!("the first request had no answer in {PATIENCE:?}"))
+            io::Error::other(format!("the first request was not read, or had no answer, in {PATIENCE:?}"))
         }
         _ => error,
     }
@@ -35,7 +35,8 @@ impl Shape {
     pub fn learn(address: SocketAddr, ask: &Ask) -> io::Result<Self> {
         let mut stream = connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(&ask.requests[0])?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(&ask.requests[0]).map_err(told)?;
         let (mut received, mut piece) = (Vec::new(), vec![0; 256 << 10]);
         loop {
             let length = stream.read(&mut piece).map_err(told)?;
