@@ -73,6 +73,10 @@ audit:
 deny:
     cargo deny --workspace check licenses bans sources
 
+# Trijet beside other servers, in interleaved rounds: docs/performance.md. `--short` takes minutes; servers, scenarios (`json`, `upload`, `build` …), `--rounds N` and `--seconds S` choose; `page` only writes the page
+race *WHAT:
+    cargo run --release --manifest-path bench/Cargo.toml -p race -- {{WHAT}}
+
 # What handing a plain `fn` to the pool and back costs, beside a bare round trip, and what sleepers there do to others
 handover:
     cargo run --release --manifest-path bench/Cargo.toml -p handover

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::results::Machine;
+use kit::machine::Machine;
 
 /// What the hand-over may cost beyond a bare round trip, in microseconds.
 pub const BEYOND_MOST_US: f64 = 5.0;

@@ -11,9 +11,7 @@ mod flow;
 mod generate;
 pub mod handover;
 mod job;
-pub mod machine;
 pub mod page;
-mod peers;
 mod results;
 pub mod rule;
 #[cfg(test)]
@@ -27,6 +25,7 @@ use std::{
 };
 
 use claims::Selection;
+use kit::peers;
 use results::Results;
 use stage::{BURN, Stage};
 use trijet::Backend;
@@ -94,7 +93,7 @@ fn run(
     backends: Vec<String>,
 ) -> io::Result<()> {
     let (peers, left_out) = if with_peers {
-        peers::build()?
+        peers::build(&["rocket", "gotham", "iron"])?
     } else {
         (
             Vec::new(),

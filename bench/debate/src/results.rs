@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
+use kit::machine::Machine;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -33,22 +34,6 @@ pub struct Claim {
     pub notes: Vec<String>,
     /// Figures that belong to no run.
     pub figures: BTreeMap<String, f64>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Machine {
-    pub processor: String,
-    pub cores: usize,
-    pub memory_gib: f64,
-    pub kernel: String,
-    pub compiler: String,
-    /// What was measured, as the repository names it.
-    pub commit: String,
-    pub date: String,
-    /// The load average of a minute, before the claim's first run.
-    pub load_before: f64,
-    pub open_files: String,
-    pub threads: String,
 }
 
 /// What is varied.

@@ -1,8 +1,10 @@
 //! Made-up runs, for tests of what is said of them.
 
+use kit::machine::Machine;
+
 use crate::{
     job::{Came, Each, Latency, Outcome},
-    results::{Case, Claim, Machine, Run, Used},
+    results::{Case, Claim, Run, Used},
 };
 
 /// A run of a second without any fault, on which everybody had the same.

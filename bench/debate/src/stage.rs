@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use kit::machine;
 use trijet_load::{
     child::{Child, Turns},
     process::Process,
@@ -21,7 +22,6 @@ use crate::{
     app::Settings,
     database::Asked,
     job::{Job, Outcome},
-    machine,
     results::{Case, Run, Used},
     rule::{Verdict, judge},
 };

@@ -23,8 +23,9 @@ use std::{
 use client::Client;
 use debate::{
     handover::{BEYOND_MOST_US, Beside, HandOver, RATIO_MOST, Report, Sleepers, Trip},
-    machine, page, rule,
+    page, rule,
 };
+use kit::machine;
 use trijet::{Backend, Limits, Router, Server, ServerHandle, get, inline};
 
 /// How much is measured.

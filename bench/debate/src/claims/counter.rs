@@ -3,7 +3,9 @@
 use std::io;
 
 use super::{DELAY, Selection, THREADED, burst, job, once, open, query, second, workers};
-use crate::{machine::cores, results::Claim, stage::Stage};
+use kit::machine::cores;
+
+use crate::{results::Claim, stage::Stage};
 
 /// Requests a second, where the hand-over's cost is looked at: few, so that nobody queues.
 const RATE: f64 = 500.0;

@@ -4,10 +4,10 @@
 use std::io;
 
 use super::{Selection, THREADED, closed, job, workers};
+use kit::{machine::cores, peers::Peer};
+
 use crate::{
     job::{Ask, Flow, Reuse},
-    machine::cores,
-    peers::Peer,
     results::{Case, Claim},
     stage::{Stage, Subject},
 };

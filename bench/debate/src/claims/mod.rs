@@ -11,10 +11,10 @@ mod two;
 
 use std::{collections::BTreeMap, io, time::Instant};
 
+use kit::{machine, peers::Peer};
+
 use crate::{
     job::{Ask, Flow, Job, Pace, Reuse},
-    machine,
-    peers::Peer,
     results::{Case, Claim},
     stage::Stage,
 };

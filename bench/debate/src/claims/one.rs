@@ -3,7 +3,9 @@
 use std::io;
 
 use super::{DELAY, Selection, burst, once, query, second, workers};
-use crate::{machine::cores, results::Claim, stage::Stage};
+use kit::machine::cores;
+
+use crate::{results::Claim, stage::Stage};
 
 /// Of those who wait. The last makes a crowd of three groups.
 const THREADS: [usize; 3] = [1, 2, 8];

@@ -3,7 +3,9 @@
 use std::io;
 
 use super::{Selection, closed, job, open, workers};
-use crate::{machine::cores, results::Claim, stage::Stage};
+use kit::machine::cores;
+
+use crate::{results::Claim, stage::Stage};
 
 const CONNECTIONS: usize = 16;
 

@@ -4,10 +4,10 @@
 use std::io;
 
 use super::{DELAY, Selection, THREADED, closed, job, open, query, workers};
+use kit::machine::{self, cores};
 use trijet::Limits;
 
 use crate::{
-    machine::{self, cores},
     results::{Case, Claim},
     stage::Stage,
 };

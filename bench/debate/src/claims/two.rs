@@ -3,7 +3,9 @@
 use std::io;
 
 use super::{DELAY, Selection, THREADED, burst, once, query, second, workers};
-use crate::{machine::cores, results::Claim, stage::Stage};
+use kit::machine::cores;
+
+use crate::{results::Claim, stage::Stage};
 
 pub(super) fn run(stage: &mut Stage, selection: &Selection, claim: &mut Claim) -> io::Result<()> {
     let crowd = stage.form(1_000, 200);

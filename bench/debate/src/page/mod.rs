@@ -18,12 +18,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kit::machine::{self, Machine};
+
 use crate::{
     chart::{Chart, Entry},
     claims,
     handover::Report,
-    machine,
-    results::{Claim, Machine, Results, Run},
+    results::{Claim, Results, Run},
     rule::{self, judge},
 };
 pub use words::set_ms;

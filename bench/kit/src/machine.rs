@@ -2,7 +2,24 @@
 
 use std::{fs, io, process::Command, time::Duration};
 
-use crate::results::Machine;
+use serde::{Deserialize, Serialize};
+
+/// A machine, and how it stood at some moment.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Machine {
+    pub processor: String,
+    pub cores: usize,
+    pub memory_gib: f64,
+    pub kernel: String,
+    pub compiler: String,
+    /// What was measured, as the repository names it.
+    pub commit: String,
+    pub date: String,
+    /// The load average of a minute, before the first run.
+    pub load_before: f64,
+    pub open_files: String,
+    pub threads: String,
+}
 
 /// What a program says that says nothing, or is not there.
 const UNKNOWN: &str = "unknown";
@@ -32,9 +49,10 @@ pub fn look() -> io::Result<Machine> {
     })
 }
 
-/// What is measured, by a name that the repository has. The page and its results, which a run itself changes, are no part of it.
+/// What is measured, by a name that the repository has. The pages and their results, which a run itself changes, are no
+/// part of it.
 fn commit() -> String {
-    let others = [".", ":!docs/debate", ":!docs/debate.md"];
+    let others = [".", ":!docs/debate", ":!docs/debate.md", ":!docs/performance", ":!docs/performance.md"];
     match (
         git(&["rev-parse", "--short", "HEAD"]),
         git(&[&["status", "--porcelain", "--"], &others[..]].concat()),
