@@ -1,0 +1,38 @@
+//! The app that is measured, the same on every backend: a route for each case. It must never know by which tool it is
+//! watched, nor what for.
+
+use std::io;
+
+use serde::Serialize;
+use trijet::{Backend, Bytes, Json, Path, Router, Server, get, inline, post};
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+async fn plaintext() -> &'static str {
+    "Hello, World!"
+}
+
+/// With so many routes beside the others.
+fn router(routes: usize) -> Router {
+    let hello = || "Hello, World!";
+    let router = Router::new()
+        .route("/plaintext", get(plaintext))
+        .route("/json", get(async || Json(Message { message: "Hello, World!" })))
+        .route("/users/{id}", get(async |Path(id): Path<u64>| if id == 42 { "found" } else { "other" }))
+        .route("/echo", post(async |body: Bytes| body))
+        .route("/fn", get(hello))
+        .route("/inline", get(inline(hello)));
+    (0..routes).fold(router, |router, number| {
+        router.route(&format!("/api/v{}/things{number}/{{id}}", number % 3), get(plaintext))
+    })
+}
+
+/// Serves until SIGTERM.
+pub fn serve(backend: &str, routes: &str, address: &str) -> io::Result<()> {
+    let routes = routes.parse().map_err(io::Error::other)?;
+    let backend: Backend = backend.parse().map_err(io::Error::other)?;
+    Server::new(router(routes)).backend(backend).workers(1).serve(address)
+}
