@@ -7,6 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     thread,
     time::{Duration, Instant},
 };
@@ -28,7 +29,7 @@ const TUNABLES: &str =
     "glibc.cpu.x86_rep_stosb_threshold=1000000000:glibc.cpu.x86_rep_movsb_threshold=1000000000";
 
 /// What is started; its address follows as the last word.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Program {
     pub path: PathBuf,
     pub words: Vec<String>,
@@ -84,12 +85,24 @@ pub fn run(
 /// The command that starts it, with addresses that are the same each time, and a small environment: its size moves
 /// the stack.
 fn command(program: &Program, tool: Tool, address: SocketAddr, profile: Option<&Path>) -> Command {
-    let mut command = Command::new("setarch");
-    command.arg("-R").args(tool.words(profile));
-    command.arg(&program.path).args(&program.words).arg(address.to_string());
+    let mut words = tool.words(profile);
+    if addresses_can_be_fixed() {
+        words.splice(0..0, FIXED.map(str::to_owned));
+    }
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg(&program.path).args(&program.words).arg(address.to_string());
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).env("GLIBC_TUNABLES", TUNABLES);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
+}
+
+/// Starts a program without randomised addresses.
+const FIXED: [&str; 2] = ["setarch", "-R"];
+
+/// Whether the system lets us: a container may not.
+pub fn addresses_can_be_fixed() -> bool {
+    static CAN: LazyLock<bool> = LazyLock::new(|| can_run(FIXED[0], &[FIXED[1], "true"]));
+    *CAN
 }
 
 /// Asks it to end, and waits until it has.
@@ -106,8 +119,8 @@ fn end(server: &mut Child) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a program can be run with these words.
-pub fn is_there(program: &str, words: &[&str]) -> bool {
+/// Whether a program is there, and succeeds with these words.
+pub fn can_run(program: &str, words: &[&str]) -> bool {
     let status = Command::new(program).args(words).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }

@@ -33,10 +33,19 @@ impl Tool {
         }
     }
 
+    /// What has to be installed.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Callgrind | Self::Memcheck => "valgrind",
+            Self::Strace => "strace",
+        }
+    }
+
     /// The words before the server's own. All keep the server in the process that was started.
     pub fn words(self, profile: Option<&Path>) -> Vec<String> {
         let words: &[&str] = match self {
-            Self::Callgrind => &["valgrind", "--tool=callgrind"],
+            // By fair turns, what wakes whom does not hang on which thread happens to be faster.
+            Self::Callgrind => &["valgrind", "--tool=callgrind", "--fair-sched=yes"],
             // Only its count of allocations is wanted.
             Self::Memcheck => &["valgrind", "--leak-check=no", "--undef-value-errors=no"],
             // By `-D`, the server is not a child of the tracer.
