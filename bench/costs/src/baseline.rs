@@ -26,7 +26,7 @@ pub struct Baseline {
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 struct Guarded {
-    instructions: f64,
+    instructions: u64,
     allocations: f64,
 }
 
@@ -77,7 +77,7 @@ impl Baseline {
         let mut verdict = Verdict::default();
         verdict.add(&name, "allocations", old.allocations, new.allocations, ALLOCATIONS_SLACK);
         if scope == Scope::All {
-            verdict.add(&name, "instructions", old.instructions, new.instructions, 0.0);
+            verdict.add(&name, "instructions", old.instructions as f64, new.instructions as f64, 0.0);
         }
         Ok(verdict)
     }
@@ -100,7 +100,7 @@ impl Verdict {
 fn guarded(row: &Row) -> io::Result<Guarded> {
     let lacks = || io::Error::other(format!("{} on {} was not measured in full", row.case, row.server));
     Ok(Guarded {
-        instructions: row.cost.instructions.ok_or_else(lacks)?.round(),
+        instructions: row.cost.instructions.ok_or_else(lacks)?.round() as u64,
         allocations: (row.cost.allocations.ok_or_else(lacks)? * 100.0).round() / 100.0,
     })
 }

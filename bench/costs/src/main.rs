@@ -24,7 +24,7 @@ use server::Program;
 use table::Row;
 use tools::Tool;
 
-/// How often instructions are counted, where the least of them is the figure.
+/// How often each is counted, where the least is the figure.
 const ROUNDS: usize = 3;
 
 fn main() -> ExitCode {

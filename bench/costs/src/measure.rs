@@ -35,7 +35,7 @@ const REQUESTS: usize = 512;
 /// What happens more seldom happens with time, not with requests.
 const SYSCALLS_MIN: f64 = 0.005;
 
-/// Measures by these tools. Instructions are counted so many times, and the least is taken: timers, and
+/// Measures by these tools. What is compared is counted so many times, and the least is taken: timers, and
 /// threads that miss each other, only ever add.
 pub fn measure(
     program: &Program,
@@ -46,19 +46,17 @@ pub fn measure(
 ) -> io::Result<Cost> {
     let mut cost = Cost::default();
     for &tool in tools {
+        // System calls are shown, and never compared.
+        let rounds = if tool == Tool::Strace { 1 } else { rounds };
+        let figures = differ(program, tool, case, rounds, profile.filter(|_| tool == Tool::Callgrind))?;
         match tool {
-            Tool::Callgrind => {
-                let figures = differ(program, tool, case, rounds, profile)?;
-                cost.instructions = figures.get(INSTRUCTIONS).copied();
-            }
+            Tool::Callgrind => cost.instructions = figures.get(INSTRUCTIONS).copied(),
             Tool::Memcheck => {
-                let figures = differ(program, tool, case, 1, None)?;
                 cost.allocations = figures.get(ALLOCATIONS).copied();
                 cost.bytes = figures.get(BYTES).copied();
             }
             Tool::Strace => {
-                let figures = differ(program, tool, case, 1, None)?;
-                cost.syscalls = figures.into_iter().filter(|&(_, count)| count >= SYSCALLS_MIN).collect();
+                cost.syscalls = figures.into_iter().filter(|&(_, count)| count >= SYSCALLS_MIN).collect()
             }
         }
     }

@@ -43,11 +43,11 @@ impl Tool {
 
     /// The words before the server's own. All keep the server in the process that was started.
     pub fn words(self, profile: Option<&Path>) -> Vec<String> {
+        // By fair turns, what wakes whom hangs less on which thread happens to be faster.
         let words: &[&str] = match self {
-            // By fair turns, what wakes whom does not hang on which thread happens to be faster.
-            Self::Callgrind => &["valgrind", "--tool=callgrind", "--fair-sched=yes"],
+            Self::Callgrind => &["valgrind", "--fair-sched=yes", "--tool=callgrind"],
             // Only its count of allocations is wanted.
-            Self::Memcheck => &["valgrind", "--leak-check=no", "--undef-value-errors=no"],
+            Self::Memcheck => &["valgrind", "--fair-sched=yes", "--leak-check=no", "--undef-value-errors=no"],
             // By `-D`, the server is not a child of the tracer.
             Self::Strace => &["strace", "-D", "-f", "-c", "-U", "calls,name"],
         };
