@@ -21,7 +21,7 @@ fn router(routes: usize) -> Router {
     let router = Router::new()
         .route("/plaintext", get(plaintext))
         .route("/json", get(async || Json(Message { message: "Hello, World!" })))
-        .route("/users/{id}", get(async |Path(id): Path<u64>| if id == 42 { "found" } else { "other" }))
+        .route("/users/{name}", get(async |Path(name): Path<String>| name))
         .route("/echo", post(async |body: Bytes| body))
         .route("/fn", get(hello))
         .route("/inline", get(inline(hello)));
@@ -36,9 +36,14 @@ fn limits() -> Limits {
     Limits { loop_hold_max: Some(Duration::from_secs(10)), ..Limits::default() }
 }
 
-/// Serves until SIGTERM.
-pub fn serve(backend: &str, routes: &str, address: &str) -> io::Result<()> {
+/// Tells its address, and serves until its standard input ends.
+pub fn serve(backend: &str, routes: &str) -> io::Result<()> {
     let routes = routes.parse().map_err(io::Error::other)?;
     let backend: Backend = backend.parse().map_err(io::Error::other)?;
-    Server::new(router(routes)).backend(backend).limits(limits()).workers(1).serve(address)
+    let server = Server::new(router(routes)).backend(backend).limits(limits()).workers(1);
+    let server = server.start("127.0.0.1:0")?;
+    println!("{}", server.local_addr());
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    server.shutdown();
+    server.wait()
 }

@@ -28,7 +28,7 @@ const BROWSER: &str = "Host: 127.0.0.1:8080\r\n\
     Cache-Control: max-age=0\r\n";
 
 /// What a peer has a route for, too.
-pub const OF_PEERS: [&str; 3] = ["plaintext", "pipelined", "browser"];
+pub const OF_PEERS: [&str; 6] = ["plaintext", "pipelined", "browser", "json", "capture", "echo"];
 
 /// All cases.
 pub fn all() -> Vec<Case> {

@@ -20,20 +20,11 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 /// How often a server is waited for that spins. From then on it is asked at once.
 const SPINS_MAX: usize = 3;
 
-/// Connects as soon as the server listens.
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let begin = Instant::now();
-    loop {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                return Ok(stream);
-            }
-            Err(error) if begin.elapsed() > PATIENCE => return Err(error),
-            Err(_) => thread::sleep(Duration::from_millis(10)),
-        }
-    }
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// Asks so many times, and looks at every answer. Gives how often the server did not come to rest.

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words[..] {
-        ["serve", backend, routes, address] => app::serve(backend, routes, address).map(|()| true),
+        ["serve", backend, routes] => app::serve(backend, routes).map(|()| true),
         _ => Plan::read(&words).and_then(run),
     };
     match result {
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures. False where something has grown.
+/// Measures. False where something has grown, or could not be measured.
 fn run(mut plan: Plan) -> io::Result<bool> {
     if cfg!(debug_assertions) {
         return Err(io::Error::other("a debug build tells nothing about costs: run it with --release"));
@@ -57,15 +57,21 @@ fn run(mut plan: Plan) -> io::Result<bool> {
         return check(&plan);
     }
     println!("{}", table::head());
-    let mut rows = Vec::new();
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
     each(&plan, |case, name, program| {
-        let row = measure(&plan, case, name, program, ROUNDS)?;
-        println!("{}", table::row(&row));
-        rows.push(row);
+        match measure(&plan, case, name, program, ROUNDS) {
+            Ok(row) => {
+                println!("{}", table::row(&row));
+                rows.push(row);
+            }
+            // A peer that cannot do this may do the next.
+            Err(error) => failures.push(error),
+        }
         Ok(())
     })?;
     table::ratios(&rows).iter().for_each(|ratio| println!("{ratio}"));
-    if plan.purpose == Purpose::Write {
+    failures.iter().for_each(|error| eprintln!("{error}"));
+    if plan.purpose == Purpose::Write && failures.is_empty() {
         Baseline::new(Conditions::here(), &rows)?.write(&plan.baseline)?;
         println!("{}", plan.baseline.display());
     }
@@ -78,7 +84,7 @@ fn run(mut plan: Plan) -> io::Result<bool> {
         let figures = Figures { conditions: Conditions::here(), rows };
         fs::write(file, serde_json::to_string_pretty(&figures)? + "\n")?;
     }
-    Ok(true)
+    Ok(failures.is_empty())
 }
 
 /// Compares with the baseline. What has grown is measured once more, with care, before it is a fault.

@@ -26,7 +26,7 @@ pub struct Plan {
     pub purpose: Purpose,
     pub cases: Vec<Case>,
     pub backends: Vec<&'static str>,
-    /// Programs that take their address as their only word.
+    /// Programs that take the number of their threads as their only word.
     pub peers: Vec<PathBuf>,
     pub tools: Vec<Tool>,
     /// A file for the figures.
@@ -118,7 +118,7 @@ impl Plan {
         let is_theirs = cases::OF_PEERS.contains(&case.name);
         let peers = self.peers.iter().filter(|_| is_theirs).map(|path| {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            (name, Program { path: path.clone(), words: Vec::new() })
+            (name, Program { path: path.clone(), words: vec!["1".to_owned()] })
         });
         Ok(backends.chain(peers).collect())
     }

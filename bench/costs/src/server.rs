@@ -3,22 +3,23 @@
 
 use std::{
     env,
-    io::{self, Read},
-    net::{SocketAddr, TcpListener},
+    io::{self, BufRead, BufReader, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::LazyLock,
+    sync::{LazyLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
-
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cases::Case,
     client,
     tools::{Counts, Tool},
 };
+
+/// The longest that a server may take to begin.
+const BEGINS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The longest that a server may take to end; a graceful stop takes at most 30 s.
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
@@ -28,7 +29,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(40);
 const TUNABLES: &str =
     "glibc.cpu.x86_rep_stosb_threshold=1000000000:glibc.cpu.x86_rep_movsb_threshold=1000000000";
 
-/// What is started; its address follows as the last word.
+/// What is started. It tells its address in a line on its standard output, and ends with its standard input.
 #[derive(Debug)]
 pub struct Program {
     pub path: PathBuf,
@@ -61,9 +62,7 @@ pub fn run(
     requests: usize,
     profile: Option<&Path>,
 ) -> io::Result<Run> {
-    // The next to ask for a free port may be given the same one; here nobody does before the server.
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let mut server = Guard(command(program, tool, address, profile).spawn()?);
+    let mut server = Guard(command(program, tool, profile).spawn()?);
     let mut stderr = server.0.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
     // It ends when the tool has ended, too.
     let said = thread::spawn(move || {
@@ -71,7 +70,8 @@ pub fn run(
         stderr.read_to_string(&mut said).map(|_| said)
     });
     let process = server.0.id();
-    let asked = client::connect(address)
+    let asked = address(&mut server.0)
+        .and_then(client::connect)
         .and_then(|mut stream| client::ask(&mut stream, process, case, requests))
         .and_then(|restless| end(&mut server.0).map(|()| restless));
     drop(server);
@@ -84,15 +84,15 @@ pub fn run(
 
 /// The command that starts it, with addresses that are the same each time, and a small environment: its size moves
 /// the stack.
-fn command(program: &Program, tool: Tool, address: SocketAddr, profile: Option<&Path>) -> Command {
+fn command(program: &Program, tool: Tool, profile: Option<&Path>) -> Command {
     let mut words = tool.words(profile);
     if addresses_can_be_fixed() {
         words.splice(0..0, FIXED.map(str::to_owned));
     }
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).arg(&program.path).args(&program.words).arg(address.to_string());
+    command.args(&words[1..]).arg(&program.path).args(&program.words);
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).env("GLIBC_TUNABLES", TUNABLES);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -105,14 +105,30 @@ pub fn addresses_can_be_fixed() -> bool {
     *CAN
 }
 
-/// Asks it to end, and waits until it has.
+/// Waits for the server to tell where it is.
+fn address(server: &mut Child) -> io::Result<SocketAddr> {
+    let stdout = server.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stdout).lines();
+        _ = tell.send(lines.next());
+        // What else it says is nobody's concern, but may not be refused.
+        lines.for_each(drop);
+    });
+    match told.recv_timeout(BEGINS_WITHIN) {
+        Ok(Some(line)) => line?.parse().map_err(io::Error::other),
+        Ok(None) => Err(io::Error::other("the server ended before it told its address")),
+        Err(_) => Err(io::Error::other("the server does not tell its address")),
+    }
+}
+
+/// Ends its standard input, and waits until it has ended.
 fn end(server: &mut Child) -> io::Result<()> {
-    let process = i32::try_from(server.id()).ok().and_then(Pid::from_raw);
-    kill_process(process.ok_or(io::ErrorKind::NotFound)?, Signal::TERM)?;
+    drop(server.stdin.take());
     let begin = Instant::now();
     while server.try_wait()?.is_none() {
         if begin.elapsed() > ENDS_WITHIN {
-            return Err(io::Error::other("the server does not end on SIGTERM"));
+            return Err(io::Error::other("the server does not end with its standard input"));
         }
         thread::sleep(Duration::from_millis(5));
     }
