@@ -44,6 +44,10 @@ load *NAMES:
 debate *WHAT:
     cargo run --release --manifest-path bench/Cargo.toml -p debate -- {{WHAT}}
 
+# What a request costs in instructions, allocations and system calls: cases, backends, `instructions`, `allocations` and `syscalls` choose, `--peer PROGRAM` measures another server; `--check` compares with the baseline, `--write` writes it
+costs *WHAT:
+    cargo run --release --manifest-path bench/Cargo.toml -p costs -- {{WHAT}}
+
 # Six planted faults, each of which must turn the suite red
 planted:
     tests/planted/run.sh
