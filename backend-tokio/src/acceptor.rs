@@ -165,8 +165,9 @@ impl Acceptor {
             return;
         }
         let transport = TokioTransport::new(stream, peer, self.shared.clone());
+        // Before it is served, which another thread may begin with at once.
+        self.shared.connections.store(self.connections.len() + 1, Ordering::Relaxed);
         self.connections.spawn(Connection::new(transport));
-        self.count();
     }
 
     fn failed(&mut self, error: &io::Error) -> AcceptFailure {

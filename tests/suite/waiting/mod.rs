@@ -95,7 +95,11 @@ impl Drop for Dropped {
     }
 }
 
-async fn hold(dropped: Sender<()>) {
-    let _held = Dropped(dropped);
-    rt::sleep(LONG).await;
+fn hold(dropped: Sender<()>) -> impl Future<Output = ()> + Send + 'static {
+    // Made here: a task may be dropped before its first poll.
+    let held = Dropped(dropped);
+    async move {
+        let _held = held;
+        rt::sleep(LONG).await;
+    }
 }
