@@ -7,9 +7,9 @@ mod nested;
 pub(crate) mod refuse;
 
 use std::{
+    cell::RefCell,
     os::fd::{AsRawFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -18,7 +18,7 @@ use std::{
 
 use mio::Interest;
 use trijet_backend::panic_text;
-use trijet_core::{Outcome, driver::drive, jobs::Job};
+use trijet_core::{Outcome, driver::Driving, jobs::Job};
 
 use crate::{
     current,
@@ -29,7 +29,13 @@ use crate::{
 };
 use nested::Nested;
 
-type Drive = Pin<Box<dyn Future<Output = Outcome<ThreadedTransport>> + Send>>;
+type Drive = Driving<ThreadedTransport>;
+
+thread_local! {
+    /// A driver whose connection went idle, for the next one on this thread: a busy connection begins anew after each of
+    /// its turns.
+    static SPARE: RefCell<Option<Drive>> = const { RefCell::new(None) };
+}
 
 /// What the run queue holds.
 pub(crate) enum Runnable {
@@ -163,7 +169,7 @@ enum Polled {
 fn poll(drive: &mut Drive, waker: &Arc<TaskWaker>) -> Polled {
     current::with(current::Current::begin_poll);
     let waker = Waker::from(waker.clone());
-    match catch_unwind(AssertUnwindSafe(|| drive.as_mut().poll(&mut Context::from_waker(&waker)))) {
+    match catch_unwind(AssertUnwindSafe(|| drive.poll(&mut Context::from_waker(&waker)))) {
         Ok(Poll::Ready(outcome)) => Polled::Over(outcome),
         Ok(Poll::Pending) => Polled::Pending,
         Err(panic) => {
@@ -176,7 +182,8 @@ fn poll(drive: &mut Drive, waker: &Arc<TaskWaker>) -> Polled {
 impl Task {
     fn new(transport: ThreadedTransport) -> Self {
         let shared = transport.shared().clone();
-        let drive = Box::pin(drive(transport, shared.app.clone(), shared.limits.clone()));
+        let spare = SPARE.take();
+        let drive = Driving::new(spare, transport, shared.app.clone(), shared.limits.clone());
         Self { drive, waker: TaskWaker::new(&shared), shared }
     }
 
@@ -206,7 +213,12 @@ impl Task {
             }
             self.waker.begin_poll();
             match poll(&mut self.drive, &self.waker) {
-                Polled::Over(outcome) => return finish(outcome),
+                Polled::Over(outcome) => {
+                    if matches!(outcome, Outcome::Idle { .. }) {
+                        SPARE.set(Some(self.drive));
+                    }
+                    return finish(outcome);
+                }
                 Polled::Panicked => return None,
                 Polled::Pending => {}
             }

@@ -5,12 +5,15 @@
 use std::{
     fmt,
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll},
 };
 
 use super::{Driver, Served};
-use crate::{App, BoxFuture, CloseReason, Limits, Outcome, Transport};
+use crate::{
+    App, BoxFuture, CloseReason, Limits, Outcome, Transport,
+    sync::{Mutex, MutexGuard},
+};
 
 /// A connection that is served, or the means to serve one.
 pub struct Driving<T> {

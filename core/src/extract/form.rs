@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Context, FromRequest, Rejection, body::check_content_type};
 use crate::{
     IntoResponse, Request, Response,
-    respond::{escaped, typed, unsendable},
+    respond::{Answer, escaped, unsendable},
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -44,9 +44,13 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest for Form<T> {
 
 impl<T: Serialize> IntoResponse for Form<T> {
     fn into_response(self) -> Response {
+        self.into_answer().into_response()
+    }
+
+    fn into_answer(self) -> Answer {
         match serde_html_form::to_string(&self.0) {
-            Ok(text) => typed(HeaderValue::from_static(FORM), text),
-            Err(error) => unsendable(format_args!("Form: {error}")),
+            Ok(text) => Answer::typed(HeaderValue::from_static(FORM), text),
+            Err(error) => unsendable(format_args!("Form: {error}")).into(),
         }
     }
 }

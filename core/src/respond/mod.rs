@@ -74,11 +74,6 @@ struct Unsendable;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
-/// A response of one content type.
-pub(crate) fn typed(content_type: HeaderValue, body: impl Into<Body>) -> Response {
-    Answer::typed(content_type, body).into_response()
-}
-
 /// A short sentence in plain text: every error that is made here.
 pub(crate) fn sentence(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Response {
     let mut response = text.into().into_response();
