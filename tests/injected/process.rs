@@ -277,6 +277,15 @@ impl Process {
         self.figures().threads
     }
 
+    /// What it has had of the processors so far, in ticks. Fails where it is no more.
+    pub(crate) fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // Behind the name, which may hold anything: the state, ten others, then the time as user and as system.
+        let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+        assert_ne!(fields[0], "Z", "it has ended");
+        fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
     /// What it holds once that has not changed for longer than a thread without work stays.
     fn at_rest(&self) -> Figures {
         let mut last = (self.figures(), Instant::now());
