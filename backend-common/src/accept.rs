@@ -31,6 +31,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const RETRIES_MAX: u32 = 64;
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Accepts per listener, failed ones included, once a stop has begun: the most that Linux queues by default
+/// (`somaxconn`). A flood of new connections cannot put the end off.
+pub const LAST_ACCEPTS_MAX: usize = 4096;
+
 impl Acceptance {
     /// Notes that a connection was accepted.
     pub fn succeeded(&mut self) {

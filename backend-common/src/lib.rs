@@ -20,7 +20,7 @@ mod statistics;
 mod sync;
 mod watchdog;
 
-pub use accept::{AcceptFailure, Acceptance};
+pub use accept::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX};
 pub use calls::{Calls, inside, resolve};
 pub use context::Context;
 pub use ends::{Ending, Ends, GRACE, server_has_ended};

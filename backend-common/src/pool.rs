@@ -27,6 +27,8 @@ struct Shared<T> {
     around: Around,
     run: Box<dyn Fn(T) + Send + Sync>,
     threads_max: usize,
+    /// How many threads there can be, as far as is known. Written under the lock of `state`.
+    ceiling: AtomicUsize,
     waiting: AtomicUsize,
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -42,6 +44,8 @@ struct State<T> {
     keeps_one: bool,
     /// One of the threads without work waits for ever: the one that is kept.
     has_patient: bool,
+    /// When the system last refused a thread, if it has given none since.
+    refused_at: Option<Instant>,
     /// When it was last said that no thread could be started.
     warned_at: Option<Instant>,
 }
@@ -60,6 +64,9 @@ const PERIOD: Duration = if cfg!(all(test, trijet_loom)) { Duration::MAX } else 
 
 /// How long a thread without work stays, if another one does: long enough for a burst, short enough to be gone soon.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How soon a system that refused a thread is asked again while others run: a refusal costs more than many a request.
+const RETRY: Duration = if cfg!(all(test, trijet_loom)) { Duration::ZERO } else { Duration::from_millis(10) };
 
 impl<T: Send + 'static> Clone for Pool<T> {
     fn clone(&self) -> Self {
@@ -92,6 +99,7 @@ impl<T: Send + 'static> Pool<T> {
             around: Box::new(around),
             run: Box::new(run),
             threads_max,
+            ceiling: AtomicUsize::new(threads_max),
             waiting: AtomicUsize::new(0),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
@@ -101,6 +109,7 @@ impl<T: Send + 'static> Pool<T> {
                 closed: false,
                 keeps_one: false,
                 has_patient: false,
+                refused_at: None,
                 warned_at: None,
             }),
             changed: Condvar::new(),
@@ -125,6 +134,12 @@ impl<T: Send + 'static> Pool<T> {
         self.0.lock().threads
     }
 
+    /// How many threads there can be: as many as are allowed, or those that there are as long as the system refuses
+    /// more. It is asked again while there is work for another.
+    pub fn ceiling(&self) -> usize {
+        self.0.ceiling.load(Ordering::Relaxed)
+    }
+
     /// Queues `item`, unless `queue_max` items wait already.
     ///
     /// # Errors
@@ -136,12 +151,17 @@ impl<T: Send + 'static> Pool<T> {
         if state.closed || taken >= queue_max.saturating_add(self.0.threads_max) {
             return Err(vec![item]);
         }
-        state.queue.push_back((Instant::now(), item));
+        let now = Instant::now();
+        state.queue.push_back((now, item));
         self.0.waiting.store(state.queue.len(), Ordering::Relaxed);
         // A thread that is not busy waits for work, or is about to look for it.
         if state.threads > taken || state.threads == self.0.threads_max {
             drop(state);
             self.0.changed.notify_one();
+            return Ok(());
+        }
+        if state.threads > 0 && state.refused_at.is_some_and(|at| now.saturating_duration_since(at) < RETRY) {
+            self.0.ceiling.store(state.threads, Ordering::Relaxed);
             return Ok(());
         }
         state.threads += 1;
@@ -226,6 +246,8 @@ impl<T> Shared<T> {
     fn fail(&self, error: &std::io::Error) -> Result<(), Vec<T>> {
         let mut state = self.lock();
         state.threads -= 1;
+        state.refused_at = Some(Instant::now());
+        self.ceiling.store(state.threads, Ordering::Relaxed);
         self.warn(&mut state, error);
         if state.threads > 0 {
             // One that is only being started either comes, or ends here as the last.
@@ -234,6 +256,17 @@ impl<T> Shared<T> {
         self.waiting.store(0, Ordering::Relaxed);
         let items: Vec<T> = state.queue.drain(..).map(|(_, item)| item).collect();
         if items.is_empty() { Ok(()) } else { Err(items) }
+    }
+
+    /// A thread has come, so that the system may have room again. It is taken at its word only where nothing waits but
+    /// this thread's own item: what was refused a thread asks no second time, and would wait behind those that keep
+    /// theirs.
+    fn note_start(&self, state: &mut State<T>) {
+        state.refused_at = None;
+        if self.ceiling.load(Ordering::Relaxed) < self.threads_max {
+            let ceiling = if state.queue.len() > 1 { state.threads } else { self.threads_max };
+            self.ceiling.store(ceiling, Ordering::Relaxed);
+        }
     }
 
     /// Says that no thread could be started, at most once a second.
@@ -248,6 +281,7 @@ impl<T> Shared<T> {
 
     fn work(&self) {
         let mut state = self.lock();
+        self.note_start(&mut state);
         loop {
             if let Some((_, item)) = state.queue.pop_front() {
                 self.waiting.store(state.queue.len(), Ordering::Relaxed);

@@ -14,6 +14,8 @@
 //! Applications use it through the facade, `trijet`. It knows no HTTP, and has no async runtime in its
 //! tree without feature `tokio-context`.
 
+#[cfg(all(test, not(trijet_loom)))]
+mod alone;
 mod current;
 mod parking;
 mod poller;

@@ -29,7 +29,6 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool<Runnable>,
     /// Threads beside those of the limit, for connections that are lent.
     pub(crate) helpers: Pool<Task>,
-    threads_max: usize,
     /// How many `connections` there are, to be read without their lock.
     count: AtomicUsize,
     pub(crate) parking: Parking,
@@ -59,7 +58,6 @@ impl Shared {
             sockets: service.sockets,
             connections_max: service.connections_max,
             life: service.life.clone(),
-            threads_max,
             count: AtomicUsize::new(0),
             pool: Pool::within(
                 "trijet-threaded",
@@ -111,11 +109,11 @@ impl Shared {
         lock(&self.connections).len()
     }
 
-    /// Whether there are more connections than threads for them, so that a connection whose turn is over
-    /// has to let go of its thread. Those that wait are no better sign: they are not counted before
+    /// Whether there are more connections than there can be threads for them, so that a connection whose turn is
+    /// over has to let go of its thread. Those that wait are no better sign: they are not counted before
     /// the poller has had its own turn.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > self.threads_max
+        self.count.load(Ordering::Relaxed) > self.pool.ceiling()
     }
 
     /// Whether the server has cut its connections: nothing more is read or written.

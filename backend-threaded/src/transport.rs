@@ -194,32 +194,15 @@ impl Drop for ThreadedTransport {
 
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
-    use std::{io::Write, net::TcpListener, sync::mpsc, task::Waker};
+    use std::{io::Write, sync::mpsc, task::Waker};
 
-    use trijet_backend::Settings;
-    use trijet_core::{Router, get};
+    use trijet_core::{Limits, Router, get};
 
     use super::*;
-    use crate::{parking::Parking, task::Runnable, watching::Watching};
-
-    /// A server with one thread, and nobody who polls.
-    fn shared(router: Router) -> Arc<Shared> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let settings = Settings { workers: Some(1), ..Settings::default() };
-        let (service, _) = settings.service(router, vec![listener], "threaded").unwrap();
-        let poll = mio::Poll::new().unwrap();
-        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
-        let parking = Parking::new(poll.registry().try_clone().unwrap(), waker.clone());
-        let (watching, _) = Watching::new(poll.registry()).unwrap();
-        Arc::new(Shared::new(&service, parking, watching, waker, std::sync::Weak::new()))
-    }
-
-    fn connect(shared: &Arc<Shared>) -> (TcpStream, ThreadedTransport) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, peer) = listener.accept().unwrap();
-        (client, ThreadedTransport::new(stream, peer, shared).unwrap())
-    }
+    use crate::{
+        alone::{connect, shared},
+        task::Runnable,
+    };
 
     /// Reads, and tells whether that has cost a tick.
     fn read(transport: &mut ThreadedTransport) -> (Poll<usize>, bool) {
@@ -238,7 +221,7 @@ mod tests {
             // Until the other end is dropped.
             _ = gate.lock().unwrap().recv();
         };
-        let shared = shared(Router::new().route("/", get(held)));
+        let shared = shared(Router::new().route("/", get(held)), Limits::default());
         let (mut busy, transport) = connect(&shared);
         busy.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         Runnable::start(transport);

@@ -20,7 +20,8 @@ use tokio::{
     time::{Sleep, sleep, sleep_until},
 };
 use trijet_backend::{
-    AcceptFailure, Acceptance, GRACE, Phase, Service, Watchdog, panic_text, prepare_connection,
+    AcceptFailure, Acceptance, GRACE, LAST_ACCEPTS_MAX, Phase, Service, Watchdog, panic_text,
+    prepare_connection,
 };
 use trijet_core::SocketSettings;
 
@@ -49,10 +50,6 @@ pub(crate) struct Acceptor {
     cut_deadline: Option<Pin<Box<Sleep>>>,
     last_accepts: usize,
 }
-
-/// Accepts per listener, failed ones included, once a stop has begun: the most that Linux queues by default
-/// (`somaxconn`). A flood of new connections cannot put the end off.
-const LAST_ACCEPTS_MAX: usize = 4096;
 
 impl Acceptor {
     /// Takes `service` over, inside the runtime that is to serve it.

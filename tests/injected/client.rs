@@ -112,6 +112,12 @@ impl Client {
         Some(End::Answered(status, body))
     }
 
+    /// Waits for the 100 Continue that says that the handler wants its body.
+    pub(crate) fn is_asked_for_the_body(&mut self) {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        assert_eq!(self.take(CONTINUE.len()).as_deref(), Some(CONTINUE));
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
         fields.find(|(field, _)| *field == name).map(|(_, value)| value)

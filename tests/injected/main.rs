@@ -50,7 +50,7 @@ const BACKENDS: [&str; 3] = ["threaded", "mio", "tokio"];
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve", backend] => server::main(backend),
+        ["serve", backend, threads] => server::main(backend, threads),
         ["--run", ref names @ ..] => run(names),
         _ => {
             println!("skipped: faults are injected by `just faults`, since they need a preloaded shim");

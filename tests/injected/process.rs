@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{SHIM, client};
+use crate::{SHIM, client, server};
 
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -156,13 +156,18 @@ impl Process {
 
     /// Starts a server with faults from the beginning.
     pub(crate) fn start_under(backend: &'static str, faults: &[(Call, Fault)]) -> Start {
+        Self::start_with(backend, server::THREADS, faults)
+    }
+
+    /// Starts one with a limit of threads of its own.
+    pub(crate) fn start_with(backend: &'static str, threads: usize, faults: &[(Call, Fault)]) -> Start {
         let control = Control::new();
         for (call, fault) in faults {
             control.set(*call, *fault);
         }
         let log = control.path.with_extension("log");
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["serve", backend])
+            .args(["serve", backend, &threads.to_string()])
             .env("LD_PRELOAD", SHIM.get().expect("compiled"))
             .env("TRIJET_FAULTS", &control.path)
             .env("RUST_LOG", "debug")
@@ -265,6 +270,20 @@ impl Process {
         let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it lives");
         let memory_kib = memory.trim().trim_end_matches(" kB").parse().unwrap();
         Figures { files: count("fd"), threads: count("task"), memory_kib }
+    }
+
+    /// How many threads it has at present.
+    pub(crate) fn threads(&self) -> usize {
+        self.figures().threads
+    }
+
+    /// What it has had of the processors so far, in ticks. Fails where it is no more.
+    pub(crate) fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // Behind the name, which may hold anything: the state, ten others, then the time as user and as system.
+        let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+        assert_ne!(fields[0], "Z", "it has ended");
+        fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
     /// What it holds once that has not changed for longer than a thread without work stays.

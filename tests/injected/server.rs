@@ -81,8 +81,8 @@ fn app() -> Router {
         .route("/big", get(async || big()))
 }
 
-fn start(backend: &str) -> io::Result<ServerHandle> {
-    let limits = Limits { blocking_threads_max: THREADS, ..Limits::default() };
+fn start(backend: &str, threads: usize) -> io::Result<ServerHandle> {
+    let limits = Limits { blocking_threads_max: threads, ..Limits::default() };
     let at = "127.0.0.1:0";
     match backend {
         #[cfg(feature = "threaded")]
@@ -95,8 +95,8 @@ fn start(backend: &str) -> io::Result<ServerHandle> {
     }
 }
 
-fn serve(backend: &str) -> io::Result<()> {
-    let handle = start(backend)?;
+fn serve(backend: &str, threads: usize) -> io::Result<()> {
+    let handle = start(backend, threads)?;
     writeln!(io::stdout(), "{}", handle.local_addr())?;
     let stop = handle.clone();
     let watch = thread::Builder::new().name("stdin".to_owned()).spawn(move || {
@@ -107,9 +107,9 @@ fn serve(backend: &str) -> io::Result<()> {
     handle.serve()
 }
 
-pub(crate) fn main(backend: &str) -> ExitCode {
+pub(crate) fn main(backend: &str, threads: &str) -> ExitCode {
     env_logger::init();
-    match serve(backend) {
+    match serve(backend, threads.parse().expect("a number of threads")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not `eprintln`, which panics where it fails.

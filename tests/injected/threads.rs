@@ -2,9 +2,12 @@
 
 use std::{
     process::Command,
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
+
+use trijet::Limits;
 
 use crate::{
     Case, Outcome, case,
@@ -38,6 +41,7 @@ pub(crate) fn cases() -> Vec<Case> {
         }),
     ];
     cases.push(case("threads: none for a lent body", none_for_a_lent_body));
+    cases.push(case("threads: fewer than busy connections", |process| are_served_fairly(process.backend)));
     cases.push(case("threads: none for the watchdog", |process| without_a_watchdog(process.backend)));
     for most in 1..=8 {
         cases.push(case(format!("threads: at most {most} from the start on"), move |process| {
@@ -88,6 +92,50 @@ fn none_under_load(process: &Process, tool: impl FnOnce() -> Result<Option<Tool>
     Outcome::Held(format!(
         "{injected} injected: {answered} answered, {refused} refused; then {toured} answered, {asked} by bystanders"
     ))
+}
+
+/// With the default limits, and a system that refuses the fifth thread for requests: nobody starves behind those that
+/// were there first. Whoever asks next takes one of so many tickets, so that the counts need no clock.
+fn are_served_fairly(backend: &'static str) -> Outcome {
+    const BUSY: usize = 40;
+    const TICKETS: u64 = 400 * BUSY as u64;
+    const MORE: u32 = 4;
+    let threads_max = Limits::default().blocking_threads_max;
+    assert!(BUSY < threads_max, "the limit itself would tell that there are too many connections");
+    let Start::Serves(process) = Process::start_with(backend, threads_max, &[]) else {
+        panic!("it does not start")
+    };
+    let cap = u32::try_from(process.threads()).unwrap() + MORE;
+    process.inject(Call::Thread, Fault { cap, ..Fault::error(EAGAIN) });
+    let begin = Instant::now();
+    let tickets = AtomicU64::new(0);
+    let clients: Vec<_> = (0..BUSY).map(|_| Client::connect(process.address)).collect();
+    let ask = |mut client: Client| {
+        let mut answers = 0_u64;
+        while tickets.fetch_add(1, Ordering::Relaxed) < TICKETS {
+            assert_eq!(client.ask(&get("/plain")), End::Answered(200, b"plain".to_vec()));
+            answers += 1;
+        }
+        answers
+    };
+    let answers: Vec<u64> = thread::scope(|scope| {
+        let busy: Vec<_> = clients.into_iter().map(|client| scope.spawn(move || ask(client))).collect();
+        busy.into_iter().map(|each| each.join().expect("each is answered")).collect()
+    });
+    let injected = process.injected(Call::Thread);
+    assert!(injected > MORE, "no thread was refused");
+    // Each may ask before the first is refused, and then nobody for 10 ms.
+    let most = (begin.elapsed().as_millis() / 10 + 2) * u128::from(MORE + 2);
+    assert!(u128::from(injected) <= most, "{injected} threads were asked for, {most} at most");
+    let sum: u64 = answers.iter().sum();
+    let squares: u64 = answers.iter().map(|count| count * count).sum();
+    assert_eq!(sum, TICKETS);
+    let index = (sum * sum) as f64 / (BUSY as f64 * squares as f64);
+    assert!(index >= 0.9, "Jain index {index:.3}: {answers:?}");
+    process.calm();
+    let toured = tours(process.address, 4);
+    process.stop();
+    Outcome::Held(format!("{injected} asked for, Jain {index:.3} over {sum} answers; then {toured} answered"))
 }
 
 /// On threaded another thread has to read what a plain function waits for in a way of its own: one is asked for

@@ -11,7 +11,7 @@ use mio::{
 };
 
 use super::token;
-use crate::{AcceptFailure, Acceptance};
+use crate::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX};
 
 /// Accepts, failed ones included, before the connections get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -31,6 +31,8 @@ struct Listening {
     listener: TcpListener,
     /// Whether something may be queued.
     ready: bool,
+    /// Accepts since it is to be closed.
+    last_accepts: usize,
 }
 
 impl Acceptor {
@@ -43,7 +45,7 @@ impl Acceptor {
         for (index, listener) in listeners.into_iter().enumerate() {
             let mut listener = TcpListener::from_std(listener);
             registry.register(&mut listener, token::listener(index), Interest::READABLE)?;
-            registered.push(Some(Listening { listener, ready: false }));
+            registered.push(Some(Listening { listener, ready: false, last_accepts: 0 }));
         }
         Ok(Self {
             listeners: registered,
@@ -61,8 +63,8 @@ impl Acceptor {
         }
     }
 
-    /// From now on a listener is closed once nothing is queued at it. The connection limit no longer
-    /// holds: what is queued is bounded by the backlog, and would be reset.
+    /// From now on a listener is closed once nothing is queued at it, or as much was taken as can have been queued.
+    /// The connection limit no longer holds: what is queued is bounded by the backlog, and would be reset.
     pub fn close_when_empty(&mut self) {
         self.closing = true;
         for listening in self.listeners.iter_mut().flatten() {
@@ -87,11 +89,18 @@ impl Acceptor {
         for index in 0..self.listeners.len() {
             let mut accepts = 0;
             while accepts < ACCEPTS_PER_TURN && self.paused_until.is_none() {
-                let Some(Listening { listener, ready: true }) = &self.listeners[index] else { break };
+                let Some(Listening { listener, ready: true, last_accepts }) = &mut self.listeners[index]
+                else {
+                    break;
+                };
                 self.held = !self.closing && !room();
                 if self.held {
                     return;
                 }
+                if self.closing {
+                    *last_accepts += 1;
+                }
+                let is_last = *last_accepts == LAST_ACCEPTS_MAX;
                 accepts += 1;
                 match listener.accept() {
                     Ok((stream, peer)) => {
@@ -99,6 +108,9 @@ impl Acceptor {
                         take(stream, peer);
                     }
                     Err(error) => self.failed(index, &error),
+                }
+                if is_last {
+                    self.listeners[index] = None;
                 }
             }
         }
@@ -121,5 +133,46 @@ impl Acceptor {
     /// Whether every listener is closed, and every socket handed out.
     pub fn is_over(&self) -> bool {
         self.listeners.iter().all(Option::is_none)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream as Client;
+
+    use mio::Poll;
+
+    use super::*;
+
+    fn acceptor() -> (Acceptor, SocketAddr) {
+        let poll = Poll::new().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        (Acceptor::new(vec![listener], poll.registry()).unwrap(), address)
+    }
+
+    #[test]
+    fn a_stop_takes_what_is_queued_and_closes_the_listener() {
+        let (mut acceptor, address) = acceptor();
+        let queued: Vec<_> = (0..3).map(|_| Client::connect(address).unwrap()).collect();
+        acceptor.close_when_empty();
+        let mut accepted = 0;
+        acceptor.turn(|| false, |_, _| accepted += 1);
+        assert_eq!((accepted, acceptor.is_over()), (queued.len(), true));
+    }
+
+    #[test]
+    fn a_flood_does_not_put_the_end_of_a_stop_off() {
+        let (mut acceptor, address) = acceptor();
+        acceptor.close_when_empty();
+        let mut accepted = 0;
+        // One more than a turn takes, so that the queue is never found empty.
+        drop(Client::connect(address).unwrap());
+        while !acceptor.is_over() && accepted <= LAST_ACCEPTS_MAX {
+            (0..ACCEPTS_PER_TURN).for_each(|_| drop(Client::connect(address).unwrap()));
+            acceptor.turn(|| false, |_, _| accepted += 1);
+        }
+        assert_eq!((accepted, acceptor.is_over()), (LAST_ACCEPTS_MAX, true));
     }
 }

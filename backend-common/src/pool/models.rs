@@ -270,6 +270,46 @@ fn one_thread_too_few_loses_nothing() {
     });
 }
 
+/// Whoever holds a thread can tell by the ceiling that others wait for it, in whichever order the starts fail.
+#[test]
+fn what_waits_for_no_thread_of_its_own_is_seen_by_the_ceiling() {
+    for refused in [1, 2] {
+        model_within(2, move || {
+            let probe = Probe::new(3);
+            assert!(probe.push(1));
+            thread::refuse(refused);
+            let other = probe.clone();
+            let pusher = thread::spawn(move || assert!(other.push(1)));
+            assert!(probe.push(1));
+            pusher.join().unwrap();
+            {
+                let state = probe.pool.0.lock();
+                let is_enough = state.queue.len() + state.busy <= state.threads;
+                assert!(is_enough || probe.pool.ceiling() <= state.threads, "nobody is to let go");
+            }
+            probe.wait_for(3);
+            probe.close();
+            probe.assert_none_is_lost(3);
+        });
+    }
+}
+
+#[test]
+fn the_ceiling_is_lifted_once_there_is_a_thread_for_everybody() {
+    model(|| {
+        thread::refuse(1);
+        let probe = Probe::new(2);
+        assert_eq!(probe.pool.ceiling(), 2);
+        assert!(!probe.push(1));
+        assert_eq!(probe.pool.ceiling(), 0);
+        assert!(probe.push(1));
+        probe.wait_for(1);
+        assert_eq!(probe.pool.ceiling(), 2);
+        probe.close();
+        probe.assert_none_is_lost(2);
+    });
+}
+
 #[test]
 fn an_item_is_run_or_taken_back() {
     model(|| {

@@ -27,13 +27,14 @@ use crate::{parking::Parking, watching::Watching};
 
 /// In place of the pool, which has models of its own: each item gets a thread at once.
 pub(crate) struct Pool<T> {
+    ceiling: usize,
     run: fn(T),
     closed: Mutex<bool>,
 }
 
 impl<T: Send + 'static> Pool<T> {
-    pub(crate) fn within(_: &'static str, _: usize, _: impl Fn(&mut dyn FnMut()), run: fn(T)) -> Self {
-        Self { run, closed: Mutex::new(false) }
+    pub(crate) fn within(_: &'static str, ceiling: usize, _: impl Fn(&mut dyn FnMut()), run: fn(T)) -> Self {
+        Self { ceiling, run, closed: Mutex::new(false) }
     }
 
     pub(crate) fn keeping_one(self) -> Self {
@@ -59,6 +60,10 @@ impl<T: Send + 'static> Pool<T> {
 
     pub(crate) fn threads(&self) -> usize {
         0
+    }
+
+    pub(crate) fn ceiling(&self) -> usize {
+        self.ceiling
     }
 
     pub(crate) fn take_since(&self, _: Instant, _: impl Fn(&T) -> bool) -> Vec<T> {

@@ -79,27 +79,69 @@ fn send_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
 }
 
 impl Refused {
-    /// Discards what the client sends, to its end or within bounds.
+    /// Discards what the client sends, to its end or within bounds, a turn at a time: the poller has others to see to,
+    /// now more than ever.
     pub(crate) fn read(mut self) {
         let mut discarded = [0; 16 << 10];
-        loop {
-            match self.transport.stream().read(&mut discarded) {
-                Ok(count) if count > 0 && self.rest > count as u64 => self.rest -= count as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < self.deadline => {
-                    let shared = self.transport.shared().clone();
-                    let (socket, deadline) = (self.transport.stream().as_raw_fd(), self.deadline);
-                    drop(shared.parking.park(
-                        Parked::Refused(self),
-                        socket,
-                        Interest::READABLE,
-                        Some(deadline),
-                    ));
-                    return;
+        let mut turn = self.transport.shared().limits.turn_bytes_max;
+        while turn > 0 {
+            let room = turn.min(discarded.len());
+            match self.transport.stream().read(&mut discarded[..room]) {
+                Ok(count) if count > 0 && self.rest > count as u64 => {
+                    self.rest -= count as u64;
+                    turn -= count;
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // The end, an error, or too much: the connection is closed.
                 _ => return,
             }
         }
+        if Instant::now() < self.deadline {
+            self.park();
+        }
+    }
+
+    /// Leaves it to the poller until there is more, which may be at once.
+    fn park(self) {
+        let shared = self.transport.shared().clone();
+        let (socket, deadline) = (self.transport.stream().as_raw_fd(), self.deadline);
+        // What comes back is closed: the server is cut, or the system has no room for it.
+        drop(shared.parking.park(Parked::Refused(self), socket, Interest::READABLE, Some(deadline)));
+    }
+}
+
+#[cfg(all(test, not(trijet_loom)))]
+mod tests {
+    use std::io::Write;
+
+    use trijet_core::{Limits, Router};
+
+    use super::*;
+    use crate::alone::{connect, shared};
+
+    #[test]
+    fn a_refused_connection_is_read_a_turn_at_a_time() {
+        const TURN: usize = 20_000;
+        const SENT: usize = 50_000;
+        let shared = shared(Router::new(), Limits { turn_bytes_max: TURN, ..Limits::default() });
+        let (mut client, transport) = connect(&shared);
+        client.write_all(&[b'x'; SENT]).unwrap();
+        let start = Instant::now();
+        while transport.stream().peek(&mut [0; SENT]).unwrap() < SENT {
+            assert!(start.elapsed().as_secs() < 20, "not all has arrived");
+        }
+        let whole = shared.limits.linger_bytes_max;
+        refuse(transport);
+        let mut rests = Vec::new();
+        while rests.last() != Some(&(whole - SENT as u64)) {
+            let due = after(Instant::now(), shared.limits.linger_timeout);
+            let parked = shared.parking.take_due(due).pop();
+            let Some(Parked::Refused(refused)) = parked else { panic!("it is gone after {rests:?}") };
+            rests.push(refused.rest);
+            // As the poller does, once it has seen to the others.
+            refused.read();
+        }
+        assert_eq!(rests, [TURN, 2 * TURN, SENT].map(|read| whole - read as u64));
     }
 }
