@@ -30,14 +30,18 @@ struct Shared<T> {
     /// How many threads there can be, as far as is known. Written under the lock of `state`.
     ceiling: AtomicUsize,
     waiting: AtomicUsize,
+    /// As in the state, for who has only to look.
+    lacking: AtomicUsize,
     state: Mutex<State<T>>,
     changed: Condvar,
 }
 
 struct State<T> {
     queue: VecDeque<(Instant, T)>,
-    /// Those that are being started count too.
+    /// Those that are being started count too, and those that are to be.
     threads: usize,
+    /// Of these, those that nobody has begun to start.
+    lacking: usize,
     busy: usize,
     need: Need,
     closed: bool,
@@ -101,9 +105,11 @@ impl<T: Send + 'static> Pool<T> {
             threads_max,
             ceiling: AtomicUsize::new(threads_max),
             waiting: AtomicUsize::new(0),
+            lacking: AtomicUsize::new(0),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 threads: 0,
+                lacking: 0,
                 busy: 0,
                 need: Need { since: Instant::now(), most: 0, surplus: 0 },
                 closed: false,
@@ -146,6 +152,17 @@ impl<T: Send + 'static> Pool<T> {
     /// Gives back what is not to be run: the item, where the queue is full or the pool closed; or all that wait,
     /// which may be others' too, where there is no thread and none can be started.
     pub fn push(&self, item: T, queue_max: usize) -> Result<(), Vec<T>> {
+        self.offer(item, queue_max)?;
+        self.start_lacking()
+    }
+
+    /// As [`push`](Self::push), but the thread that may be needed for it is left to be started by
+    /// [`start_lacking`](Self::start_lacking), which the caller makes sure of. For one that has many items to queue:
+    /// to start a thread takes far longer, and others can do it.
+    ///
+    /// # Errors
+    /// Gives back the item, where the queue is full or the pool closed.
+    pub fn offer(&self, item: T, queue_max: usize) -> Result<(), Vec<T>> {
         let mut state = self.0.lock();
         let taken = state.queue.len() + state.busy;
         if state.closed || taken >= queue_max.saturating_add(self.0.threads_max) {
@@ -165,8 +182,28 @@ impl<T: Send + 'static> Pool<T> {
             return Ok(());
         }
         state.threads += 1;
-        drop(state);
-        self.start().or_else(|error| self.0.fail(&error))
+        state.lacking += 1;
+        self.0.lacking.store(state.lacking, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Starts the threads that [`offer`](Self::offer) has left to be started, if somebody else has not.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push), where none can be started.
+    pub fn start_lacking(&self) -> Result<(), Vec<T>> {
+        while self.0.lacking.load(Ordering::Relaxed) > 0 {
+            {
+                let mut state = self.0.lock();
+                if state.lacking == 0 {
+                    break;
+                }
+                state.lacking -= 1;
+                self.0.lacking.store(state.lacking, Ordering::Relaxed);
+            }
+            self.start().or_else(|error| self.0.fail(&error))?;
+        }
+        Ok(())
     }
 
     /// As [`push`](Self::push), but those in the queue that are not `is_waiting` any more, and only take up room, give
@@ -207,6 +244,8 @@ impl<T: Send + 'static> Pool<T> {
         let queue = {
             let mut state = self.0.lock();
             state.closed = true;
+            state.threads -= std::mem::take(&mut state.lacking);
+            self.0.lacking.store(0, Ordering::Relaxed);
             std::mem::take(&mut state.queue)
         };
         self.0.changed.notify_all();

@@ -82,6 +82,7 @@ impl Poller {
                 polled => polled,
             };
             events.iter().for_each(|event| self.on_event(event));
+            self.shared.start_lacking();
             if let Err(error) = polled.and_then(|()| self.watcher.turn(&self.shared.watching)) {
                 log::error!("the poller has failed, and the server stops: {error}");
                 self.end();
@@ -128,7 +129,7 @@ impl Poller {
             Source::Listener(index) => self.acceptor.on_event(index),
             Source::Connection(key) => {
                 if let Some(parked) = self.shared.parking.take(key) {
-                    Runnable::resume(parked);
+                    Runnable::offer(parked);
                 }
             }
             Source::Socket(key) => self.reactor.on_event(key, event),

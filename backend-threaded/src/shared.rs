@@ -116,6 +116,14 @@ impl Shared {
         self.count.load(Ordering::Relaxed) > self.pool.ceiling()
     }
 
+    /// Starts the threads that what the poller has queued still lacks. Busy threads do that too, between two turns: among
+    /// some hundred of them the poller alone has too small a share of the processor, and those that wait would starve.
+    pub(crate) fn start_lacking(&self) {
+        if let Err(back) = self.pool.start_lacking() {
+            back.into_iter().for_each(Runnable::refuse);
+        }
+    }
+
     /// Whether the server has cut its connections: nothing more is read or written.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)

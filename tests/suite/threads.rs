@@ -326,7 +326,8 @@ type Served = Arc<Mutex<Vec<usize>>>;
 
 /// How often each was served since all have begun, once that is often enough to tell.
 fn shares_after_all_began(served: &[usize]) -> Option<Vec<f64>> {
-    const ENOUGH: usize = 200 * BUSY;
+    // Well beyond what a thread serves while another one is not scheduled.
+    const ENOUGH: usize = 1000 * BUSY;
     let begin = (0..BUSY).map(|id| served.iter().position(|&other| other == id)).max()??;
     if (0..BUSY).any(|id| !served.contains(&id)) || served.len() < begin + ENOUGH {
         return None;

@@ -99,6 +99,22 @@ impl Runnable {
         }
     }
 
+    /// Queues what was parked; who calls it sees to the threads that this lacks (`Shared::start_lacking`).
+    pub(crate) fn offer(parked: Parked) {
+        let (shared, runnable) = match parked {
+            Parked::Idle(transport) => (transport.shared().clone(), Self::Start(transport)),
+            Parked::Waiting(task) if !task.waker.has_job() => (task.shared.clone(), Self::Resume(task)),
+            other => return Self::resume(other),
+        };
+        let queue_max = match runnable {
+            Self::Start(_) if !shared.life.is_stopping() => shared.limits.blocking_queue_max,
+            _ => usize::MAX,
+        };
+        if let Err(back) = shared.pool.offer(runnable, queue_max) {
+            back.into_iter().for_each(Self::refuse);
+        }
+    }
+
     /// Queues a connection that has something to say, or refuses it where too many wait already.
     pub(crate) fn start(transport: ThreadedTransport) {
         let shared = transport.shared().clone();
@@ -314,6 +330,7 @@ fn work(waker: &Arc<TaskWaker>, shared: &Arc<Shared>, job: Job) -> Option<Task> 
 /// What comes after the driver: the next request at once, a place with the poller, or the end.
 fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
     let (transport, deadline) = rest(outcome)?;
+    transport.shared().start_lacking();
     let has_waited = current::with(|current| current.ticked);
     if has_waited || transport.shared().is_crowded() {
         park_idle(transport, deadline);
