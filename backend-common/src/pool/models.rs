@@ -92,6 +92,23 @@ impl Probe {
     }
 }
 
+/// Whoever comes first starts the thread that was left to be started, and nobody starts another.
+#[test]
+fn who_offers_and_who_helps_start_a_thread_between_them() {
+    model(|| {
+        let probe = Probe::new(2);
+        assert!(probe.pool.offer(Item(probe.counts.clone()), 1).is_ok());
+        let other = probe.clone();
+        let helper = thread::spawn(move || assert!(other.pool.start_lacking().is_ok()));
+        assert!(probe.pool.start_lacking().is_ok());
+        helper.join().unwrap();
+        assert_eq!((probe.pool.threads(), probe.pool.0.lock().lacking), (1, 0));
+        probe.wait_for(1);
+        probe.close();
+        probe.assert_none_is_lost(1);
+    });
+}
+
 /// The second push meets a thread that runs the first item, looks for the next one, or waits.
 #[test]
 fn a_push_is_not_missed_by_a_thread_that_goes_idle() {

@@ -50,6 +50,15 @@ impl<T: Send + 'static> Pool<T> {
         Ok(())
     }
 
+    /// Whose thread is started at once too.
+    pub(crate) fn offer(&self, item: T, queue_max: usize) -> Result<(), Vec<T>> {
+        self.push(item, queue_max)
+    }
+
+    pub(crate) fn start_lacking(&self) -> Result<(), Vec<T>> {
+        Ok(())
+    }
+
     pub(crate) fn close(&self) {
         *self.closed.lock().unwrap() = true;
     }
@@ -177,7 +186,7 @@ impl Bench {
             });
             Poll::Pending
         });
-        Task { drive: Box::pin(drive), waker: self.waker.clone(), shared: self.shared.clone() }
+        Task { drive: Driving::by(drive), waker: self.waker.clone(), shared: self.shared.clone() }
     }
 
     /// Gives the future its time, as a thread of the pool does.
