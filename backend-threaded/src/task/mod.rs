@@ -65,9 +65,9 @@ impl Work {
 
     /// Queues it for a request thread, or has it answered as one that no thread was free for.
     fn queue(self) {
-        let (shared, queue_max) = (self.shared.clone(), self.shared.limits.blocking_queue_max);
+        let shared = self.shared.clone();
         self.waker.begin_job();
-        Runnable::Work(self).push(&shared, queue_max);
+        Runnable::Work(self).push(&shared);
         // It looks after those that wait, from now on.
         shared.wake_poller();
     }
@@ -106,10 +106,7 @@ impl Runnable {
             Parked::Waiting(task) if !task.waker.has_job() => (task.shared.clone(), Self::Resume(task)),
             other => return Self::resume(other),
         };
-        let queue_max = match runnable {
-            Self::Start(_) if !shared.life.is_stopping() => shared.limits.blocking_queue_max,
-            _ => usize::MAX,
-        };
+        let queue_max = runnable.queue_max(&shared);
         if let Err(back) = shared.pool.offer(runnable, queue_max) {
             back.into_iter().for_each(Self::refuse);
         }
@@ -118,9 +115,17 @@ impl Runnable {
     /// Queues a connection that has something to say, or refuses it where too many wait already.
     pub(crate) fn start(transport: ThreadedTransport) {
         let shared = transport.shared().clone();
-        // A stop looks once more at all that are idle: that is no load to be refused.
-        let queue_max = if shared.life.is_stopping() { usize::MAX } else { shared.limits.blocking_queue_max };
-        Self::Start(transport).push(&shared, queue_max);
+        Self::Start(transport).push(&shared);
+    }
+
+    /// How many may wait for a thread before this is refused. What is within a request was let in already, so that the
+    /// limit is not for it; and a stop looks once more at all that are idle, which is no load to be refused.
+    fn queue_max(&self, shared: &Shared) -> usize {
+        match self {
+            Self::Resume(_) => usize::MAX,
+            Self::Start(_) if shared.life.is_stopping() => usize::MAX,
+            Self::Start(_) | Self::Work(_) => shared.limits.blocking_queue_max,
+        }
     }
 
     /// Queues a connection within a request. It was let in already, so the queue's limit is not for it. While a
@@ -131,11 +136,12 @@ impl Runnable {
             return task.waker.clone().help(task);
         }
         let shared = task.shared.clone();
-        Self::Resume(task).push(&shared, usize::MAX);
+        Self::Resume(task).push(&shared);
     }
 
     /// Queues it, and refuses what comes back.
-    fn push(self, shared: &Shared, queue_max: usize) {
+    fn push(self, shared: &Shared) {
+        let queue_max = self.queue_max(shared);
         if let Err(back) = shared.pool.push(self, queue_max) {
             back.into_iter().for_each(Self::refuse);
         }

@@ -296,7 +296,7 @@ impl<T: Transport> Driver<T> {
         .await;
     }
 
-    /// The first read of a request. Without data the connection is idle, and the driver goes away.
+    /// The first read of a request. Without data the connection is idle, and the driver leaves it.
     fn read_first(&mut self, is_stopping: bool) -> Filled {
         // The backend watches an idle connection by itself: no waker is needed.
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
