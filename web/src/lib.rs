@@ -1,0 +1,5 @@
+//! What web applications on `trijet` use beside routes and handlers. Each part is a feature of its own, and costs
+//! nothing where it is not enabled.
+//!
+//! It is written on the public interface of `trijet-core` alone, as any other package could be: no part knows a
+//! backend, and none blocks an event loop. Applications depend on the facade, `trijet`, and not on this crate.
