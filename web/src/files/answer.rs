@@ -1,6 +1,6 @@
 //! One request, one answer: which file, which form of it, whether it has to be sent, and how much of it.
 
-use std::{fs::File, fs::Metadata, io, path::PathBuf, time::SystemTime};
+use std::{fs::File, fs::Metadata, io, path::Path, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
@@ -97,7 +97,7 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
             response
         }
         Err(Missing::NotFound) => not_found(settings),
-        Err(Missing::Fault(fault)) => failed(&fault),
+        Err(Missing::Fault(fault)) => failed(asked, &fault),
         Err(Missing::Answered(response)) => *response,
     }
 }
@@ -134,7 +134,7 @@ fn find(settings: &Settings, asked: &Asked<'_>, wanted: &Wanted) -> Result<Found
     }
 }
 
-fn one_file(settings: &Settings, asked: &Asked<'_>, path: &PathBuf) -> Result<Found, Missing> {
+fn one_file(settings: &Settings, asked: &Asked<'_>, path: &Path) -> Result<Found, Missing> {
     let Opened::File(file, metadata) = open::open(path)? else { return Err(Missing::NotFound) };
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let beside = |name: &str| open::open(&path.with_file_name(name));
@@ -299,7 +299,7 @@ fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
             }
         },
     };
-    send(asked.method, status, headers, file, parts)
+    send(asked, status, headers, file, parts)
 }
 
 /// RFC 9110 §14.2 with §5.3: a field that stands there twice is no list of ranges.
@@ -325,20 +325,19 @@ fn put_content_range(headers: &mut HeaderMap, value: String) {
 }
 
 fn send(
-    method: &Method,
+    asked: &Asked<'_>,
     status: StatusCode,
     mut headers: HeaderMap,
     file: File,
     parts: Vec<Part>,
 ) -> Response {
-    // Also for a body whose length does not show before it has been read.
+    // Also for a body whose length does not show before it has been read, and for HEAD (RFC 9110 §9.3.2).
     headers.insert(CONTENT_LENGTH, HeaderValue::from(send::length(&parts)));
-    // RFC 9110 §9.3.2.
-    let body = if *method == Method::HEAD { Ok(send::announced()) } else { send::body(file, parts) };
+    let body = if *asked.method == Method::HEAD { Ok(Body::empty()) } else { send::body(file, parts) };
     match body {
         Ok(body) => respond(status, headers, body),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => failed(&Fault::Busy(error)),
-        Err(error) => failed(&Fault::Failed(error)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => failed(asked, &Fault::Busy(error)),
+        Err(error) => failed(asked, &Fault::Failed(error)),
     }
 }
 
@@ -366,17 +365,19 @@ fn not_found(settings: &Settings) -> Response {
     response
 }
 
-fn failed(fault: &Fault) -> Response {
+fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
+    // Of a target there is nothing in the log but what may stand in a path: visible ASCII.
+    let path = asked.target.map_or("", Uri::path);
     match fault {
         Fault::NotFound => (StatusCode::NOT_FOUND, "There is nothing at this path.").into_response(),
         Fault::Busy(error) => {
-            log::warn!("a file could not be sent now: {error}");
+            log::warn!("a file could not be sent now: {path}: {error}");
             let headers = [(RETRY_AFTER, "1")];
             (StatusCode::SERVICE_UNAVAILABLE, headers, "The file cannot be sent now: try again.")
                 .into_response()
         }
         Fault::Failed(error) => {
-            log::error!("a file could not be sent: {error}");
+            log::error!("a file could not be sent: {path}: {error}");
             (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.").into_response()
         }
     }

@@ -105,7 +105,7 @@ fn is_drive(name: &str) -> bool {
 fn is_device(name: &str) -> bool {
     let stem = name.split(['.', ':']).next().unwrap_or_default().trim_end_matches(' ');
     let is = |device: &&str| stem.eq_ignore_ascii_case(device);
-    if ["con", "prn", "aux", "nul", "conin$", "conout$"].iter().any(|device| is(&device)) {
+    if ["con", "prn", "aux", "nul", "conin$", "conout$"].iter().any(is) {
         return true;
     }
     // Also with the digits ¹, ² and ³.
@@ -199,5 +199,32 @@ mod tests {
         assert_eq!(decoded("a/../b", DotFiles::NotFound), Err(DOTS));
         assert_eq!(decoded("a\\b", DotFiles::NotFound), Err(BACKSLASH));
         assert_eq!(decoded("/etc/passwd", DotFiles::NotFound), Err(Refused::NotFound));
+    }
+
+    /// Of whatever bytes: what is let through is made of names.
+    #[test]
+    fn no_segment_is_anything_but_a_name() {
+        const PARTS: [&str; 16] = [
+            "a", ".", "..", "/", "%2e", "%2f", "%5c", "\\", "%00", "%", "%c0%ae", "%25", "2e", "C:", "é",
+            "%ff",
+        ];
+        let mut seed = 1_u64;
+        let mut passed = 0;
+        for _ in 0..200_000 {
+            let mut path = String::new();
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let mut rest = seed >> 20;
+            for _ in 0..rest % 8 {
+                path += PARTS[(rest >> 3) as usize % 16];
+                rest >>= 5;
+            }
+            let Ok(Relative { name, .. }) = raw(&path, DotFiles::Served) else { continue };
+            passed += 1;
+            let is_name = |segment: &str| {
+                !matches!(segment, "" | "." | "..") && !segment.contains(['\\', '\0']) && !is_drive(segment)
+            };
+            assert!(name.is_empty() || name.split('/').all(is_name), "{path:?}: {name:?}");
+        }
+        assert!(passed > 1000, "{passed}");
     }
 }

@@ -61,13 +61,6 @@ pub(super) fn body(file: File, parts: Vec<Part>) -> io::Result<Body> {
     Ok(whole.into())
 }
 
-/// A body that is announced and never read: for HEAD.
-pub(super) fn announced() -> Body {
-    Body::from_iter(std::iter::once_with(|| {
-        Err::<Bytes, _>(io::Error::other("the answer to HEAD has no content"))
-    }))
-}
-
 /// Parts of a file, piece by piece. Each piece is read where it may block.
 struct Pieces {
     file: File,
