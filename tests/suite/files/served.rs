@@ -143,6 +143,8 @@ fn other_methods(on: Backend) {
             let refused = client.response().with_status(405);
             assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
         }
+        // RFC 9110 §9.1.
+        client.send(request(path).replacen("GET", "BREW", 1)).response().with_status(501);
         client.send(request(path).replacen("GET", "OPTIONS", 1));
         let options = client.response().with_status(204);
         assert_eq!(options.header("allow"), Some("GET, HEAD, OPTIONS"), "{path}");
@@ -354,20 +356,21 @@ fn a_missing_root_is_told_at_start(_: Backend) {
     let error = app.build().unwrap_err();
     let faults: Vec<&str> = error.faults().collect();
     let root = site.root();
-    for expected in [
-        format!(
-            "GET /a/{{*path}}: the folder {} cannot be served: No such file or directory (os error 2)",
-            missing.display()
+    let missing = missing.display();
+    for (place, fault) in [
+        (
+            "GET /a/{*path}",
+            format!("the folder {missing} cannot be served: No such file or directory (os error 2)"),
         ),
-        format!(
-            "GET /b: the file {} cannot be served: No such file or directory (os error 2)",
-            missing.join("file").display()
+        (
+            "GET /b",
+            format!("the file {missing}/file cannot be served: No such file or directory (os error 2)"),
         ),
-        format!("GET /c/{{*path}}: {} is no folder", root.join("style.css").display()),
-        "the fallback of the app: the folder  cannot be served: No such file or directory (os error 2)"
-            .into(),
+        ("GET /c/{*path}", format!("{}/style.css is no folder", root.display())),
+        ("the fallback of the app", "the folder  cannot be served: No such file or directory".to_owned()),
     ] {
-        assert!(faults.contains(&expected.as_str()), "{expected}\n{faults:#?}");
+        let is_told = faults.iter().any(|told| told.starts_with(place) && told.contains(&fault));
+        assert!(is_told, "{place}: {fault}\n{faults:#?}");
     }
     assert_eq!(faults.len(), 4, "{faults:#?}");
 }

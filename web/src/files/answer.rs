@@ -10,7 +10,7 @@ use http::{
     },
 };
 use rustix::fd::OwnedFd;
-use trijet_core::{Body, Html, IntoResponse, Response};
+use trijet_core::{Body, Html, IntoResponse, Response, extract::Rejection};
 
 use super::{
     Disposition, Folders, Settings, SideFiles, Source, Unknown,
@@ -77,7 +77,7 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
         return refusal;
     }
     let found = match wanted {
-        Err(Refused::Malformed(reason)) => return (StatusCode::BAD_REQUEST, reason).into_response(),
+        Err(Refused::Malformed(reason)) => return refusal(StatusCode::BAD_REQUEST, reason),
         Err(Refused::NotFound) => return not_found(settings),
         Ok(wanted) => find(settings, asked, &wanted),
     };
@@ -109,10 +109,12 @@ fn other_method(method: &Method) -> Option<Response> {
         Method::GET | Method::HEAD => None,
         Method::OPTIONS => Some((StatusCode::NO_CONTENT, ALLOWED, ()).into_response()),
         // RFC 9110 §15.5.6.
-        _ => {
-            let text = "This path does not offer the method.";
-            Some((StatusCode::METHOD_NOT_ALLOWED, ALLOWED, text).into_response())
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::TRACE | Method::CONNECT => {
+            let refusal = refusal(StatusCode::METHOD_NOT_ALLOWED, "This path does not offer the method.");
+            Some((ALLOWED, refusal).into_response())
         }
+        // RFC 9110 §9.1: nobody knows it.
+        _ => Some((StatusCode::NOT_IMPLEMENTED, "This server does not know the method.").into_response()),
     }
 }
 
@@ -194,7 +196,7 @@ fn to_folder(target: &Uri) -> Response {
     let (path, query) = (target.path(), target.query());
     // `//host` would be another server (RFC 3986 §4.2).
     if path.starts_with("//") {
-        return StatusCode::NOT_FOUND.into_response();
+        return missing();
     }
     let mark = if query.is_some() { "?" } else { "" };
     match HeaderValue::try_from(format!("{path}/{mark}{}", query.unwrap_or_default())) {
@@ -203,7 +205,7 @@ fn to_folder(target: &Uri) -> Response {
             response.headers_mut().insert(LOCATION, location);
             response
         }
-        Err(_) => StatusCode::NOT_FOUND.into_response(),
+        Err(_) => missing(),
     }
 }
 
@@ -261,7 +263,7 @@ fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
     let ranges = match validators.judge(asked.method, asked.headers) {
         Verdict::Failed => {
             let text = "The file is not in the state that the request asks for.";
-            return (StatusCode::PRECONDITION_FAILED, text).into_response();
+            return refusal(StatusCode::PRECONDITION_FAILED, text);
         }
         // RFC 9110 §15.4.5: with what the whole answer would say of caching.
         Verdict::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
@@ -351,13 +353,22 @@ fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
 /// RFC 9110 §15.5.17.
 fn unsatisfiable(length: u64) -> Response {
     let text = "None of the ranges begins inside the file.";
-    let mut response = (StatusCode::RANGE_NOT_SATISFIABLE, text).into_response();
+    let mut response = refusal(StatusCode::RANGE_NOT_SATISFIABLE, text);
     put_content_range(response.headers_mut(), format!("bytes */{length}"));
     response
 }
 
+/// In the way of all that refuses, so that an app can word it in one place.
+fn refusal(status: StatusCode, text: &'static str) -> Response {
+    Rejection::new(status, text).into_response()
+}
+
+fn missing() -> Response {
+    refusal(StatusCode::NOT_FOUND, "There is nothing at this path.")
+}
+
 fn not_found(settings: &Settings) -> Response {
-    let mut response = (StatusCode::NOT_FOUND, "There is nothing at this path.").into_response();
+    let mut response = missing();
     if settings.unknown == Unknown::Index {
         // Another client would get the index.
         response.headers_mut().insert(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
@@ -369,7 +380,7 @@ fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
     // Of a target there is nothing in the log but what may stand in a path: visible ASCII.
     let path = asked.target.map_or("", Uri::path);
     match fault {
-        Fault::NotFound => (StatusCode::NOT_FOUND, "There is nothing at this path.").into_response(),
+        Fault::NotFound => missing(),
         Fault::Busy(error) => {
             log::warn!("a file could not be sent now: {path}: {error}");
             let headers = [(RETRY_AFTER, "1")];
@@ -379,6 +390,26 @@ fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
         Fault::Failed(error) => {
             log::error!("a file could not be sent: {path}: {error}");
             (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.").into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_stays_on_its_server() {
+        for (target, expected) in [
+            ("/a", Some("/a/")),
+            ("/a?b=c", Some("/a/?b=c")),
+            ("/a%20b", Some("/a%20b/")),
+            // Whatever the route that leads here.
+            ("//evil.example/a", None),
+        ] {
+            let response = to_folder(&Uri::from_static(target));
+            assert_eq!(response.headers().get(LOCATION).map(|value| value.to_str().unwrap()), expected);
+            assert_eq!(response.status(), if expected.is_some() { 307 } else { 404 }, "{target}");
         }
     }
 }

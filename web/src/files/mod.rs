@@ -137,7 +137,7 @@ enum Disposition {
 enum Mount {
     /// At what the route captured last.
     Captured,
-    /// At the root: the route of a nest's own prefix.
+    /// At the root: the prefix of a nest itself.
     Root,
 }
 
@@ -239,12 +239,9 @@ impl Files {
     /// let app = Router::new().nest("/assets", Files::dir("assets").listing().into_router());
     /// ```
     pub fn into_router(self) -> Router {
+        // A fallback answers for the prefix itself, with a slash and without: no pattern of a nest can name both.
         let root = Self { mount: Mount::Root, ..self.clone() };
-        Router::new()
-            .route("/", get(root.clone()))
-            .route("/{*path}", get(self))
-            // The prefix with a slash, which no pattern of a nest can name.
-            .fallback(root)
+        Router::new().route("/{*path}", get(self)).fallback(root)
     }
 
     /// The answer for a path that the app has found itself, under all the rules above: `path` is decoded, and

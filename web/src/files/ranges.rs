@@ -104,6 +104,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "one range is what is expected, not its numbers")]
 mod tests {
     use super::{Selection::*, *};
 
