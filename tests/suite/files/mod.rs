@@ -7,6 +7,7 @@ mod negotiated;
 mod paths;
 mod ranges;
 mod served;
+mod shortage;
 
 use std::{
     fs,
