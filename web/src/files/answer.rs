@@ -1,23 +1,23 @@
-//! One request, one answer: which file, which form of it, whether it has to be sent, and how much of it.
+//! One request, one answer: whether the file that was found has to be sent, how much of it, and what is said with it.
 
-use std::{fs::File, fs::Metadata, io, path::Path, time::SystemTime};
+use std::{fs::File, io, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
     header::{
         ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
-        CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RANGE, RETRY_AFTER, VARY,
+        CONTENT_RANGE, CONTENT_TYPE, RANGE, RETRY_AFTER, VARY,
     },
 };
-use rustix::fd::OwnedFd;
-use trijet_core::{Body, Html, IntoResponse, Response, extract::Rejection};
+use trijet_core::{Body, IntoResponse, Response, extract::Rejection};
 
 use super::{
-    Disposition, Folders, Settings, SideFiles, Source, Unknown,
+    Disposition, Settings, SideFiles, Unknown,
     conditions::{Ranges, Validators, Verdict},
-    encodings::{self, Coding},
-    listing, names,
-    open::{self, Fault, Opened, Root},
+    encodings::Coding,
+    find::{Found, Missing, Wanted, find},
+    names,
+    open::Fault,
     path::{Refused, Relative},
     ranges::{self, Selection},
     send::{self, Part},
@@ -36,39 +36,6 @@ pub(super) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(super) fn get(headers: &'a HeaderMap) -> Self {
         Self { method: &Method::GET, target: None, headers }
-    }
-}
-
-/// What is asked for.
-pub(super) enum Wanted {
-    Path(Relative),
-    /// The one that there is.
-    TheFile,
-}
-
-/// A file that was found.
-struct Found {
-    file: File,
-    metadata: Metadata,
-    /// Where it lies in the folder, or its own name.
-    path: String,
-    coding: Option<Coding>,
-}
-
-/// Why there is none.
-enum Missing {
-    NotFound,
-    Fault(Fault),
-    /// The answer is there already.
-    Answered(Box<Response>),
-}
-
-impl From<Fault> for Missing {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::NotFound => Self::NotFound,
-            other => Self::Fault(other),
-        }
     }
 }
 
@@ -118,97 +85,6 @@ fn other_method(method: &Method) -> Option<Response> {
     }
 }
 
-fn find(settings: &Settings, asked: &Asked<'_>, wanted: &Wanted) -> Result<Found, Missing> {
-    match (&settings.source, wanted) {
-        (Source::File(path), _) => one_file(settings, asked, path),
-        (Source::Folder(_), Wanted::TheFile) => Err(Missing::NotFound),
-        (Source::Folder(root), Wanted::Path(path)) => {
-            let root = Root::open(root)?;
-            match root.look_up(&path.name)? {
-                // A file is no folder.
-                Opened::File(..) if path.is_folder => Err(Missing::NotFound),
-                Opened::File(file, metadata) => {
-                    Ok(best_form(settings, asked, (file, metadata), &path.name, |name| root.look_up(name)))
-                }
-                Opened::Folder(folder) => in_folder(settings, asked, &root, &folder, path),
-            }
-        }
-    }
-}
-
-fn one_file(settings: &Settings, asked: &Asked<'_>, path: &Path) -> Result<Found, Missing> {
-    let Opened::File(file, metadata) = open::open(path)? else { return Err(Missing::NotFound) };
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let beside = |name: &str| open::open(&path.with_file_name(name));
-    Ok(best_form(settings, asked, (file, metadata), &name, beside))
-}
-
-/// The index of a folder, or what else it is answered with.
-fn in_folder(
-    settings: &Settings,
-    asked: &Asked<'_>,
-    root: &Root,
-    folder: &OwnedFd,
-    path: &Relative,
-) -> Result<Found, Missing> {
-    let index = settings.index.as_deref().map(|index| match path.name.as_str() {
-        "" => index.to_owned(),
-        folder => format!("{folder}/{index}"),
-    });
-    let index = match &index {
-        Some(name) => match root.look_up(name) {
-            Ok(Opened::File(file, metadata)) => Some(((file, metadata), name)),
-            Ok(Opened::Folder(_)) | Err(Fault::NotFound) => None,
-            Err(fault) => return Err(fault.into()),
-        },
-        None => None,
-    };
-    if index.is_none() && settings.folders == Folders::NotFound {
-        return Err(Missing::NotFound);
-    }
-    // Links in its page are relative: without the slash they would lead beside it.
-    if let (Some(target), false) = (asked.target, path.is_folder) {
-        return Err(Missing::Answered(Box::new(to_folder(target))));
-    }
-    match index {
-        Some((opened, name)) => Ok(best_form(settings, asked, opened, name, |name| root.look_up(name))),
-        None => {
-            let page = listing::page(root, folder, &path.name, settings.dots);
-            Err(match page {
-                Ok(page) => Missing::Answered(Box::new(list(page))),
-                Err(error) => Missing::Fault(Fault::Failed(error)),
-            })
-        }
-    }
-}
-
-fn list(page: String) -> Response {
-    let headers = [
-        (CACHE_CONTROL, "no-cache"),
-        // It has nothing but text and links, whatever the names are.
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'"),
-    ];
-    (headers, Html(page)).into_response()
-}
-
-/// To the same path with a slash. Not for ever: what is a folder today may be none tomorrow.
-fn to_folder(target: &Uri) -> Response {
-    let (path, query) = (target.path(), target.query());
-    // `//host` would be another server (RFC 3986 §4.2).
-    if path.starts_with("//") {
-        return missing();
-    }
-    let mark = if query.is_some() { "?" } else { "" };
-    match HeaderValue::try_from(format!("{path}/{mark}{}", query.unwrap_or_default())) {
-        Ok(location) => {
-            let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
-            response.headers_mut().insert(LOCATION, location);
-            response
-        }
-        Err(_) => missing(),
-    }
-}
-
 fn root_index(settings: &Settings, asked: &Asked<'_>) -> Result<Found, Missing> {
     let root = Wanted::Path(Relative { name: String::new(), is_folder: true });
     find(settings, asked, &root)
@@ -228,24 +104,6 @@ fn is_for_the_index(settings: &Settings, asked: &Asked<'_>) -> bool {
         let kind = range.split(|byte| *byte == b';').next().unwrap_or_default();
         kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
     })
-}
-
-/// The file, or what lies compressed beside it, where the client takes that.
-fn best_form(
-    settings: &Settings,
-    asked: &Asked<'_>,
-    (file, metadata): (File, Metadata),
-    path: &str,
-    look_up: impl Fn(&str) -> Result<Opened, Fault>,
-) -> Found {
-    if settings.side_files == SideFiles::Offered {
-        for coding in encodings::accepted(asked.headers) {
-            if let Ok(Opened::File(file, metadata)) = look_up(&format!("{path}{}", coding.suffix())) {
-                return Found { file, metadata, path: path.to_owned(), coding: Some(coding) };
-            }
-        }
-    }
-    Found { file, metadata, path: path.to_owned(), coding: None }
 }
 
 fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
@@ -363,7 +221,7 @@ fn refusal(status: StatusCode, text: &'static str) -> Response {
     Rejection::new(status, text).into_response()
 }
 
-fn missing() -> Response {
+pub(super) fn missing() -> Response {
     refusal(StatusCode::NOT_FOUND, "There is nothing at this path.")
 }
 
@@ -390,26 +248,6 @@ fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
         Fault::Failed(error) => {
             log::error!("a file could not be sent: {path}: {error}");
             (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.").into_response()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_redirect_stays_on_its_server() {
-        for (target, expected) in [
-            ("/a", Some("/a/")),
-            ("/a?b=c", Some("/a/?b=c")),
-            ("/a%20b", Some("/a%20b/")),
-            // Whatever the route that leads here.
-            ("//evil.example/a", None),
-        ] {
-            let response = to_folder(&Uri::from_static(target));
-            assert_eq!(response.headers().get(LOCATION).map(|value| value.to_str().unwrap()), expected);
-            assert_eq!(response.status(), if expected.is_some() { 307 } else { 404 }, "{target}");
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Static files: [`Files`], a handler that answers with the files of a folder, or with one file.
 //!
-//! What is where: `path` says which names a request may ask for, `open` opens them and nothing outside the root,
-//! `conditions`, `ranges` and `encodings` hold the rules of RFC 9110, `send` makes the body, `answer` puts it together.
+//! What is where: `path` says which names a request may ask for, `open` opens them and nothing outside the root, `find`
+//! says which of them is meant; `conditions`, `ranges` and `encodings` hold the rules of RFC 9110, `send` makes the body,
+//! `answer` puts it together.
 //! Nothing here may run on an event loop: all of it is called where a plain `fn` may block.
 
 mod answer;
 mod cache;
 mod conditions;
 mod encodings;
+mod find;
 mod listing;
 mod names;
 mod open;
@@ -21,8 +23,9 @@ use std::{
     sync::Arc,
 };
 
-use answer::{Asked, Wanted};
+use answer::Asked;
 pub use cache::Cache;
+use find::Wanted;
 use http::HeaderMap;
 use trijet_core::{
     Body, Handler, ReceivedHead, Response, Router, extract::Context, extract::Needs, get, respond::Answer,
