@@ -259,6 +259,7 @@ fn single_pages(on: Backend) {
         "accept: */*\r\n",
         "accept: image/avif,image/webp,*/*\r\n",
         "accept: application/json\r\n",
+        "accept: text/html;level=1;q=0.0, */*\r\n",
         "accept: text/html\r\nsec-fetch-mode: cors\r\n",
         "accept: text/html\r\nsec-fetch-mode: no-cors\r\n",
     ] {

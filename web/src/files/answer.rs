@@ -14,7 +14,7 @@ use trijet_core::{Body, IntoResponse, Response, extract::Rejection};
 use super::{
     Disposition, Settings, SideFiles, Unknown,
     conditions::{Ranges, Validators, Verdict},
-    encodings::Coding,
+    encodings::{self, Coding},
     find::{Found, Missing, Wanted, find},
     names,
     open::Fault,
@@ -101,8 +101,9 @@ fn is_for_the_index(settings: &Settings, asked: &Asked<'_>) -> bool {
     let mut accepted =
         asked.headers.get_all(ACCEPT).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     accepted.any(|range| {
-        let kind = range.split(|byte| *byte == b';').next().unwrap_or_default();
-        kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
+        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let is_page = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"));
+        is_page && parts.all(|parameter| encodings::weight(parameter) != Some(0))
     })
 }
 

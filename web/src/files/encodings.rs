@@ -92,7 +92,7 @@ impl Weights {
 }
 
 /// RFC 9110 §12.4.2: `q=`, and 0 to 1 with at most three decimals.
-fn weight(parameter: &[u8]) -> Option<u16> {
+pub(super) fn weight(parameter: &[u8]) -> Option<u16> {
     let value = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
     let (whole, decimals) = match value {
         [whole] => (whole, &b""[..]),
