@@ -58,7 +58,6 @@ pub trait Handler<M>: Clone + Send + Sync + 'static {
 
     /// As [`declare`](Self::declare), for what this very value needs: with [`Needs::fault`] it says what is missing.
     fn check(&self, needs: &mut Needs) {
-        _ = self;
         Self::declare(needs);
     }
 }
