@@ -24,6 +24,8 @@ pub use trijet_core::{
 };
 #[doc(no_inline)]
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
+#[cfg(feature = "static-files")]
+pub use trijet_web::files;
 pub use {bytes, http};
 
 /// The backends that are compiled in, to pin one in code.

@@ -21,7 +21,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
+    /// A refusal with this status and this text, a sentence in plain text. Put nothing of the request into it that
+    /// was not checked or escaped.
+    pub fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
         Self { status, text: text.into(), source: None }
     }
 
