@@ -12,6 +12,8 @@ use crate::Failure;
 
 const URL_BYTES_MAX: usize = 2048;
 const CODE_LENGTHS: std::ops::RangeInclusive<usize> = 3..=32;
+/// What has a route of its own.
+const RESERVED: [&str; 3] = ["api", "metrics", "static"];
 const NEW_CODE_LENGTH: usize = 7;
 const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -49,6 +51,9 @@ pub(crate) fn check_url(url: &str) -> Result<(), Failure> {
 /// Checks a code that the user chose.
 pub(crate) fn check_code(code: &str) -> Result<(), Failure> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if RESERVED.contains(&code) {
+        return Err(Failure::Taken);
+    }
     if CODE_LENGTHS.contains(&code.len()) && code.bytes().all(is_plain) {
         return Ok(());
     }
@@ -104,7 +109,7 @@ mod tests {
         let codes: std::collections::HashSet<String> = (0..1000).map(|_| new_code()).collect();
         assert_eq!(codes.len(), 1000);
         assert!(codes.iter().all(|code| check_code(code).is_ok()));
-        for code in ["", "ab", "a/b", "a b c", "äöü"] {
+        for code in ["", "ab", "a/b", "a b c", "äöü", "metrics"] {
             assert!(check_code(code).is_err(), "{code}");
         }
     }

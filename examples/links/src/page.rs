@@ -1,65 +1,162 @@
-//! The page, and the redirects that it is all for. What a user gave is escaped wherever it stands in HTML.
+//! The page, and the redirects that it is all for. A browser's session remembers whose links these are, and what has just
+//! been done. Templates escape what users gave wherever it stands.
 
-use std::fmt::Write;
+use minijinja::{Environment, Value, context};
+use serde::{Deserialize, Serialize};
+use trijet::{
+    Form, Html, IntoResponse, Path, Redirect, Response, State, StatusCode, respond, sessions::Session,
+};
 
-use serde::Deserialize;
-use trijet::{Form, Html, IntoResponse, Path, Redirect, Response, State};
-
-use crate::{Failure, store::Store};
+use crate::{
+    Failure,
+    link::{self, Link},
+    store::Store,
+};
 
 /// Links on the page.
 const SHOWN: u32 = 50;
+/// In a session: to whom the links belong that are made in this browser.
+const OWNER: &str = "owner";
+/// In a session: what the next page tells, once.
+const NEWS: &str = "news";
 
-#[derive(Deserialize)]
+/// The templates, which are part of the program.
+pub(crate) struct Pages(Environment<'static>);
+
+impl Pages {
+    pub(crate) fn new() -> Result<Self, minijinja::Error> {
+        let mut pages = Environment::new();
+        pages.add_template("base.html", include_str!("../templates/base.html"))?;
+        pages.add_template("index.html", include_str!("../templates/index.html"))?;
+        pages.add_template("error.html", include_str!("../templates/error.html"))?;
+        Ok(Self(pages))
+    }
+
+    fn render(&self, name: &str, values: Value) -> Result<Html<String>, Failure> {
+        Ok(Html(self.0.get_template(name)?.render(values)?))
+    }
+
+    /// A page for what no handler has worded: 404, 405, what extractors refuse, a panic. Plain text for who wants no page.
+    pub(crate) fn error(&self, failure: respond::Failure) -> Response {
+        if failure.preferred(&["text/plain", "text/html"]) != Some("text/html") {
+            return failure.into_response();
+        }
+        let values = context! { status => failure.status().to_string(), sentence => unescaped(failure.detail()) };
+        self.render("error.html", values).map_or_else(IntoResponse::into_response, IntoResponse::into_response)
+    }
+}
+
+/// Markup in the sentences of failures is escaped already; the template does it once more.
+fn unescaped(detail: &str) -> String {
+    detail.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+pub(crate) type SharedPages = std::sync::Arc<Pages>;
+
+#[derive(Default, Deserialize)]
 pub(crate) struct NewLink {
     url: String,
     #[serde(default)]
     code: String,
 }
 
-pub(crate) fn show(State(store): State<Store>) -> Result<impl IntoResponse, Failure> {
-    let mut page = String::from(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Links</title><h1>Links</h1>\
-         <form method=post action=\"/\"><input name=url type=url required placeholder=https://example.com/> \
-         <input name=code placeholder=code> <button>Shorten</button></form><ul>",
-    );
-    for link in store.newest(SHOWN)? {
-        let (code, url) = (escape(&link.code), escape(&link.url));
-        _ = write!(page, "<li><a href=\"/{code}\">{code}</a> {url}");
-    }
-    // Should something slip through, the browser still runs no script.
-    Ok(([("content-security-policy", "default-src 'none'; form-action 'self'")], Html(page)))
+#[derive(Deserialize, Serialize)]
+enum News {
+    Added(String),
+    Removed(String),
 }
 
-pub(crate) fn add(State(store): State<Store>, Form(link): Form<NewLink>) -> Result<Redirect, Failure> {
-    let code = Some(link.code).filter(|code| !code.is_empty());
-    store.add(&link.url, code)?;
+/// What the form shows: nothing, or what was sent and what is wrong with it.
+fn index(
+    store: &Store,
+    pages: &Pages,
+    session: &Session,
+    form: &NewLink,
+    error: Option<&str>,
+) -> Result<Html<String>, Failure> {
+    let links = match session.get::<String>(OWNER)? {
+        Some(owner) => store.newest_of(&owner, SHOWN)?,
+        None => Vec::new(),
+    };
+    let news = session.get::<News>(NEWS)?;
+    session.remove(NEWS);
+    let (added, removed) = match &news {
+        Some(News::Added(code)) => (Some(code), None),
+        Some(News::Removed(code)) => (None, Some(code)),
+        None => (None, None),
+    };
+    pages.render(
+        "index.html",
+        context! { links, added, removed, error, url => &form.url, code => &form.code },
+    )
+}
+
+pub(crate) fn show(
+    State(store): State<Store>,
+    State(pages): State<SharedPages>,
+    session: Session,
+) -> Result<Html<String>, Failure> {
+    index(&store, &pages, &session, &NewLink::default(), None)
+}
+
+/// Adds a link and shows the page anew, so that a reload sends nothing twice; or the form again, with what is wrong.
+pub(crate) fn add(
+    State(store): State<Store>,
+    State(pages): State<SharedPages>,
+    session: Session,
+    Form(form): Form<NewLink>,
+) -> Result<Response, Failure> {
+    let owner = match session.get::<String>(OWNER)? {
+        Some(owner) => owner,
+        None => {
+            let owner = link::new_code() + &link::new_code() + &link::new_code();
+            session.insert(OWNER, &owner)?;
+            owner
+        }
+    };
+    let code = Some(form.code.clone()).filter(|code| !code.is_empty());
+    match store.add(&form.url, code, Some(&owner)) {
+        Ok(Link { code, .. }) => {
+            session.insert(NEWS, &News::Added(code))?;
+            Ok(Redirect::to("/").into_response())
+        }
+        Err(failure @ (Failure::Invalid(_) | Failure::Taken)) => {
+            let page = index(&store, &pages, &session, &form, Some(failure.sentence()))?;
+            Ok((failure.status(), page).into_response())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Removes a link of one's own.
+pub(crate) fn remove(
+    State(store): State<Store>,
+    session: Session,
+    Path(code): Path<String>,
+) -> Result<Redirect, Failure> {
+    let owner = session.get::<String>(OWNER)?.ok_or(Failure::NotFound)?;
+    store.remove(&code, Some(&owner))?;
+    session.insert(NEWS, &News::Removed(code))?;
     Ok(Redirect::to("/"))
 }
 
 /// Leads to the link's URL, which was checked when it was stored. Temporary, since a link can be removed.
 pub(crate) fn follow(State(store): State<Store>, Path(code): Path<String>) -> Result<Response, Failure> {
-    Ok(Redirect::temporary(store.find(&code)?.url).into_response())
-}
-
-fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut safe, character| {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-        safe
-    })
+    let location = store.find(&code)?.url;
+    // No session is asked for: whoever follows a link is nobody here.
+    Ok((StatusCode::TEMPORARY_REDIRECT, [("location", location)]).into_response())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn markup_is_escaped() {
-        assert_eq!(super::escape("<a href='\"&\">"), "&lt;a href=&#39;&quot;&amp;&quot;&gt;");
+        let links = vec![Link { code: "a".into(), url: "http://h/?<b>'\"&".into() }];
+        let page = Pages::new().unwrap().render("index.html", context! { links, error => "<i>" });
+        let Ok(Html(page)) = page else { panic!("it is rendered") };
+        assert!(page.contains("&lt;b&gt;") && page.contains("&lt;i&gt;"), "{page}");
+        assert!(!page.contains("<b>") && !page.contains("<i>"), "{page}");
     }
 }

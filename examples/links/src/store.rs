@@ -37,26 +37,20 @@ impl Store {
         // Readers do not wait for the writer, and what is committed survives a crash of the machine.
         writer.pragma_update(None, "journal_mode", "wal")?;
         writer.pragma_update(None, "synchronous", "full")?;
-        writer.execute_batch(
-            "CREATE TABLE IF NOT EXISTS link (
-                 number INTEGER PRIMARY KEY,
-                 code TEXT NOT NULL UNIQUE,
-                 url TEXT NOT NULL
-             ) STRICT",
-        )?;
+        migrate(&writer)?;
         let shared = Shared { file: file.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() };
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Stores a link under `code`, or under a new one.
-    pub(crate) fn add(&self, url: &str, code: Option<String>) -> Result<Link, Failure> {
+    /// Stores a link under `code`, or under a new one; of a browser's session, or of nobody.
+    pub(crate) fn add(&self, url: &str, code: Option<String>, owner: Option<&str>) -> Result<Link, Failure> {
         link::check_url(url)?;
         if let Some(code) = code {
             link::check_code(&code)?;
-            return self.insert(&code, url);
+            return self.insert(&code, url, owner);
         }
         for _ in 0..TRIES {
-            match self.insert(&link::new_code(), url) {
+            match self.insert(&link::new_code(), url, owner) {
                 Err(Failure::Taken) => {}
                 stored => return stored,
             }
@@ -64,10 +58,12 @@ impl Store {
         Err(Failure::Taken)
     }
 
-    fn insert(&self, code: &str, url: &str) -> Result<Link, Failure> {
-        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let inserted =
-            writer.prepare_cached("INSERT INTO link (code, url) VALUES (?1, ?2)")?.execute((code, url));
+    fn insert(&self, code: &str, url: &str, owner: Option<&str>) -> Result<Link, Failure> {
+        let inserted = self.write(|writer| {
+            let mut insert =
+                writer.prepare_cached("INSERT INTO link (code, url, owner) VALUES (?1, ?2, ?3)")?;
+            insert.execute((code, url, owner))
+        });
         match inserted {
             Ok(_) => Ok(Link { code: code.to_owned(), url: url.to_owned() }),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -79,32 +75,53 @@ impl Store {
 
     /// The link with this code.
     pub(crate) fn find(&self, code: &str) -> Result<Link, Failure> {
-        self.read(|reader| {
+        let found = self.read(|reader| {
             let mut query = reader.prepare_cached("SELECT code, url FROM link WHERE code = ?1")?;
             query.query_row([code], to_link).optional()
-        })?
-        .ok_or(Failure::NotFound)
+        })?;
+        found.ok_or(Failure::NotFound)
     }
 
     /// The newest links, at most `limit`.
     pub(crate) fn newest(&self, limit: u32) -> Result<Vec<Link>, Failure> {
-        self.read(|reader| {
+        Ok(self.read(|reader| {
             let mut query =
                 reader.prepare_cached("SELECT code, url FROM link ORDER BY number DESC LIMIT ?1")?;
             query.query_map([limit], to_link)?.collect()
-        })
+        })?)
     }
 
-    /// Removes the link with this code.
-    pub(crate) fn remove(&self, code: &str) -> Result<(), Failure> {
-        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        match writer.prepare_cached("DELETE FROM link WHERE code = ?1")?.execute([code])? {
-            0 => Err(Failure::NotFound),
-            _ => Ok(()),
-        }
+    /// The newest links of this owner, at most `limit`.
+    pub(crate) fn newest_of(&self, owner: &str, limit: u32) -> Result<Vec<Link>, Failure> {
+        Ok(self.read(|reader| {
+            let mut query = reader.prepare_cached(
+                "SELECT code, url FROM link WHERE owner = ?1 ORDER BY number DESC LIMIT ?2",
+            )?;
+            query.query_map((owner, limit), to_link)?.collect()
+        })?)
     }
 
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+    /// Removes the link with this code; where an owner is given, only a link of theirs.
+    pub(crate) fn remove(&self, code: &str, owner: Option<&str>) -> Result<(), Failure> {
+        let removed = self.write(|writer| {
+            let mut delete =
+                writer.prepare_cached("DELETE FROM link WHERE code = ?1 AND (?2 IS NULL OR owner = ?2)")?;
+            delete.execute((code, owner))
+        })?;
+        if removed == 0 { Err(Failure::NotFound) } else { Ok(()) }
+    }
+
+    pub(crate) fn write<T>(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        change(&self.0.writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let reader = match idle {
             Some(reader) => reader,
@@ -117,6 +134,33 @@ impl Store {
         }
         Ok(result)
     }
+}
+
+/// Brings a database of any earlier version of this program, or a new one, to what this one reads.
+fn migrate(writer: &Connection) -> rusqlite::Result<()> {
+    const VERSION: &str = "user_version";
+    let version: u32 = writer.pragma_query_value(None, VERSION, |row| row.get(0))?;
+    if version < 1 {
+        writer.execute_batch(
+            "BEGIN;
+             CREATE TABLE IF NOT EXISTS link (
+                 number INTEGER PRIMARY KEY,
+                 code TEXT NOT NULL UNIQUE,
+                 url TEXT NOT NULL
+             ) STRICT;
+             ALTER TABLE link ADD COLUMN owner TEXT;
+             CREATE INDEX link_owner ON link (owner, number) WHERE owner IS NOT NULL;
+             CREATE TABLE session (
+                 id TEXT PRIMARY KEY,
+                 data BLOB NOT NULL,
+                 ends INTEGER NOT NULL
+             ) STRICT, WITHOUT ROWID;
+             CREATE INDEX session_ends ON session (ends);
+             PRAGMA user_version = 1;
+             COMMIT",
+        )?;
+    }
+    Ok(())
 }
 
 fn connect(file: &Path) -> rusqlite::Result<Connection> {
