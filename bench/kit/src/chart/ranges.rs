@@ -42,7 +42,9 @@ impl Ranges {
 
     pub(super) fn draw(&self, svg: &mut String, frame: Frame) {
         let rows = || self.groups.iter().flat_map(|group| &group.rows);
-        let names = rows().map(|row| width_of(&row.name)).fold(0.0, f64::max) + 14.0;
+        // What is bold is wider.
+        let width = |row: &Range| width_of(&row.name) * if row.is_marked { 1.12 } else { 1.0 };
+        let names = rows().map(width).fold(0.0, f64::max) + 14.0;
         let room = rows().map(|row| width_of(&row.words)).fold(0.0, f64::max) + 12.0;
         let inner = Frame {
             left: frame.left + names,
@@ -53,19 +55,25 @@ impl Ranges {
         let x = |value| inner.left + self.across.1.place(value) * inner.width;
         let bottom = inner.top + inner.height;
         for tick in self.across.1.ticks() {
-            line(svg, "grid", (x(tick), inner.top), (x(tick), bottom));
             text(svg, x(tick), bottom + 16.0, "middle", "", &short(tick));
         }
-        line(svg, "axis", (inner.left, inner.top), (inner.left, bottom));
         text(svg, inner.left + inner.width, bottom + 33.0, "end", "", &self.across.0);
         if let Some((value, name)) = &self.guide {
-            line(svg, "guide", (x(*value), inner.top - 4.0), (x(*value), bottom));
-            text(svg, x(*value), inner.top - 8.0, "middle", "", name);
+            text(svg, x(*value), inner.top - 2.0, "middle", "", name);
         }
         let mut middle = inner.top + STEP / 2.0;
         for group in &self.groups {
             text(svg, frame.left + 4.0, middle + 4.0, "start", "", &group.name);
             middle += STEP;
+            // The lines leave the names of the groups free.
+            let (top, end) = (middle - STEP / 2.0, middle + STEP * (group.rows.len() as f64 - 0.5));
+            for tick in self.across.1.ticks() {
+                line(svg, "grid", (x(tick), top), (x(tick), end));
+            }
+            line(svg, "axis", (inner.left, top), (inner.left, end));
+            if let Some((value, _)) = &self.guide {
+                line(svg, "guide", (x(*value), top), (x(*value), end));
+            }
             for row in &group.rows {
                 row.draw(svg, middle, inner.left, x);
                 middle += STEP;
