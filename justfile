@@ -44,7 +44,7 @@ load *NAMES:
 debate *WHAT:
     cargo run --release --manifest-path bench/Cargo.toml -p debate -- {{WHAT}}
 
-# What a request costs in instructions, allocations and system calls: cases, backends, `instructions`, `allocations` and `syscalls` choose, `--peer PROGRAM` measures another server; `--check` compares with the baseline, `--write` writes it
+# What a request costs in instructions, allocations and system calls: cases, backends, `instructions`, `allocations` and `syscalls` choose, `--peer PROGRAM` measures another server; `--check` compares with the baseline, `--write` writes it (then `just race page`)
 costs *WHAT:
     cargo run --release --manifest-path bench/Cargo.toml -p costs -- {{WHAT}}
 

@@ -73,7 +73,7 @@ fn run(mut plan: Plan) -> io::Result<bool> {
     failures.iter().for_each(|error| eprintln!("{error}"));
     if plan.purpose == Purpose::Write && failures.is_empty() {
         Baseline::new(Conditions::here(), &rows)?.write(&plan.baseline)?;
-        println!("{}", plan.baseline.display());
+        println!("{}; `just race page` brings docs/performance.md up to it", plan.baseline.display());
     }
     if let Some(file) = &plan.json {
         #[derive(Serialize)]

@@ -4,7 +4,6 @@
 //! A library only for `handover`, which measures something of its own and has its place on the same page.
 
 mod app;
-mod chart;
 mod claims;
 mod database;
 mod flow;

@@ -3,6 +3,7 @@
 //! end a process that it did not start.
 
 mod builds;
+mod costs;
 mod load;
 mod nginx;
 mod page;
@@ -11,6 +12,7 @@ mod results;
 mod scenarios;
 mod servers;
 mod stage;
+mod standing;
 mod statistics;
 mod versions;
 

@@ -1,5 +1,7 @@
 //! The counter-experiment, as it is told.
 
+use kit::chart::{Chart, Content, Panel};
+
 use super::{
     Page, STEPS, entry, last, last_ms, name,
     one::{staircase, tries},
@@ -7,10 +9,7 @@ use super::{
     two::who,
     words::{list, ms},
 };
-use crate::{
-    chart::{Chart, Content, Panel},
-    results::{Claim, Run},
-};
+use crate::results::{Claim, Run};
 
 pub(super) fn write(claim: &Claim, page: &mut Page) {
     page.title("The counter-experiment", "is it the `async` that helps?");

@@ -1,11 +1,12 @@
 //! Claim 5, as it is told.
 
+use kit::chart::{Chart, Content, Mark, Panel, Row, Rows, Scale};
+
 use super::{
     Page, colour, how_many, name, servers, servers_entries,
     words::{list, ms, set_ms},
 };
 use crate::{
-    chart::{Chart, Content, Mark, Panel, Row, Rows, Scale},
     job::Came,
     results::{Claim, Run},
 };

@@ -1,13 +1,12 @@
 //! Claim 4, as it is told.
 
+use kit::chart::{Chart, Content, Mark, Panel, Row, Rows, Scale};
+
 use super::{
     Page, colour, name, servers,
     words::{jain, list, thousands, times},
 };
-use crate::{
-    chart::{Chart, Content, Mark, Panel, Row, Rows, Scale},
-    results::{Claim, Run},
-};
+use crate::results::{Claim, Run};
 
 const OURS: [&str; 3] = ["threaded", "mio", "tokio"];
 

@@ -18,10 +18,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kit::machine::{self, Machine};
+use kit::{
+    chart::{Chart, Entry},
+    machine::{self, Machine},
+};
 
 use crate::{
-    chart::{Chart, Entry},
     claims,
     handover::Report,
     results::{Claim, Results, Run},

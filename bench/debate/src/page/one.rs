@@ -1,13 +1,12 @@
 //! Claim 1, as it is told.
 
+use kit::chart::{Chart, Content, Line, Lines, Panel, Scale};
+
 use super::{
     Page, STEPS, entry, how_many, last, last_ms, name, servers,
     words::{list, ms},
 };
-use crate::{
-    chart::{Chart, Content, Line, Lines, Panel, Scale},
-    results::{Claim, Run},
-};
+use crate::results::{Claim, Run};
 
 pub(super) fn write(claim: &Claim, page: &mut Page) {
     page.title("Claim 1", "while a thread waits, does everybody behind it wait too?");

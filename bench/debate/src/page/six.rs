@@ -1,14 +1,13 @@
 //! Claim 6, as it is told.
 
+use kit::chart::{Chart, Content, Mark, Panel, Row, Rows, Scale};
+
 use super::{
     Page, colour, how_many, name, servers, servers_entries,
     two::who,
     words::{ms, number, share},
 };
-use crate::{
-    chart::{Chart, Content, Mark, Panel, Row, Rows, Scale},
-    results::{Claim, Run},
-};
+use crate::results::{Claim, Run};
 
 pub(super) fn write(claim: &Claim, page: &mut Page) {
     page.title("Claim 6", "and if nobody waits?");

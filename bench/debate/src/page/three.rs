@@ -4,15 +4,14 @@
 mod answer;
 mod flights;
 
+use kit::chart::{Chart, Content, Line, Lines, Panel, Scale};
+
 use super::{
     GREY, Page, colour, how_many, name, servers, servers_entries,
     two::who,
     words::{list, ms, number, set_ms, share, thousands},
 };
-use crate::{
-    chart::{Chart, Content, Line, Lines, Panel, Scale},
-    results::{Claim, Run},
-};
+use crate::results::{Claim, Run};
 
 pub(super) fn write(claim: &Claim, page: &mut Page) {
     page.title("Claim 3", "where do threads bend?");

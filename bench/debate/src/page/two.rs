@@ -1,5 +1,7 @@
 //! Claim 2, as it is told.
 
+use kit::chart::{Chart, Content, Entry, Line, Lines, Panel, Scale};
+
 use super::{
     Page, colour, how_many, last, last_ms, name,
     one::tries,
@@ -7,7 +9,6 @@ use super::{
     words::{ms, set_ms, thousands},
 };
 use crate::{
-    chart::{Chart, Content, Entry, Line, Lines, Panel, Scale},
     results::{Claim, Run},
     rule::{Verdict, judge},
 };

@@ -1,8 +1,9 @@
 //! The grid of claim 3: so many queries under way, each with such a delay.
 
+use kit::chart::{Chart, Content, Entry, Line, Lines, Panel, Scale};
+
 use super::spans;
 use crate::{
-    chart::{Chart, Content, Entry, Line, Lines, Panel, Scale},
     page::{
         Page, colour, servers,
         words::{ms, number, set_ms, thousands},

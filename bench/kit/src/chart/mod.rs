@@ -1,13 +1,15 @@
-//! Charts as SVG: panels side by side under one legend, with axes, lines, bars and dots. It knows nothing of what they
+//! Charts as SVG: panels side by side under one legend, with axes, lines, bars, dots and ranges. It knows nothing of what they
 //! show. The colours can be read on white and on black.
 
 mod lines;
+mod ranges;
 mod rows;
 mod scale;
 
 use std::fmt::Write;
 
 pub use lines::{Line, Lines};
+pub use ranges::{Group, Range, Ranges};
 pub use rows::{Mark, Row, Rows};
 pub use scale::Scale;
 
@@ -39,6 +41,7 @@ pub struct Panel {
 pub enum Content {
     Lines(Lines),
     Rows(Rows),
+    Ranges(Ranges),
 }
 
 /// Where a panel is drawn: the space within its axes.
@@ -66,13 +69,22 @@ text{font:12px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fil
 impl Chart {
     /// The picture as a file.
     pub fn svg(&self) -> String {
+        self.drawn("")
+    }
+
+    /// The picture as a file, with more words for those who cannot see it.
+    pub fn described(&self, words: &str) -> String {
+        self.drawn(&format!("<desc>{}</desc>\n", escaped(words)))
+    }
+
+    fn drawn(&self, description: &str) -> String {
         let columns = self.columns.max(1);
         let lines = self.panels.len().div_ceil(columns);
         let legend = if self.legend.is_empty() { 0.0 } else { LEGEND };
         let height = legend + lines as f64 * self.height + 6.0;
         let title = escaped(&self.title);
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n<style>{STYLE}</style>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n{description}<style>{STYLE}</style>\n"
         );
         self.draw_legend(&mut svg);
         let width = (WIDTH - GAP * (columns - 1) as f64) / columns as f64;
@@ -108,6 +120,7 @@ impl Panel {
         match &self.content {
             Content::Lines(lines) => lines.draw(svg, frame),
             Content::Rows(rows) => rows.draw(svg, frame),
+            Content::Ranges(ranges) => ranges.draw(svg, frame),
         }
     }
 }
