@@ -3,3 +3,6 @@
 //!
 //! It is written on the public interface of `trijet-core` alone, as any other package could be: no part knows a
 //! backend, and none blocks an event loop. Applications depend on the facade, `trijet`, and not on this crate.
+
+#[cfg(feature = "middleware")]
+pub mod middleware;
