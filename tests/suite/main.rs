@@ -20,6 +20,8 @@ mod extensions;
 mod extractors;
 mod extremes;
 mod giving_up;
+#[cfg(feature = "middleware")]
+mod layers;
 mod leaving;
 mod lending;
 mod limits;
