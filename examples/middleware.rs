@@ -66,6 +66,8 @@ fn app(password: Arc<str>, metrics: &Metrics) -> Router {
         .route("/count", post(count))
         .route("/endless", get(endless).wrap(Timeout::new(Duration::from_millis(100)).gateway()))
         .nest("/admin", admin(password))
+        // A router that is merged keeps its layers around its routes and its fallback: this is one of them.
+        .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
         .wrap(Decompression::new().bytes_max(1 << 20))
         .wrap(BodyLimit::new(256 << 10))
         .wrap(Compression::new())

@@ -213,6 +213,9 @@ fn middleware() {
             assert_eq!(index.header(name), Some(value));
         }
 
+        let missing = client.get("/nothing");
+        assert_eq!((missing.status, missing.header("x-content-type-options")), (404, Some("nosniff")));
+
         let refused = client.get("/admin/report");
         assert_eq!(refused.status, 401);
         let fields = [ada, ("Accept-Encoding", "gzip")];

@@ -176,7 +176,7 @@ mod figures {
 
     fn metered(app: Router) -> (Router, Metrics) {
         let metrics = Metrics::new();
-        let inner = app.wrap(metrics.clone());
+        let inner = app.fallback(async || trijet::StatusCode::NOT_FOUND).wrap(metrics.clone());
         (Router::new().merge(inner).route("/metrics", get(metrics.page())), metrics)
     }
 
