@@ -119,6 +119,7 @@ fn tagged() -> Router {
                 ([("etag", "W/\"own\"")], Body::from_stream(stream::iter([Ok::<_, BodyError>("page")])))
             }),
         )
+        .route("/head", trijet::head(async || ([("content-length", "4")], "")))
         .route("/posted", post(async || "page"))
         .route("/created", get(async || (trijet::StatusCode::CREATED, "page")))
         .wrap(ETags::new().bytes_max(100))
@@ -146,6 +147,8 @@ fn streams_have_no_tag(on: Backend) {
     let server = start(on, tagged());
     let mut client = server.connect();
     let has_none = |answer: &crate::common::response::Response| answer.header("etag").is_none();
+    // It has no body to tell by.
+    assert!(has_none(&client.send(asking("HEAD", "/head", &[])).response_to_head()));
     for path in ["/stream", "/large", "/private", "/created"] {
         let answer = client.send(asking("GET", path, &[("if-none-match", "*")])).response();
         assert!(has_none(&answer) && answer.status < 300, "{path}: {answer:?}");

@@ -9,10 +9,11 @@ use std::{
 
 use http::{Method, StatusCode, Uri, Version};
 use httpdate::HttpDate;
-use trijet_core::{Next, Request, extract::Needs, middleware::Middleware, respond::Answer, rt};
+use trijet_core::{Next, Request, extract::Needs, middleware::Middleware, respond::Answer};
 
 use super::{
     Provided, RequestId,
+    fields::now,
     observed::{End, Observer, observe},
 };
 
@@ -85,7 +86,7 @@ impl Middleware<Provided> for AccessLog {
         let line = Line {
             log: self,
             time: SystemTime::now(),
-            began: rt::now(),
+            began: now(),
             peer: next.peer_address(),
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -141,9 +142,7 @@ impl Drop for Unanswered {
 
 impl Observer for Line {
     fn ended(self, bytes: u64, end: End) {
-        // It may be dropped outside of the server, by who has taken the body elsewhere.
-        let now = rt::backend().map(|_| rt::now());
-        let duration = now.map(|now| now.saturating_duration_since(self.began));
+        let duration = now().saturating_duration_since(self.began);
         let text = match self.log.form {
             Form::Common => self.common(bytes),
             Form::Json => self.json(bytes, end, duration),
@@ -176,7 +175,7 @@ impl Line {
         line
     }
 
-    fn json(&self, bytes: u64, end: End, duration: Option<Duration>) -> String {
+    fn json(&self, bytes: u64, end: End, duration: Duration) -> String {
         let mut line = String::from("{\"time\":\"");
         push_rfc3339(&mut line, self.time);
         line.push('"');
@@ -202,10 +201,7 @@ impl Line {
             None => write!(line, ",\"status\":null"),
         };
         let _ = write!(line, ",\"bytes\":{bytes},\"duration_us\":");
-        let _ = match duration {
-            Some(duration) => write!(line, "{}", duration.as_micros()),
-            None => write!(line, "null"),
-        };
+        let _ = write!(line, "{}", duration.as_micros());
         let _ = write!(line, ",\"is_whole\":{}}}", end == End::Whole);
         line
     }
@@ -305,7 +301,7 @@ mod tests {
             r#"{"time":"1994-11-06T08:49:37.005Z","peer":"192.0.2.7:4711","method":"GET","target":"/a/b?c=d","#,
             r#""version":"HTTP/1.1","route":"/a/{b}","request_id":null,"status":404,"bytes":12,"duration_us":1500,"is_whole":true}"#
         );
-        assert_eq!(line.json(12, End::Whole, Some(Duration::from_micros(1_500))), json);
+        assert_eq!(line.json(12, End::Whole, Duration::from_micros(1_500)), json);
         line.log = AccessLog::common().without_query();
         line.peer = None;
         assert_eq!(line.common(12), "- - - [06/Nov/1994:08:49:37 +0000] \"GET /a/b HTTP/1.1\" 404 12");

@@ -30,7 +30,8 @@ use super::{
 ///   are others (RFC 9110 §8.8.1), and `Accept-Ranges` goes.
 /// - HEAD has the fields of GET, without `Content-Length`: nothing is compressed to find it out.
 /// - Streams are compressed as they come: what the stream has given is flushed whenever it gives no more for now. A large
-///   body is compressed 32 KiB at a time, and between two pieces others have their turn. Each response under way takes about 1 MiB.
+///   body is compressed 32 KiB at a time, and between two pieces others have their turn. Each response under way
+///   takes memory for its compressor: 0.6 MiB in gzip, 1.5 in zstd, 4 in brotli.
 ///
 /// Do not compress secrets next to what a client can choose (BREACH): a page that shows a token and echoes a parameter tells
 /// the token by its length. Leave such routes out.

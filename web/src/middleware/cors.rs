@@ -30,6 +30,8 @@ use super::{
 ///   handler, without the fields that would let a page read the answer: CORS lets read, and does not protect from being
 ///   called. That is what [`CrossOriginProtection`](super::CrossOriginProtection) is for.
 ///
+/// An answer that has `Access-Control-Allow-Origin` already, of a handler or of a `Cors` further in, is left as it is.
+///
 /// Around an app or a nest, it sees every preflight. Around one route it sees those that the route has a handler for:
 /// `get(f).options(async || ()).wrap(cors)`.
 ///
@@ -220,13 +222,19 @@ impl Policy {
         }
     }
 
-    /// What every answer tells: who may read, and that it depends on who asks.
+    /// What every answer tells: that it depends on who asks, and who may read. What is inside and says the latter itself, a
+    /// handler or another `Cors`, knows better: half of its words and half of ours could let more read than either.
     fn share(&self, answer: &mut HeaderMap, allowed: Option<HeaderValue>) {
         if !matches!(self.origins, Origins::Any) {
             vary_by(answer, &ORIGIN);
         }
-        let Some(allowed) = allowed else { return };
+        let Some(allowed) = allowed.filter(|_| !answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)) else {
+            return;
+        };
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        if let Some(expose) = &self.expose {
+            answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
+        }
         if self.credentials == Credentials::Allowed {
             answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
@@ -319,9 +327,6 @@ impl Middleware<Provided> for Cors {
         }
         let allowed = policy.allowed(request.headers());
         let mut response = next.run(request).await;
-        if let (Some(expose), Some(_)) = (&policy.expose, &allowed) {
-            response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
-        }
         policy.share(response.headers_mut(), allowed);
         response.into()
     }

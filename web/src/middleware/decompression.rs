@@ -135,6 +135,16 @@ struct Arrived {
     is_whole: bool,
 }
 
+impl Arrived {
+    fn push(&mut self, data: Bytes) {
+        // A decoder may have left a few bytes that it cannot use without the next.
+        self.data = match self.data.is_empty() {
+            true => data,
+            false => [&self.data[..], &data].concat().into(),
+        };
+    }
+}
+
 impl BufRead for Arrived {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.data.is_empty() && !self.is_whole {
@@ -304,7 +314,7 @@ impl Decoded {
                     self.turn = 0;
                     match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                         Some(Ok(frame)) => match frame.into_data() {
-                            Ok(data) => decoder.arrived().data = data,
+                            Ok(data) => decoder.arrived().push(data),
                             Err(frame) => {
                                 self.trailers = frame.into_trailers().ok();
                                 decoder.arrived().is_whole = true;
@@ -342,5 +352,96 @@ impl HttpBody for Decoded {
             Some(output) => Some(output.map(Frame::data)),
             None => self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use brotli::enc::BrotliEncoderParams;
+
+    use super::*;
+
+    /// All that comes out, or how it ends.
+    fn decoded(coding: Coding, data: Vec<u8>) -> Result<Vec<u8>, BodyError> {
+        let mut body = Decoded::new(data.into(), Decoder::new(coding).unwrap(), u64::MAX);
+        let (mut cx, mut all) = (Context::from_waker(Waker::noop()), Vec::new());
+        loop {
+            match body.poll_output(&mut cx) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    assert!(piece.len() <= PIECE_BYTES);
+                    all.extend_from_slice(&piece);
+                }
+                Poll::Ready(Some(Err(error))) => return Err(error),
+                Poll::Ready(None) => return Ok(all),
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    fn brotli(window_log: i32, large_window: bool) -> Vec<u8> {
+        let parameters = BrotliEncoderParams {
+            quality: 1,
+            lgwin: window_log,
+            large_window,
+            ..BrotliEncoderParams::default()
+        };
+        let mut data = Vec::new();
+        brotli::BrotliCompress(&mut &[b'x'; 100_000][..], &mut data, &parameters).unwrap();
+        data
+    }
+
+    #[test]
+    fn no_window_is_larger_than_the_standard_says() {
+        assert_eq!(decoded(Coding::Brotli, brotli(24, false)).unwrap().len(), 100_000);
+        assert!(matches!(decoded(Coding::Brotli, brotli(30, true)), Err(BodyError::Malformed(_))));
+        let zstd = |window_log| {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window_log).unwrap();
+            io::Write::write_all(&mut encoder, &[b'x'; 100_000]).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert_eq!(decoded(Coding::Zstd, zstd(23)).unwrap().len(), 100_000);
+        assert!(matches!(decoded(Coding::Zstd, zstd(24)), Err(BodyError::Malformed(_))));
+    }
+
+    #[test]
+    fn others_have_their_turn_however_little_came() {
+        let zeros = zstd::encode_all(&vec![0; 1 << 20][..], 1).unwrap();
+        let mut body = Decoded::new(zeros.into(), Decoder::new(Coding::Zstd).unwrap(), u64::MAX);
+        let (mut cx, mut turns) = (Context::from_waker(Waker::noop()), 0);
+        loop {
+            match body.poll_output(&mut cx) {
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(piece)) => drop(piece.unwrap()),
+                Poll::Pending => turns += 1,
+            }
+        }
+        assert_eq!(turns, (1 << 20) / TURN_BYTES);
+    }
+
+    #[test]
+    fn what_codings_there_are() {
+        use Coding::{Brotli, Gzip, Zstd};
+        for (field, expected) in [
+            ("gzip", Ok(vec![Gzip])),
+            ("GZIP", Ok(vec![Gzip])),
+            ("x-gzip", Ok(vec![Gzip])),
+            ("br, zstd", Ok(vec![Brotli, Zstd])),
+            ("identity", Ok(vec![])),
+            ("identity, gzip", Ok(vec![Gzip])),
+            ("", Ok(vec![])),
+            (",,", Ok(vec![])),
+            ("gzip, gzip, gzip", Err(Unknown)),
+            ("deflate", Err(Unknown)),
+            ("gzip;q=1", Err(Unknown)),
+            ("gzip\"", Err(Unknown)),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(field))]);
+            assert_eq!(codings(&headers), expected, "{field:?}");
+        }
+        let bytes = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_bytes(b"gzip\xff").unwrap())]);
+        assert_eq!(codings(&bytes), Err(Unknown));
     }
 }

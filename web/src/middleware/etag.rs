@@ -62,12 +62,13 @@ impl Middleware<Provided> for ETags {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return next.run(request).await.into();
         }
+        let is_head = request.method() == Method::HEAD;
         let wanted = Wanted::of(request.headers());
         let response = next.run(request).await;
         if response.status() != StatusCode::OK {
             return response.into();
         }
-        let response = tagged(response, self.bytes_max);
+        let response = tagged(response, is_head, self.bytes_max);
         match response.headers().get(ETAG) {
             Some(tag) if wanted.has(tag) => not_modified(response).into(),
             _ => response.into(),
@@ -77,7 +78,7 @@ impl Middleware<Provided> for ETags {
     fn declare(_: &mut Needs) {}
 }
 
-fn tagged(mut response: Response, bytes_max: usize) -> Response {
+fn tagged(mut response: Response, is_head: bool, bytes_max: usize) -> Response {
     let is_kept =
         elements(response.headers(), &CACHE_CONTROL).all(|word| !word.eq_ignore_ascii_case("no-store"));
     if !is_kept || response.headers().contains_key(ETAG) {
@@ -85,7 +86,8 @@ fn tagged(mut response: Response, bytes_max: usize) -> Response {
     }
     match std::mem::take(response.body_mut()).into_full() {
         Ok(data) => {
-            if data.len() <= bytes_max {
+            // A handler of HEAD has no body to tell the tag of GET by.
+            if data.len() <= bytes_max && !(is_head && data.is_empty()) {
                 response.headers_mut().insert(ETAG, tag(&data));
             }
             *response.body_mut() = data.into();

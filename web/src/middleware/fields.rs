@@ -1,6 +1,6 @@
 //! Small work on header fields and short answers, shared by the middleware of this folder. Nothing here decides.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use http::Method;
@@ -8,7 +8,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{RETRY_AFTER, VARY},
 };
-use trijet_core::{IntoResponse, Response};
+use trijet_core::{IntoResponse, Response, rt};
 
 /// A short sentence in plain text.
 pub(super) fn sentence(status: StatusCode, text: &'static str) -> Response {
@@ -20,6 +20,11 @@ pub(super) fn come_again(status: StatusCode, text: &'static str, after: Duration
     let mut response = sentence(status, text);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after).max(1)));
     response
+}
+
+/// The backend's clock; that of the system for who polls a handler on a thread of their own.
+pub(super) fn now() -> Instant {
+    if rt::backend().is_some() { rt::now() } else { Instant::now() }
 }
 
 /// Rounded up, so that who waits so long has waited long enough.

@@ -14,12 +14,12 @@ use std::{
 
 use http::{StatusCode, header::CONTENT_TYPE};
 use trijet_core::{
-    IntoResponse, Next, Request, Response, extract::Needs, middleware::Middleware, respond::Answer, rt,
+    IntoResponse, Next, Request, Response, extract::Needs, middleware::Middleware, respond::Answer,
 };
 
 use super::{
     Provided,
-    fields::method_name,
+    fields::{method_name, now},
     observed::{End, Observer, observe},
 };
 
@@ -219,8 +219,7 @@ struct InFlight {
 impl InFlight {
     fn count(&mut self, status: Option<StatusCode>) {
         self.is_counted = true;
-        let now = rt::backend().map_or(self.began, |_| rt::now());
-        self.series.count(status, &self.shared.buckets, now.saturating_duration_since(self.began));
+        self.series.count(status, &self.shared.buckets, now().saturating_duration_since(self.began));
     }
 }
 
@@ -241,7 +240,7 @@ impl Middleware<Provided> for Metrics {
     async fn call(self, request: Request, next: Next) -> Answer {
         let series = self.0.series(next.route().unwrap_or(""), method_name(request.method()));
         series.in_flight.fetch_add(1, Ordering::Relaxed);
-        let mut flight = InFlight { shared: self.0, series, began: rt::now(), is_counted: false };
+        let mut flight = InFlight { shared: self.0, series, began: now(), is_counted: false };
         let response = next.run(request).await;
         flight.count(Some(response.status()));
         observe(response, flight).into()

@@ -9,11 +9,11 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use trijet_core::{Next, Request, extract::Needs, middleware::Middleware, respond::Answer, rt};
+use trijet_core::{Next, Request, extract::Needs, middleware::Middleware, respond::Answer};
 
 use super::{
     Provided,
-    fields::{come_again, whole_seconds},
+    fields::{come_again, now, whole_seconds},
     gcra::{Judged, Rate, Table},
 };
 
@@ -26,7 +26,7 @@ use super::{
 /// the proxy's: tell them apart by a field that the proxy sets, with [`by`](Self::by). Requests that share a key share a
 /// bucket, and so do all those without one: leaving a field out buys nothing.
 ///
-/// The buckets are in a table of fixed size, for 65,536 clients in 1.5 MiB: who makes up clients cannot make it grow. When
+/// The buckets are in a table of fixed size, for 65,536 clients in about 1 MiB: who makes up clients cannot make it grow. When
 /// it is full the client that has used least is forgotten. Clones share it.
 ///
 /// ```
@@ -90,7 +90,7 @@ impl RateLimit {
         self
     }
 
-    /// Has room for about so many clients, 24 bytes each. What was counted until now is forgotten.
+    /// Has room for about so many clients, 17 bytes each. What was counted until now is forgotten.
     #[must_use]
     pub fn clients(mut self, count: usize) -> Self {
         self.table = Arc::new(Table::new(count));
@@ -126,7 +126,7 @@ fn network(peer: SocketAddr) -> IpAddr {
 impl Middleware<Provided> for RateLimit {
     async fn call(self, request: Request, next: Next) -> Answer {
         let key = (self.key)(&request, next.peer_address());
-        let now = rt::now();
+        let now = now();
         let time = now.saturating_duration_since(*self.epoch.get_or_init(|| now));
         let (mut response, left, full) = match self.table.judge(self.rate, &key, time) {
             Judged::Passes { left, full } => (next.run(request).await, left, full),

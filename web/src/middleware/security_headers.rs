@@ -22,9 +22,9 @@ use super::Provided;
 /// | `x-frame-options` | `DENY` | nobody shows a page within theirs (RFC 7034); for older browsers |
 /// | `content-security-policy` | `frame-ancestors 'none'` | the same (CSP 3 §6.4.2); where a handler sets a policy, it says this itself |
 /// | `permissions-policy` | `camera=(), geolocation=(), microphone=()` | no page and no frame of it asks for these |
-/// | `cross-origin-opener-policy` | `same-origin` | windows of other origins get no hold of this one (HTML §7.1.3) |
 ///
-/// They are the defaults of the OWASP secure headers project that break no ordinary page. HSTS is added only by
+/// They are those of the OWASP secure headers project that break few pages: one that is shown in frames, or asks for the
+/// camera, says so by [`set`](Self::set). A whole `content-security-policy` is the app's own matter. HSTS is added only by
 /// [`hsts`](Self::hsts): it cannot be taken back.
 ///
 /// ```
@@ -54,7 +54,6 @@ impl SecurityHeaders {
                 HeaderName::from_static("permissions-policy"),
                 HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
             ),
-            (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
         ]))
     }
 
