@@ -1,5 +1,5 @@
-//! The figures of a running server, for the page of `Metrics`. They are those of `ServerHandle::statistics`, under the names
-//! that Prometheus has for such.
+//! The figures of a running server, for the page of `Metrics`. They are those of `ServerHandle::statistics`, under
+//! the names that Prometheus has for such.
 
 use trijet_web::middleware::Exposition;
 

@@ -1,11 +1,13 @@
-//! The middleware of the package `trijet-web`, over real sockets. Tables of what each decides stand beside its code; here is
-//! what it does to requests, responses, bodies and connections.
+//! The middleware of the package `trijet-web`, over real sockets. Tables of what each decides stand beside its
+//! code; here is what it does to requests, responses, bodies and connections.
 
 mod auth;
 mod bodies;
 #[cfg(feature = "compression")]
 mod coding;
 mod crowds;
+#[cfg(feature = "compression")]
+mod decoding;
 mod observing;
 mod origins;
 
@@ -124,4 +126,18 @@ fn asking(method: &str, path: &str, fields: &[(&str, &str)]) -> String {
 fn values<'r>(response: &'r Response, name: &str) -> Vec<&'r str> {
     let matching = response.headers.iter().filter(|(field, _)| field == name);
     matching.map(|(_, value)| value.as_str()).collect()
+}
+
+/// What gets much smaller.
+#[cfg(feature = "compression")]
+fn text() -> String {
+    "the quick brown fox jumps over the lazy dog; ".repeat(200)
+}
+
+/// Larger than the pieces that are compressed at a time, and not the same all along.
+#[cfg(feature = "compression")]
+fn large() -> Vec<u8> {
+    (0..40_000_u32)
+        .flat_map(|index| format!("line {} of many\n", index * 7919 % 40_009).into_bytes())
+        .collect()
 }

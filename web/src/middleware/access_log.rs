@@ -21,14 +21,15 @@ use super::{
 /// connection, or the client has left before.
 ///
 /// - [`common`](Self::common): the Common Log Format of the NCSA and Apache, `host - - [time] "request" status bytes`.
-/// - [`json`](Self::json): an object a line, with the fields `time` (RFC 3339, of the request), `peer`, `method`, `target`, `version`, `route`,
-///   `status`, `bytes`, `duration_us`, `is_whole` (false where the body was cut), and `request_id`, where
-///   [`RequestIds`](super::RequestIds) stands outside. What is not known is null.
+/// - [`json`](Self::json): an object a line, with the fields `time` (RFC 3339, of the request), `peer`, `method`,
+///   `target`, `version`, `route`, `status`, `bytes`, `duration_us`, `is_whole` (false where the body was cut), and
+///   `request_id`, where [`RequestIds`](super::RequestIds) stands outside. What is not known is null.
 ///
 /// A request that got no response of the app, as its handler panicked or was given up, has no status: `-`, or null.
 ///
-/// The bytes are those of the body. Quotes, backslashes, control characters and whatever is not ASCII are escaped, so that
-/// no request can forge a line or a field. Targets may hold what should not be in a log: [`without_query`](Self::without_query).
+/// The bytes are those of the body. Quotes, backslashes, control characters and whatever is not ASCII are escaped,
+/// so that no request can forge a line or a field. Targets may hold what should not be in a log:
+/// [`without_query`](Self::without_query).
 ///
 /// Where the log is off it costs one look.
 ///
@@ -323,13 +324,10 @@ mod tests {
                 assert_eq!(line, expected, "{text:?}");
             }
         }
-        let uri = "/%22%0a\"x";
-        assert!(line("/").common(1).matches('"').count() == 2);
-        if let Ok(uri) = uri.parse::<Uri>() {
-            let mut forged = line("/");
-            forged.uri = uri;
-            assert_eq!(forged.common(1).matches("\" ").count(), 1);
-        }
+        // A quote is one of the few that a target may hold as it is.
+        let mut forged = line("/");
+        forged.uri = "/a\"b".parse().unwrap();
+        assert!(forged.common(1).contains(r#""GET /a\"b HTTP/1.1" 404 1"#), "{}", forged.common(1));
     }
 
     #[test]

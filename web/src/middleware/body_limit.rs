@@ -14,12 +14,13 @@ use super::{Provided, fields::sentence};
 
 /// Lets at most so many bytes of a request's body through to what is inside.
 ///
-/// A declared length over it is answered with 413 (RFC 9110 §15.5.14) at once. A body that turns out longer while it is
-/// read fails with [`BodyError::TooLarge`]: extractors answer 413 then, and a handler that reads for itself gets the error.
+/// A declared length over it is answered with 413 (RFC 9110 §15.5.14) at once. A body that turns out longer while
+/// it is read fails with [`BodyError::TooLarge`]: extractors answer 413 then, and a handler that reads for itself
+/// gets the error.
 ///
-/// It only lowers the limit that the server or [`MethodRouter::body_limit`](trijet_core::MethodRouter::body_limit) sets,
-/// which is looked at before any middleware: where one limit for a whole route will do, that is cheaper. This is for all
-/// the routes of a nest, for a limit that depends on what else is wrapped, and beside `Decompression`.
+/// It only lowers the limit that the server or [`MethodRouter::body_limit`](trijet_core::MethodRouter::body_limit)
+/// sets, which is looked at before any middleware: where one limit for a whole route will do, that is cheaper. This
+/// is for all the routes of a nest, for a limit that depends on what else is wrapped, and beside `Decompression`.
 ///
 /// ```
 /// use trijet_core::{Bytes, Router, post};

@@ -1,5 +1,6 @@
-//! What decides whether credentials are good: a function of the user's, a plain `fn` that may block (it hashes a password,
-//! it asks a database) or an `async fn` that may not. A plain one must never be called by a poll: it goes through `jobs`.
+//! What decides whether credentials are good: a function of the user's, a plain `fn` that may block (it hashes a
+//! password, it asks a database) or an `async fn` that may not. A plain one must never be called by a poll: it goes
+//! through `jobs`.
 
 use http::StatusCode;
 use trijet_core::{
@@ -8,8 +9,8 @@ use trijet_core::{
     jobs,
 };
 
-/// A function from credentials to a [`Verdict`]: `fn` or `async fn`, as handlers are. `K` tells the kinds apart, and is never
-/// named.
+/// A function from credentials to a [`Verdict`]: `fn` or `async fn`, as handlers are. `K` tells the kinds apart,
+/// and is never named.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not check credentials of the type `{C}`",
     label = "not a check",
@@ -54,7 +55,8 @@ where
     }
 }
 
-/// What a check returns: who it is, `None` where the credentials are not good, or an error where it could not be found out.
+/// What a check returns: who it is, `None` where the credentials are not good, or an error where it could not be
+/// found out.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say who somebody is",
     note = "return `Option<User>`, or a `Result` of that whose error is a response"

@@ -56,8 +56,8 @@ pub(super) enum Wish {
 /// A weight in thousandths (RFC 9110 §12.4.2).
 type Weight = u16;
 
-/// Which of `offered`, the preferred first, the client likes best. Where it refuses everything that there is, it gets the body
-/// as it is: that is better than nothing, and allowed (RFC 9110 §12.5.3).
+/// Which of `offered`, the preferred first, the client likes best. Where it refuses everything that there is, it
+/// gets the body as it is: that is better than nothing, and allowed (RFC 9110 §12.5.3).
 pub(super) fn negotiate(headers: &HeaderMap, offered: &[Coding]) -> Wish {
     // By name; for `*`; for `identity`.
     let mut weights = [None; Coding::ALL.len()];

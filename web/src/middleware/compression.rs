@@ -19,22 +19,23 @@ use super::{
     fields::{elements, vary_by},
 };
 
-/// Compresses responses by the coding that the client likes best (RFC 9110 §12.5.3): zstd, brotli or gzip, in this order where
-/// it likes them alike.
+/// Compresses responses by the coding that the client likes best (RFC 9110 §12.5.3): zstd, brotli or gzip, in this
+/// order where it likes them alike.
 ///
-/// It compresses what gets smaller: text, JSON, XML, scripts, SVG, WebAssembly and their like, by `Content-Type`. It leaves alone what
-/// has a `Content-Encoding` already, images, video, archives and whatever else it does not know, event streams
-/// (`text/event-stream`), parts (206), bodies of less than 1,024 bytes where that is known, and what says `no-transform`.
+/// It compresses what gets smaller: text, JSON, XML, scripts, SVG, WebAssembly and their like, by `Content-Type`.
+/// It leaves alone what has a `Content-Encoding` already, images, video, archives and whatever else it does not
+/// know, event streams (`text/event-stream`), parts (206), bodies of less than 1,024 bytes where that is known, and
+/// what says `no-transform`.
 ///
-/// - Responses that it may compress have `Vary: Accept-Encoding`, also when it does not. A strong `ETag` becomes weak, as the bytes
-///   are others (RFC 9110 §8.8.1), and `Accept-Ranges` goes.
+/// - Responses that it may compress have `Vary: Accept-Encoding`, also when it does not. A strong `ETag` becomes
+///   weak, as the bytes are others (RFC 9110 §8.8.1), and `Accept-Ranges` goes.
 /// - HEAD has the fields of GET, without `Content-Length`: nothing is compressed to find it out.
-/// - Streams are compressed as they come: what the stream has given is flushed whenever it gives no more for now. A large
-///   body is compressed 32 KiB at a time, and between two pieces others have their turn. Each response under way
-///   takes memory for its compressor: 0.6 MiB in gzip, 1.5 in zstd, 4 in brotli.
+/// - Streams are compressed as they come: what the stream has given is flushed whenever it gives no more for now. A
+///   large body is compressed 32 KiB at a time, and between two pieces others have their turn. Each response under
+///   way takes memory for its compressor: 0.6 MiB in gzip, 1.5 in zstd, 4 in brotli.
 ///
-/// Do not compress secrets next to what a client can choose (BREACH): a page that shows a token and echoes a parameter tells
-/// the token by its length. Leave such routes out.
+/// Do not compress secrets next to what a client can choose (BREACH): a page that shows a token and echoes a
+/// parameter tells the token by its length. Leave such routes out.
 ///
 /// ```
 /// use trijet_core::{Router, get};

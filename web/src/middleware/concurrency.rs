@@ -18,16 +18,17 @@ use super::{
     observed::{End, Observer, observe},
 };
 
-/// Lets at most so many requests be at work at a time, from their head to the last byte of their response. More wait in a
-/// queue, in order; over its length, or when their time there is over, they are answered 503 with `Retry-After`.
+/// Lets at most so many requests be at work at a time, from their head to the last byte of their response. More
+/// wait in a queue, in order; over its length, or when their time there is over, they are answered 503 with
+/// `Retry-After`.
 ///
 /// Clones share one limit: given to several routes, they have it together. A queue of 100 requests and of 5 s is the
 /// default: a longer one makes answers late that nobody waits for any more.
 ///
-/// A response counts until its body is done, or dropped because the client left or the handler panicked. One of at most
-/// 64 KiB that is in memory is the connection's own at once, and does not count after that. A plain `fn` that was given up
-/// by a [`Timeout`](super::Timeout) or a cancelled route, and still runs, no longer counts either: its thread does, in
-/// [`Limits::blocking_threads_max`](trijet_core::Limits::blocking_threads_max).
+/// A response counts until its body is done, or dropped because the client left or the handler panicked. One of at
+/// most 64 KiB that is in memory is the connection's own at once, and does not count after that. A plain `fn` that
+/// was given up by a [`Timeout`](super::Timeout) or a cancelled route, and still runs, no longer counts either: its
+/// thread does, in [`Limits::blocking_threads_max`](trijet_core::Limits::blocking_threads_max).
 ///
 /// ```
 /// use std::time::Duration;
@@ -141,7 +142,8 @@ impl Permits {
         state.given.insert(key);
         drop(state);
         if let Some(waker) = waker {
-            waker.wake();
+            // It may be the app's own.
+            trijet_core::runtime::wake(waker);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Cors`]: which pages of other origins may read answers, by the CORS protocol of the Fetch standard (§3.2). It must
+//! [`Cors`]: which pages of other origins may read answers, by the CORS protocol of the Fetch standard. It must
 //! never answer `*` to a request with credentials, nor leave `Vary: Origin` out where the answer depends on it.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -22,13 +22,13 @@ use super::{
 /// Lets pages of other origins read the answers. Preflights are answered here: they never reach a handler.
 ///
 /// - Which origins: [`any`](Self::any), a list ([`origins`](Self::origins)), or what a function says
-///   ([`origins_where`](Self::origins_where)). A listed or accepted origin is sent back as it came, with `Vary: Origin` on
-///   every answer, also to requests without one, as caches keep those too.
+///   ([`origins_where`](Self::origins_where)). A listed or accepted origin is sent back as it came, with `Vary:
+///   Origin` on every answer, also to requests without one, as caches keep those too.
 /// - Beyond GET, HEAD and POST with the simplest fields, a page may only do what [`methods`](Self::methods) and
 ///   [`headers`](Self::headers) list. A JSON body needs `content-type`.
-/// - A preflight that is refused is a 403 with a sentence that says which rule it broke. Any other request goes on to its
-///   handler, without the fields that would let a page read the answer: CORS lets read, and does not protect from being
-///   called. That is what [`CrossOriginProtection`](super::CrossOriginProtection) is for.
+/// - A preflight that is refused is a 403 with a sentence that says which rule it broke. Any other request goes on
+///   to its handler, without the fields that would let a page read the answer: CORS lets read, and does not protect
+///   from being called. That is what [`CrossOriginProtection`](super::CrossOriginProtection) is for.
 ///
 /// An answer that has `Access-Control-Allow-Origin` already, of a handler or of a `Cors` further in, is left as it is.
 ///
@@ -91,7 +91,7 @@ enum PrivateNetwork {
     Allowed,
 }
 
-/// Private Network Access, §3: a page of the Internet asks for something in the user's own network.
+/// Private Network Access: a page of the Internet asks for something in the user's own network.
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
@@ -101,8 +101,8 @@ impl Cors {
         Self::new(Origins::Any)
     }
 
-    /// Lets pages of these origins read them. `"null"` is one too, of sandboxed and local pages: everybody can make such a
-    /// page, so list it only where `any` would do.
+    /// Lets pages of these origins read them. `"null"` is one too, of sandboxed and local pages: everybody can make
+    /// such a page, so list it only where `any` would do.
     ///
     /// # Panics
     /// If one is not written as browsers write it: `https://app.example`, `http://localhost:3000`.
@@ -140,7 +140,7 @@ impl Cors {
         self
     }
 
-    /// Lets pages use these methods, beside GET, HEAD and POST, which need no leave (Fetch §2.2.1).
+    /// Lets pages use these methods, beside GET, HEAD and POST, which need no leave (Fetch, "CORS-safelisted method").
     #[must_use]
     pub fn methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.with(|policy| {
@@ -151,7 +151,7 @@ impl Cors {
         })
     }
 
-    /// Lets pages send these fields, beside those that need no leave (Fetch §2.2.2).
+    /// Lets pages send these fields, beside those that need no leave (Fetch, "CORS-safelisted request-header").
     #[must_use]
     pub fn headers(self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.with(|policy| {
@@ -167,7 +167,8 @@ impl Cors {
         self.with(|policy| policy.headers = Headers::Mirrored)
     }
 
-    /// Lets pages read these fields of the answers, beside those that they always may (Fetch §2.2.2).
+    /// Lets pages read these fields of the answers, beside those that they always may (Fetch, "CORS-safelisted
+    /// response-header name").
     #[must_use]
     pub fn expose(self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.with(|policy| {
@@ -196,7 +197,8 @@ impl Cors {
         self.with(|policy| policy.credentials = Credentials::Allowed)
     }
 
-    /// Lets public pages reach this server in the user's private network, for browsers that ask (Private Network Access).
+    /// Lets public pages reach this server in the user's private network, for browsers that ask (Private Network
+    /// Access).
     #[must_use]
     pub fn private_network(self) -> Self {
         self.with(|policy| policy.private_network = PrivateNetwork::Allowed)
@@ -211,7 +213,7 @@ impl Policy {
             Origins::Any => return Some(HeaderValue::from_static("*")),
             origins => origins,
         };
-        // Fetch §3.2.1: browsers send one. Nobody else needs an answer.
+        // Fetch, "The `Origin` header": browsers send one. Nobody else needs an answer.
         let Single::One(origin) = single(request, ORIGIN) else { return None };
         match origins {
             Origins::Any => None,
@@ -222,8 +224,9 @@ impl Policy {
         }
     }
 
-    /// What every answer tells: that it depends on who asks, and who may read. What is inside and says the latter itself, a
-    /// handler or another `Cors`, knows better: half of its words and half of ours could let more read than either.
+    /// What every answer tells: that it depends on who asks, and who may read. What is inside and says the latter
+    /// itself, a handler or another `Cors`, knows better: half of its words and half of ours could let more read
+    /// than either.
     fn share(&self, answer: &mut HeaderMap, allowed: Option<HeaderValue>) {
         if !matches!(self.origins, Origins::Any) {
             vary_by(answer, &ORIGIN);
@@ -240,7 +243,7 @@ impl Policy {
         }
     }
 
-    /// Fetch §4.8: the answer to a preflight.
+    /// Fetch, "CORS-preflight fetch": the answer to a preflight.
     fn preflight(&self, request: &HeaderMap) -> Response {
         let allowed = self.allowed(request);
         let mut answer = match (&allowed, self.fault(request)) {
@@ -287,7 +290,8 @@ impl Policy {
         match &self.headers {
             Headers::List(names, _) if names.is_empty() => {}
             Headers::List(_, value) => _ = headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, value.clone()),
-            // As it was asked: `*` would not stand for all where there are credentials (Fetch §3.2.5).
+            // As it was asked: `*` would not stand for all where there are credentials (Fetch, "CORS protocol and
+            // credentials").
             Headers::Mirrored => {
                 for asked in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
                     headers.append(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
@@ -312,7 +316,7 @@ fn asks_private(request: &HeaderMap) -> bool {
     request.get(REQUEST_PRIVATE_NETWORK).is_some_and(|value| value == "true")
 }
 
-/// Fetch §3.2.2: a preflight is an OPTIONS with these two.
+/// Fetch, "HTTP requests" of the CORS protocol: a preflight is an OPTIONS with these two.
 fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS
         && request.headers().contains_key(ORIGIN)

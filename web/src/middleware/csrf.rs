@@ -17,17 +17,18 @@ use super::{
 
 /// Refuses requests that the page of another origin has a user's browser send (CSRF), with 403.
 ///
-/// It needs no token and no cookie, as browsers say where a request comes from. For every method but GET, HEAD and OPTIONS,
-/// which must not change anything (RFC 9110 §9.2.1):
+/// It needs no token and no cookie, as browsers say where a request comes from. For every method but GET, HEAD and
+/// OPTIONS, which must not change anything (RFC 9110 §9.2.1):
 ///
 /// 1. `Sec-Fetch-Site: same-origin` or `none` (the user typed it) passes; any other value does not.
 /// 2. Without that field, an `Origin` that names the host of this request passes; any other does not.
-/// 3. Without either, it passes: **it is not from a browser**, or from one of before 2020 on a page of before 2020, and who is no
-///    browser has no cookies of others to send.
+/// 3. Without either, it passes: **it is not from a browser**, or from one of before 2020 on a page of before 2020,
+///    and who is no browser has no cookies of others to send.
 /// 4. What 1 and 2 refuse passes if its `Origin` is on the list of trusted ones.
 ///
-/// This is how Go's `http.CrossOriginProtection` decides, and the OWASP cheat sheet on Fetch metadata. A page of the same
-/// host at another port or over plain `http` passes by rule 2 only where the browser sends no `Sec-Fetch-Site`; have HSTS for that.
+/// This is how Go's `http.CrossOriginProtection` decides, and the OWASP cheat sheet on Fetch metadata. A page of
+/// the same host at another port or over plain `http` passes by rule 2 only where the browser sends no
+/// `Sec-Fetch-Site`; have HSTS for that.
 ///
 /// Behind a proxy that changes `Host`, list your own origin as trusted. Handlers of GET that change something are not
 /// protected.

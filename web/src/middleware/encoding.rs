@@ -1,5 +1,6 @@
-//! A body that is compressed as it goes by. A poll must never compress more than a bounded piece, so that no body, of
-//! whatever size, holds an event loop; and nothing that the producer has given must wait in here while it gives no more.
+//! A body that is compressed as it goes by. A poll must never compress more than a bounded piece, so that no body,
+//! of whatever size, holds an event loop; and nothing that the producer has given must wait in here while it gives
+//! no more.
 
 use std::{
     io::{self, Write},
@@ -17,7 +18,8 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 
 use super::Coding;
 
-/// How much is compressed in one poll: about a millisecond, as the slowest coding does 36 MB/s of JSON (gzip; brotli 53, zstd 280).
+/// How much is compressed in one poll: about a millisecond, as the slowest coding does 36 MB/s of JSON (gzip;
+/// brotli 53, zstd 280).
 pub(super) const PIECE_BYTES: usize = 32 << 10;
 /// How much is gathered before it goes out: a chunk, and a write, of its own.
 const CHUNK_BYTES: usize = 16 << 10;
@@ -26,8 +28,8 @@ const CHUNK_BYTES: usize = 16 << 10;
 const GZIP_LEVEL: u32 = 5;
 const BROTLI_QUALITY: u32 = 4;
 const ZSTD_LEVEL: i32 = 3;
-/// The window, as a power of two. 256 KiB bound the memory of each response that is under way (0.6 MiB in gzip, 1.5 in zstd,
-/// 4 in brotli); what larger windows find is in larger bodies than those of most apps.
+/// The window, as a power of two. 256 KiB bound the memory of each response that is under way (0.6 MiB in gzip, 1.5
+/// in zstd, 4 in brotli); what larger windows find is in larger bodies than those of most apps.
 const WINDOW_LOG: u32 = 18;
 /// The writer's own buffer.
 const BROTLI_BUFFER_BYTES: usize = 4 << 10;

@@ -16,11 +16,12 @@ use super::{Provided, fields::elements};
 
 /// Gives responses an `ETag`, and answers 304 Not Modified to who has the same already (RFC 9110 §8.8.3, §13.1.2).
 ///
-/// It is for 200s to GET and HEAD whose body is in memory: text, bytes, JSON. The tag is the first 128 bits of the body's
-/// SHA-256, so the same on every machine. Streams, larger bodies and what says `no-store` go by untouched. A handler may set
-/// a tag of its own: it is kept, and compared too, also for streams.
+/// It is for 200s to GET and HEAD whose body is in memory: text, bytes, JSON. The tag is the first 128 bits of the
+/// body's SHA-256, so the same on every machine. Streams, larger bodies and what says `no-store` go by untouched. A
+/// handler may set a tag of its own: it is kept, and compared too, also for streams.
 ///
-/// It saves the bytes, not the work: the handler has run. Hashing is about 3 ms for the MiB that is the most by default.
+/// It saves the bytes, not the work: the handler has run. Hashing the MiB that is the most by default takes 0.5 to
+/// 4 ms.
 ///
 /// ```
 /// use trijet_core::{Router, get};
@@ -42,8 +43,8 @@ impl ETags {
         Self { bytes_max: 1 << 20 }
     }
 
-    /// For bodies of up to `bytes_max` bytes. They are hashed where the connection is driven: on mio and Tokio others wait for
-    /// so long.
+    /// For bodies of up to `bytes_max` bytes. They are hashed where the connection is driven: on mio and Tokio
+    /// others wait for so long.
     #[must_use]
     pub fn bytes_max(mut self, bytes_max: usize) -> Self {
         self.bytes_max = bytes_max;

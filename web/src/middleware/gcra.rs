@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-/// So many requests at once, and one more after each `interval`: the generic cell rate algorithm, which is a token bucket
-/// that needs one number for each key.
+/// So many requests at once, and one more after each `interval`: the generic cell rate algorithm, which is a token
+/// bucket that needs one number for each key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     pub(super) burst: u32,

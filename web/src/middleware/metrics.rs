@@ -31,12 +31,13 @@ use super::{
 /// | `http_request_duration_seconds` | histogram | `route`, `method` | from a request's head to its response's |
 /// | `http_requests_in_flight` | gauge | `route`, `method` | requests whose response is not done |
 ///
-/// The route is the pattern that matched, `/reports/{id}`, or empty where none did; a method that no RFC knows is `other`; the status
-/// is `none` where there was no response of the app, as its handler panicked or was given up. So the number of series has a bound
-/// that no client can move.
+/// The route is the pattern that matched, `/reports/{id}`, or empty where none did; a method that no RFC knows is
+/// `other`; the status is `none` where there was no response of the app, as its handler panicked or was given up.
+/// So the number of series has a bound that no client can move.
 ///
-/// Clones share the figures. [`collect`](Self::collect) adds others, those of the server among them: `trijet::middleware` has
-/// `server_figures` for that. The page tells how the app is used: serve it where only Prometheus comes.
+/// Clones share the figures. [`collect`](Self::collect) adds others, those of the server among them:
+/// `trijet::middleware` has `server_figures` for that. The page tells how the app is used: serve it where only
+/// Prometheus comes.
 ///
 /// ```
 /// use trijet_core::{Router, get};
@@ -249,8 +250,8 @@ impl Middleware<Provided> for Metrics {
     fn declare(_: &mut Needs) {}
 }
 
-/// A page of figures in the making: what [`Metrics::collect`] adds to. Label values are escaped; in names whatever cannot stand there
-/// becomes `_`.
+/// A page of figures in the making: what [`Metrics::collect`] adds to. Label values are escaped; in names whatever
+/// cannot stand there becomes `_`.
 #[derive(Debug, Default)]
 pub struct Exposition {
     families: BTreeMap<String, Family>,

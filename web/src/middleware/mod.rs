@@ -1,5 +1,6 @@
-//! Middleware that most applications want, each a type with a builder, for [`wrap`](trijet_core::Router::wrap): around an
-//! app, a nest, or one route. None blocks, none starts a thread, and each costs only the requests that go through it.
+//! Middleware that most applications want, each a type with a builder, for [`wrap`](trijet_core::Router::wrap):
+//! around an app, a nest, or one route. None blocks, none starts a thread, and each costs only the requests that go
+//! through it.
 //!
 //! # The order
 //!
@@ -50,6 +51,8 @@ mod compression;
 mod concurrency;
 mod cors;
 mod csrf;
+#[cfg(feature = "compression")]
+mod decoding;
 #[cfg(feature = "compression")]
 mod decompression;
 #[cfg(feature = "compression")]

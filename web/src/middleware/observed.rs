@@ -24,8 +24,8 @@ pub(super) enum End {
     Early,
 }
 
-/// A body in memory up to this size is with the connection as soon as it is given: it is what a connection queues of any
-/// answer (64 KiB). There is nothing to watch, and such a response need not be taken apart.
+/// A body in memory up to this size is with the connection as soon as it is given: it is what a connection queues
+/// of any answer (64 KiB). There is nothing to watch, and such a response need not be taken apart.
 const AT_ONCE_BYTES_MAX: usize = 64 << 10;
 
 /// Has `observer` told of the end of the response's body.

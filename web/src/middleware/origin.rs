@@ -1,9 +1,10 @@
-//! Origins, as the `Origin` field has them: `scheme://host[:port]` (RFC 6454 §6.2). Here is what a builder takes for one.
+//! Origins, as the `Origin` field has them: `scheme://host[:port]` (RFC 6454 §6.2). Here is what a builder takes
+//! for one.
 
 use http::{HeaderValue, Uri};
 
-/// Checks an origin that a developer wrote. Browsers send it in lower case and without a default port, and it is compared
-/// byte by byte, so anything else would never match.
+/// Checks an origin that a developer wrote. Browsers send it in lower case and without a default port, and it is
+/// compared byte by byte, so anything else would never match.
 ///
 /// # Panics
 /// If it is none; the message says what is wrong.

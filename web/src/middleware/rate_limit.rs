@@ -19,28 +19,31 @@ use super::{
 
 /// Lets each client ask so often, else answers 429 with `Retry-After` (RFC 6585 §4).
 ///
-/// The rate is a token bucket: `requests` at once, and then one more after each `requests`-th part of the time. Every
-/// answer tells what is left, in the fields `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
+/// The rate is a token bucket: `requests` at once, and then one more after each `requests`-th part of the time.
+/// Every answer tells what is left, in the fields `RateLimit` and `RateLimit-Policy`
+/// (draft-ietf-httpapi-ratelimit-headers-10).
 ///
-/// A client is its address; of an IPv6 address the first 64 bits, as whoever has one has all of those. Behind a proxy that is
-/// the proxy's: tell them apart by a field that the proxy sets, with [`by`](Self::by). Requests that share a key share a
-/// bucket, and so do all those without one: leaving a field out buys nothing.
+/// A client is its address; of an IPv6 address the first 64 bits, as whoever has one has all of those. Behind a
+/// proxy that is the proxy's: tell them apart by a field that the proxy sets, with [`by`](Self::by); or by who is
+/// logged in, further in than the authentication. Requests that share a key share a bucket, and so do all those
+/// without one: leaving a field out buys nothing.
 ///
-/// The buckets are in a table of fixed size, for 65,536 clients in about 1 MiB: who makes up clients cannot make it grow. When
-/// it is full the client that has used least is forgotten. Clones share it.
+/// The buckets are in a table of fixed size, for 65,536 clients in about 1 MiB: who makes up clients cannot make it
+/// grow. When it is full the client that has used least is forgotten. Clones share it.
 ///
 /// ```
 /// use std::time::Duration;
 /// use trijet_core::{Request, Router, get};
 /// use trijet_web::middleware::RateLimit;
 ///
-/// let by_key = RateLimit::new(2, Duration::from_secs(60))
-///     .by(|request: &Request, _| request.headers().get("x-api-key").cloned());
-/// let client = trijet_core::sim::TestClient::new(Router::new().route("/", get(async || "ok")).wrap(by_key));
+/// // A proxy sets this field, and lets no client's through.
+/// let limit = RateLimit::new(2, Duration::from_secs(60))
+///     .by(|request: &Request, _| request.headers().get("x-real-ip").cloned());
+/// let client = trijet_core::sim::TestClient::new(Router::new().route("/", get(async || "ok")).wrap(limit));
 /// for status in [200, 200, 429] {
-///     assert_eq!(client.get("/").header("x-api-key", "ada").send().status, status);
+///     assert_eq!(client.get("/").header("x-real-ip", "192.0.2.1").send().status, status);
 /// }
-/// assert_eq!(client.get("/").header("x-api-key", "bob").send().status, 200);
+/// assert_eq!(client.get("/").header("x-real-ip", "192.0.2.2").send().status, 200);
 /// ```
 #[derive(Clone)]
 pub struct RateLimit {
@@ -78,7 +81,8 @@ impl RateLimit {
         }
     }
 
-    /// Tells clients apart by what `key` gives for their request and the address of their connection. It must not block.
+    /// Tells clients apart by what `key` gives for their request and the address of their connection. It must not
+    /// block.
     ///
     /// Take no field that clients can choose freely, unless something else checks it: each value is a new bucket.
     #[must_use]

@@ -40,11 +40,11 @@ impl fmt::Display for RequestId {
 /// Gives each request a [`RequestId`], puts it into the request's extensions, and into the field `x-request-id` of the
 /// response, where the handler has not set one.
 ///
-/// A name is 32 hexadecimal digits, different for each request of a process and, as far as chance goes, of all of them. It
-/// is a name and no secret: others can be guessed from it.
+/// A name is 32 hexadecimal digits, different for each request of a process and, as far as chance goes, of all of
+/// them. It is a name and no secret: others can be guessed from it.
 ///
-/// What a client sends as its name is ignored, unless [`trust_incoming`](Self::trust_incoming) says that a proxy of yours
-/// sets it.
+/// What a client sends as its name is ignored, unless [`trust_incoming`](Self::trust_incoming) says that a proxy of
+/// yours sets it.
 ///
 /// ```
 /// use trijet_core::{Router, extract::Extension, get};

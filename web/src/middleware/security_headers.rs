@@ -17,15 +17,15 @@ use super::Provided;
 ///
 /// | field | value | what it does |
 /// | --- | --- | --- |
-/// | `x-content-type-options` | `nosniff` | the content type that is sent is the one that counts (Fetch §3.6) |
-/// | `referrer-policy` | `strict-origin-when-cross-origin` | other sites learn the origin of a page alone, and over plain `http` nothing |
+/// | `x-content-type-options` | `nosniff` | the content type that is sent is the one that counts (Fetch) |
+/// | `referrer-policy` | `strict-origin-when-cross-origin` | other sites learn a page's origin alone (Referrer Policy) |
 /// | `x-frame-options` | `DENY` | nobody shows a page within theirs (RFC 7034); for older browsers |
-/// | `content-security-policy` | `frame-ancestors 'none'` | the same (CSP 3 §6.4.2); where a handler sets a policy, it says this itself |
+/// | `content-security-policy` | `frame-ancestors 'none'` | the same (CSP 3); a policy of the handler's takes its place |
 /// | `permissions-policy` | `camera=(), geolocation=(), microphone=()` | no page and no frame of it asks for these |
 ///
-/// They are those of the OWASP secure headers project that break few pages: one that is shown in frames, or asks for the
-/// camera, says so by [`set`](Self::set). A whole `content-security-policy` is the app's own matter. HSTS is added only by
-/// [`hsts`](Self::hsts): it cannot be taken back.
+/// They are those of the OWASP secure headers project that break few pages: one that is shown in frames, or asks
+/// for the camera, says so by [`set`](Self::set). A whole `content-security-policy` is the app's own matter. HSTS
+/// is added only by [`hsts`](Self::hsts): it cannot be taken back.
 ///
 /// ```
 /// use trijet_core::{Router, get};
@@ -82,8 +82,9 @@ impl SecurityHeaders {
             .set(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'self'"))
     }
 
-    /// Has browsers use nothing but `https` for this host and all below it, for so long (RFC 6797 §6.1). Browsers take it from
-    /// answers over TLS alone, and then there is no way back before the time is over: begin with minutes.
+    /// Has browsers use nothing but `https` for this host and all below it, for so long (RFC 6797 §6.1). Browsers
+    /// take it from answers over TLS alone, and then there is no way back before the time is over: begin with
+    /// minutes.
     #[must_use]
     pub fn hsts(self, time: Duration) -> Self {
         let value = format!("max-age={}; includeSubDomains", time.as_secs());

@@ -10,11 +10,13 @@ use super::{
     observed::{End, Observer, observe},
 };
 
-/// Gives each request a span of the crate [`tracing`], of the name `request`, the target `trijet::request` and the level info, with
-/// the fields `method`, `route`, `status` and `request_id` (where [`RequestIds`](super::RequestIds) stands outside).
+/// Gives each request a span of the crate [`tracing`], of the name `request`, the target `trijet::request` and the
+/// level info, with the fields `method`, `route`, `status` and `request_id` (where
+/// [`RequestIds`](super::RequestIds) stands outside).
 ///
-/// All `async fn` inside are in the span whenever they are polled, and so is what they [instrument](tracing::Instrument). A plain `fn`
-/// runs where no poll is: there the span is at hand as [`RequestSpan`]. It is closed with the response's body.
+/// All `async fn` inside are in the span whenever they are polled, and so is what they
+/// [instrument](tracing::Instrument). A plain `fn` runs where no poll is: there the span is at hand as
+/// [`RequestSpan`]. It is closed with the response's body.
 ///
 /// A method that no RFC 9110 knows is `other`, so that clients cannot make values up.
 ///

@@ -9,9 +9,9 @@ use super::{Provided, fields::sentence};
 
 /// Gives all that is inside so much time to make its response, else answers 503, or 504.
 ///
-/// What is inside is dropped then, wherever it waits: an `async fn` and what it has begun, and a plain `fn` that still waits
-/// for a thread, which then never runs. A plain `fn` that runs cannot be stopped: the client is answered all the same, its
-/// result is dropped, and its thread is free when it returns. It can look at
+/// What is inside is dropped then, wherever it waits: an `async fn` and what it has begun, and a plain `fn` that
+/// still waits for a thread, which then never runs. A plain `fn` that runs cannot be stopped: the client is
+/// answered all the same, its result is dropped, and its thread is free when it returns. It can look at
 /// [`Disconnected`](trijet_core::extract::Disconnected), which tells it that nobody waits.
 ///
 /// The time ends with the response's head: for a body that streams there are the server's limits of progress. Time in
