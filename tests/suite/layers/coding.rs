@@ -1,6 +1,12 @@
 //! `Compression`: the same bytes at both ends, and fewer between.
 
-use std::io::Read;
+use std::{
+    io::Read,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures_util::stream;
 use trijet::{
@@ -9,7 +15,11 @@ use trijet::{
 };
 
 use super::{asking, large, text, values};
-use crate::common::{gate::Gate, response::Response, server::start};
+use crate::common::{
+    gate::Gate,
+    response::Response,
+    server::{start, start_workers, unhurried},
+};
 
 on_every_backend!(
     each_coding_gives_the_bytes_back,
@@ -19,6 +29,7 @@ on_every_backend!(
     a_stream_is_heard_as_it_goes,
     tags_are_weak_and_still_compared,
     a_body_that_fails_is_cut_within_its_coding,
+    a_body_without_end_lets_others_have_their_turn,
 );
 
 const TEXT: &str = "text/plain";
@@ -226,5 +237,33 @@ fn a_body_that_fails_is_cut_within_its_coding(on: Backend) {
         let (all, _) = client.everything();
         // A whole body would end in an empty chunk.
         assert!(!all.ends_with(b"0\r\n\r\n"), "{coding}");
+    }
+}
+
+/// What is compressed to next to nothing never waits for its client: it has to give way by itself.
+fn a_body_without_end_lets_others_have_their_turn(on: Backend) {
+    static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+    for coding in ["gzip", "br", "zstd"] {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = is_over.clone();
+        let endless = move || {
+            let ends = ends.clone();
+            let zeros = std::iter::from_fn(move || {
+                (!ends.load(Ordering::Relaxed)).then_some(Ok::<_, BodyError>(&ZEROS[..]))
+            });
+            std::future::ready(typed(TEXT, Body::from_stream(stream::iter(zeros))))
+        };
+        let app = Router::new().route("/", get(async || "hello")).route("/endless", get(endless));
+        // On threaded a response that is made holds its thread, as all work does there.
+        let workers = if on.name() == "threaded" { 2 } else { 1 };
+        let server = start_workers(on, app.wrap(Compression::new()), unhurried(), workers);
+        let mut client = server.connect();
+        let head = client.send(asking("GET", "/endless", &[("accept-encoding", coding)])).head();
+        for _ in 0..3 {
+            server.connect().get("/").says("hello");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let ending = head.ending();
+        client.body(ending, |_| ());
     }
 }

@@ -11,7 +11,9 @@ use std::{
 };
 
 use trijet::{
-    Backend, Next, Request, Response, Router, get,
+    Backend, Next, Request, Response, Router,
+    extract::Disconnected,
+    get,
     middleware::{ConcurrencyLimit, RateLimit, Timeout},
 };
 
@@ -29,6 +31,7 @@ use crate::common::{
 on_every_backend!(
     what_takes_too_long_is_dropped_and_answered,
     a_plain_fn_that_takes_too_long_is_given_up,
+    a_plain_fn_can_see_that_it_was_given_up,
     what_is_in_time_is_left_alone,
     over_the_limit_requests_queue_and_then_are_refused,
     waiting_in_the_queue_has_an_end,
@@ -105,6 +108,17 @@ fn a_plain_fn_that_takes_too_long_is_given_up(on: Backend) {
     }
     held.gate.open();
     client.get("/hold/fn").says("held");
+}
+
+fn a_plain_fn_can_see_that_it_was_given_up(on: Backend) {
+    let (told, tells) = channel();
+    let works = move |client: Disconnected| {
+        let is_over = within(PATIENCE, || client.is_disconnected());
+        told.send(is_over).unwrap();
+    };
+    let server = start(on, Router::new().route("/", get(works)).wrap(Timeout::new(SHORT)));
+    server.connect().get("/").with_status(503);
+    assert_eq!(tells.recv_timeout(2 * PATIENCE), Ok(true));
 }
 
 fn what_is_in_time_is_left_alone(on: Backend) {

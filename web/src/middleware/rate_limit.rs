@@ -154,6 +154,8 @@ impl fmt::Debug for RateLimit {
 
 #[cfg(test)]
 mod tests {
+    use trijet_core::{Router, get, sim::TestClient};
+
     use super::*;
 
     #[test]
@@ -168,5 +170,23 @@ mod tests {
             let same = network(one.parse().unwrap()) == network(other.parse().unwrap());
             assert_eq!(same, is_same, "{one} {other}");
         }
+    }
+
+    #[test]
+    fn time_fills_the_bucket() {
+        async fn ten_seconds() {
+            trijet_core::rt::sleep(Duration::from_secs(10)).await;
+        }
+        let app = Router::new()
+            .route("/", get(async || "ok").wrap(RateLimit::new(2, Duration::from_secs(20))))
+            .route("/wait", get(ten_seconds));
+        let client = TestClient::new(app);
+        let ask = |count| (0..count).map(|_| client.get("/").send().status.as_u16()).collect::<Vec<_>>();
+        assert_eq!(ask(3), [200, 200, 429]);
+        client.get("/wait").send();
+        assert_eq!(ask(2), [200, 429]);
+        client.get("/wait").send();
+        client.get("/wait").send();
+        assert_eq!(ask(3), [200, 200, 429]);
     }
 }
