@@ -104,7 +104,8 @@ fn weight_of(parameter: &str) -> Option<Weight> {
     if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let thousandths = format!("{decimals:0<3}").parse::<Weight>().ok()?;
+    let digits = decimals.bytes().chain(std::iter::repeat(b'0')).take(3);
+    let thousandths = digits.fold(0, |value, digit| value * 10 + Weight::from(digit - b'0'));
     match (whole, thousandths) {
         ("0", thousandths) => Some(thousandths),
         ("1", 0) => Some(1_000),
