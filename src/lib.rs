@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod choice;
+#[cfg(feature = "metrics")]
+mod figures;
 mod server;
 
 use std::{io, net::ToSocketAddrs};
@@ -19,14 +21,30 @@ pub use trijet_core::sim as testing;
 pub use trijet_core::{
     Body, BodyError, BoxError, Deferred, FromRequest, FromRequestParts, Handler, Html, IntoResponse, Limits,
     MethodRouter, Next, Path, Redirect, Reply, Request, RequestExt, Response, Router, SocketSettings, State,
-    any, body, check_async, check_fn, delete, extract, get, handler, head, inline, middleware, options,
-    patch, post, put, respond, routing, rt,
+    any, body, check_async, check_fn, delete, extract, get, handler, head, inline, options, patch, post, put,
+    respond, routing, rt,
 };
 #[doc(no_inline)]
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
 #[cfg(feature = "static-files")]
 pub use trijet_web::files;
 pub use {bytes, http};
+
+/// Middleware: what one is, and with the feature `middleware` those that most applications want. The features
+/// `compression`, `metrics` and `tracing` add more.
+pub mod middleware {
+    pub use trijet_core::middleware::*;
+    #[cfg(any(
+        feature = "middleware",
+        feature = "compression",
+        feature = "metrics",
+        feature = "tracing"
+    ))]
+    pub use trijet_web::middleware::*;
+
+    #[cfg(feature = "metrics")]
+    pub use crate::figures::server_figures;
+}
 
 /// The backends that are compiled in, to pin one in code.
 ///

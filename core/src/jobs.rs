@@ -99,7 +99,7 @@ pub trait Blocker {
     }
 }
 
-/// Why a job gave no result.
+/// Why a job gave no result. As a response it is what a plain `fn` handler gives then: 503 with `Retry-After`, or 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobError {
     /// No thread was free in time: answer 503.
@@ -110,10 +110,14 @@ pub enum JobError {
     Outside,
 }
 
-/// Runs `call` where it may block, and gives its result.
+/// Runs `call` where it may block, as a plain `fn` handler does, and gives its result: for middleware that calls functions of
+/// its user's. A call that has not begun when the future is dropped never does.
 ///
 /// Inside a job it runs in place; polled by the driver it becomes a job of its own.
-pub(crate) fn run<F, R>(call: F) -> JobFuture<F, R>
+///
+/// # Errors
+/// [`JobError`], which is a response.
+pub fn run<F, R>(call: F) -> impl Future<Output = Result<R, JobError>> + Send + Unpin
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
@@ -122,7 +126,7 @@ where
 }
 
 /// The future of [`run`].
-pub(crate) enum JobFuture<F, R> {
+enum JobFuture<F, R> {
     New(Option<F>),
     Submitted(Arc<Cell<F, R>>),
 }
@@ -221,7 +225,7 @@ enum Placed<F, C> {
 }
 
 /// A call, then its result, shared between the future that waits and the thread that runs.
-pub(crate) struct Cell<F, R>(Mutex<State<F, R>>);
+struct Cell<F, R>(Mutex<State<F, R>>);
 
 struct State<F, R> {
     phase: Phase<F, R>,

@@ -168,6 +168,16 @@ impl Client {
         }
     }
 
+    /// Reads one chunk of a chunked body that has not ended.
+    #[track_caller]
+    pub(crate) fn chunk(&mut self, mut take: impl FnMut(&[u8])) {
+        let line = self.line();
+        let size = u64::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("a chunk size: {line:?}"));
+        assert!(size > 0, "the body has ended");
+        self.exactly(size, &mut take);
+        assert_eq!(self.line(), "", "a line end after a chunk");
+    }
+
     fn trailers(&mut self) -> Vec<(String, String)> {
         let mut lines = Vec::new();
         loop {

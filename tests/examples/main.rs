@@ -225,6 +225,64 @@ fn pages() {
         assert_eq!(client.get("/static/../Cargo.toml").status, 400);
         for missing in ["/static/", "/static/nothing", "/nothing"] {
             assert_eq!(client.get(missing).status, 404, "{missing}");
+#[cfg(all(feature = "middleware", feature = "compression", feature = "metrics"))]
+fn middleware() {
+    use std::io::Read;
+
+    // `ada:lovelace`
+    let ada = ("Authorization", "Basic YWRhOmxvdmVsYWNl");
+    on_each_backend("middleware", |process| {
+        let mut client = process.connect();
+        let index = client.get("/");
+        let id = index.header("x-request-id").expect("an id").to_owned();
+        assert_eq!(index.text(), format!("This is request {id}.\n"));
+        for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY")] {
+            assert_eq!(index.header(name), Some(value));
+        }
+
+        let missing = client.get("/nothing");
+        assert_eq!((missing.status, missing.header("x-content-type-options")), (404, Some("nosniff")));
+
+        let refused = client.get("/admin/report");
+        assert_eq!(refused.status, 401);
+        let fields = [ada, ("Accept-Encoding", "gzip")];
+        let report = client.ask_with("GET", "/admin/report", &fields, b"");
+        assert_eq!((report.status, report.header("content-encoding")), (200, Some("gzip")));
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&*report.body).read_to_string(&mut text).expect("gzip");
+        assert!(text.starts_with("A report for ada\n") && text.lines().count() == 501);
+        let tag = report.header("etag").expect("a tag").to_owned();
+        let again = client.ask_with("GET", "/admin/report", &[ada, ("If-None-Match", &tag)], b"");
+        assert_eq!((again.status, again.text()), (304, ""));
+
+        // As a page of another origin, of a trusted one, and as no page.
+        for (fields, status) in [
+            (&[("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")][..], 403),
+            (&[("Sec-Fetch-Site", "cross-site"), ("Origin", "https://app.example")], 200),
+            (&[("Accept", "*/*")], 200),
+        ] {
+            assert_eq!(client.ask_with("POST", "/count", fields, b"a\nb").status, status, "{fields:?}");
+        }
+        let mut encoder = flate2::read::GzEncoder::new(&b"a\nb\nc"[..], flate2::Compression::fast());
+        let mut packed = Vec::new();
+        encoder.read_to_end(&mut packed).expect("in memory");
+        let answer = client.ask_with("POST", "/count", &[("Content-Encoding", "gzip")], &packed);
+        assert_eq!(answer.text(), "3 lines\n");
+        assert_eq!(client.ask_with("POST", "/count", &[("Content-Encoding", "rot13")], b"x").status, 415);
+        assert_eq!(client.get("/endless").status, 504);
+
+        let attempts = [0; 12].map(|_| client.get("/admin/report").status);
+        assert!(attempts.starts_with(&[401]) && attempts.ends_with(&[429]), "{attempts:?}");
+
+        let page = client.get("/metrics");
+        let page = page.text();
+        for part in [
+            r#"http_requests_total{route="/admin/report",method="GET",status="304"} 1"#,
+            r#"http_requests_total{route="/count",method="POST",status="403"} 1"#,
+            r#"http_requests_in_flight{route="/endless",method="GET"} 0"#,
+            "trijet_connections{backend=",
+        ] {
+            assert!(page.contains(part), "no {part} in\n{page}");
         }
     });
 }

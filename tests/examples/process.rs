@@ -144,9 +144,36 @@ impl Client {
         content_type: &str,
         body: &[u8],
     ) -> io::Result<Answer> {
+        let fields: &[(&str, &str)] =
+            if content_type.is_empty() { &[] } else { &[("Content-Type", content_type)] };
+        self.try_ask_with(method, target, fields, body)
+    }
+
+    /// Asks with these fields, and panics where there is no answer.
+    pub(crate) fn ask_with(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        self.try_ask_with(method, target, fields, body)
+            .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
+    }
+
+    fn try_ask_with(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Answer> {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
-        if !content_type.is_empty() {
-            head += &format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
+        for (name, value) in fields {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !fields.is_empty() {
+            head += &format!("Content-Length: {}\r\n", body.len());
         }
         head += "\r\n";
         let mut request = head.into_bytes();

@@ -75,7 +75,7 @@ impl Input {
 }
 
 pub(crate) fn inputs() -> Vec<Input> {
-    [heads(), lists(), targets(), bodies(), chunks(), series()].into_iter().flatten().collect()
+    [heads(), lists(), targets(), bodies(), chunks(), series(), layers()].into_iter().flatten().collect()
 }
 
 /// A GET with these field lines.
@@ -277,4 +277,65 @@ fn series() -> Vec<Input> {
         input("empty lines alone, dripped", 1000, |n| "\r\n".repeat(n)).dripped(),
         input("noise", 25_000, |n| "\u{1}\u{2}x\n".repeat(n / 4)),
     ]
+}
+
+/// What the middleware of trijet-web reads.
+fn layers() -> Vec<Input> {
+    #[cfg(not(feature = "compression"))]
+    return Vec::new();
+    #[cfg(feature = "compression")]
+    {
+        use trijet::middleware::{
+            Basic, BasicAuth, Compression, Cors, CrossOriginProtection, Decompression, ETags,
+        };
+
+        let layered: fn(usize) -> Router = |_| {
+            let page = async || ([("vary", "a, b, c"), ("cache-control", "public")], "page");
+            let cors = Cors::origins(["https://app.example"]).headers(["x-one".parse().unwrap()]);
+            let inside = Router::new()
+                .route("/page", get(page).post(async |body: Bytes| body))
+                .route("/secret", get(page).wrap(BasicAuth::new("a", |_: Basic| Some(()))))
+                .wrap(ETags::new())
+                .wrap(Compression::new())
+                .wrap(Decompression::new())
+                .wrap(CrossOriginProtection::new())
+                .wrap(cors);
+            Router::new().nest("/in", inside)
+        };
+        let asks = |name, size, bytes: fn(usize) -> String| input(name, size, bytes).with(layered);
+        fn asking(path: &str, fields: &str) -> String {
+            format!("GET /in{path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n")
+        }
+        vec![
+            asks("layers: Accept-Encoding", 5000, |n| {
+                asking("/page", &format!("Accept-Encoding: {}*", "gzip;q=0.5, ".repeat(n)))
+            }),
+            asks("layers: Accept-Encoding of commas", 12_500, |n| {
+                asking("/page", &format!("Accept-Encoding: {}", ",".repeat(n)))
+            }),
+            asks("layers: If-None-Match", 5000, |n| {
+                asking("/page", &format!("If-None-Match: {}\"b\"", "\"a\", ".repeat(n)))
+            }),
+            asks("layers: If-None-Match without an end", 12_500, |n| {
+                asking("/page", &format!("If-None-Match: \"{}", "a".repeat(n)))
+            }),
+            asks("layers: a preflight's fields", 5000, |n| {
+                let fields = "Origin: https://app.example\r\nAccess-Control-Request-Method: GET";
+                let asked = "x-one, ".repeat(n);
+                let head =
+                    asking("/page", &format!("{fields}\r\nAccess-Control-Request-Headers: {asked}x-one"));
+                head.replacen("GET", "OPTIONS", 1)
+            }),
+            asks("layers: a long Origin", 12_500, |n| {
+                let head = asking("/page", &format!("Origin: {}", "a".repeat(n)));
+                head.replacen("GET", "POST", 1)
+            }),
+            asks("layers: Content-Encoding", 5000, |n| {
+                asking("/page", &format!("Content-Encoding: {}gzip", "identity, ".repeat(n)))
+            }),
+            asks("layers: a long password", 12_500, |n| {
+                asking("/secret", &format!("Authorization: Basic YTph{}", "YWFh".repeat(n)))
+            }),
+        ]
+    }
 }

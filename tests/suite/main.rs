@@ -22,6 +22,8 @@ mod extremes;
 #[cfg(all(feature = "static-files", target_os = "linux"))]
 mod files;
 mod giving_up;
+#[cfg(feature = "middleware")]
+mod layers;
 mod leaving;
 mod lending;
 mod limits;

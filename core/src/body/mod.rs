@@ -140,8 +140,18 @@ impl Body {
         Self(Kind::Incoming(incoming))
     }
 
-    /// The bytes, where they are all here.
-    pub(crate) fn into_full(self) -> Result<Bytes, Self> {
+    /// The bytes, where they are all in memory: those of a response of text, bytes or JSON, for middleware that looks at
+    /// what is there and lets streams go by.
+    ///
+    /// ```
+    /// use trijet_core::Body;
+    /// assert_eq!(Body::from("here").into_full().unwrap(), "here");
+    /// assert!(Body::from_reader(std::io::empty()).into_full().is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// The body itself, where its bytes are still to come.
+    pub fn into_full(self) -> Result<Bytes, Self> {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
             Kind::Full(bytes) => Ok(bytes),

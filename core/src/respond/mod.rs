@@ -108,30 +108,34 @@ pub(crate) fn unsendable(reason: fmt::Arguments<'_>) -> Response {
 
 /// The response of a job, also of one that gave none.
 pub(crate) fn from_job(result: Result<Answer, JobError>) -> Answer {
-    let response = match result {
-        Ok(answer) => return answer,
-        Err(JobError::Rejected) => {
-            let mut response = sentence(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The server is busy: no thread was free to answer this request.",
-            );
-            response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
-            response
+    result.unwrap_or_else(|error| error.into_response().into())
+}
+
+impl IntoResponse for JobError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Rejected => {
+                let mut response = sentence(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The server is busy: no thread was free to answer this request.",
+                );
+                response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+            }
+            Self::Panicked => {
+                let mut response = internal_error();
+                response.extensions_mut().insert(Panicked);
+                response
+            }
+            Self::Outside => {
+                log::error!(
+                    "a plain `fn` was called on a task that the server does not poll, so there is no thread \
+                     to run it on: await `next.run(request)` in the middleware itself, or make it an `async fn`"
+                );
+                internal_error()
+            }
         }
-        Err(JobError::Panicked) => {
-            let mut response = internal_error();
-            response.extensions_mut().insert(Panicked);
-            response
-        }
-        Err(JobError::Outside) => {
-            log::error!(
-                "a plain `fn` was called on a task that the server does not poll, so there is no thread \
-                 to run it on: await `next.run(request)` in the middleware itself, or make it an `async fn`"
-            );
-            internal_error()
-        }
-    };
-    response.into()
+    }
 }
 
 /// `text` with everything escaped that could be taken for markup or a control sequence, and cut at 200 characters.

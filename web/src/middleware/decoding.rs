@@ -1,0 +1,314 @@
+//! A body that is decoded as it goes by. What comes out must never be more than is allowed, nor stand in memory by more
+//! than a piece, however little went in.
+
+use std::{
+    io::{self, BufRead, Read},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, enc::StandardAlloc};
+use bytes::{Buf, Bytes};
+use flate2::bufread::MultiGzDecoder;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame};
+use trijet_core::{Body, BodyError};
+use zstd::stream::read::Decoder as ZstdDecoder;
+
+use super::Coding;
+
+/// What has arrived of a body, as the decoders read it: they are told to come again where there is nothing yet.
+#[derive(Default)]
+struct Arrived {
+    data: Bytes,
+    is_whole: bool,
+}
+
+impl Arrived {
+    fn push(&mut self, data: Bytes) {
+        // A decoder may have left a few bytes that it cannot use without the next.
+        self.data = match self.data.is_empty() {
+            true => data,
+            false => [&self.data[..], &data].concat().into(),
+        };
+    }
+}
+
+impl BufRead for Arrived {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.data.is_empty() && !self.is_whole {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(&self.data)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.data.advance(amount.min(self.data.len()));
+    }
+}
+
+impl Read for Arrived {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(into)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// One of the decoders. Each gives as much at a time as it is asked for.
+enum Decoder {
+    Gzip(Box<MultiGzDecoder<Arrived>>),
+    Brotli(Box<BrotliDecoder>),
+    Zstd(ZstdDecoder<'static, Arrived>),
+}
+
+/// RFC 9659 §3: no window of more than 8 MiB.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+impl Decoder {
+    fn new(coding: Coding) -> io::Result<Self> {
+        Ok(match coding {
+            Coding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(Arrived::default()))),
+            Coding::Brotli => Self::Brotli(Box::default()),
+            Coding::Zstd => {
+                let mut decoder = ZstdDecoder::with_buffer(Arrived::default())?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Self::Zstd(decoder)
+            }
+        })
+    }
+
+    fn arrived(&mut self) -> &mut Arrived {
+        match self {
+            Self::Gzip(decoder) => decoder.get_mut(),
+            Self::Brotli(decoder) => &mut decoder.arrived,
+            Self::Zstd(decoder) => decoder.get_mut(),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(decoder) => decoder.read(into),
+            Self::Brotli(decoder) => decoder.read(into),
+            Self::Zstd(decoder) => decoder.read(into),
+        }
+    }
+}
+
+/// Brotli by its bare state, as its reader cannot be told to refuse the large windows that are no part of RFC 7932:
+/// a peer could ask for a gigabyte.
+struct BrotliDecoder {
+    arrived: Arrived,
+    state: BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    is_done: bool,
+}
+
+impl Default for BrotliDecoder {
+    fn default() -> Self {
+        let alloc = StandardAlloc::default;
+        Self {
+            arrived: Arrived::default(),
+            state: BrotliState::new_strict(alloc(), alloc(), alloc()),
+            is_done: false,
+        }
+    }
+}
+
+impl BrotliDecoder {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.is_done {
+                // Nothing may follow.
+                return if self.arrived.fill_buf()?.is_empty() {
+                    Ok(0)
+                } else {
+                    Err(io::ErrorKind::InvalidData.into())
+                };
+            }
+            let input = self.arrived.data.clone();
+            let (mut input_left, mut input_at) = (input.len(), 0);
+            let (mut output_left, mut output_at, mut total) = (into.len(), 0, 0);
+            let result = BrotliDecompressStream(
+                &mut input_left,
+                &mut input_at,
+                &input,
+                &mut output_left,
+                &mut output_at,
+                into,
+                &mut total,
+                &mut self.state,
+            );
+            self.arrived.consume(input_at);
+            match result {
+                BrotliResult::ResultFailure => return Err(io::ErrorKind::InvalidData.into()),
+                BrotliResult::ResultSuccess => self.is_done = true,
+                BrotliResult::NeedsMoreInput if output_at == 0 && self.arrived.is_whole => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                BrotliResult::NeedsMoreInput if output_at == 0 => {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {}
+            }
+            if output_at > 0 {
+                return Ok(output_at);
+            }
+        }
+    }
+}
+
+/// How much is decoded at a time.
+const PIECE_BYTES: usize = 16 << 10;
+/// How much is decoded before others have their turn: what little came may become much.
+const TURN_BYTES: usize = 128 << 10;
+
+/// A body on its way through a decoder.
+pub(super) struct Decoded {
+    body: Body,
+    decoder: Option<Decoder>,
+    /// How much may still come out.
+    left: u64,
+    /// Since others had their turn.
+    turn: usize,
+    trailers: Option<HeaderMap>,
+}
+
+impl Decoded {
+    /// The plain body of `body`, of at most `bytes_max` bytes.
+    pub(super) fn new(body: Body, coding: Coding, bytes_max: u64) -> io::Result<Self> {
+        let decoder = Some(Decoder::new(coding)?);
+        Ok(Self { body, decoder, left: bytes_max, turn: 0, trailers: None })
+    }
+
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        while let Some(decoder) = &mut self.decoder {
+            if self.turn >= TURN_BYTES {
+                self.turn = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let mut piece = vec![0; PIECE_BYTES];
+            match decoder.read(&mut piece) {
+                Ok(0) if decoder.arrived().is_whole => self.decoder = None,
+                // An end within what was sent as one body, and more behind it: only gzip has that, and it reads on.
+                Ok(0) => return self.fail(BodyError::Malformed(MALFORMED)),
+                Ok(count) => {
+                    let Some(left) = self.left.checked_sub(count as u64) else {
+                        return self.fail(BodyError::TooLarge);
+                    };
+                    self.left = left;
+                    self.turn += count;
+                    piece.truncate(count);
+                    return Poll::Ready(Some(Ok(piece.into())));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.turn = 0;
+                    match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                        Some(Ok(frame)) => match frame.into_data() {
+                            Ok(data) => decoder.arrived().push(data),
+                            Err(frame) => {
+                                self.trailers = frame.into_trailers().ok();
+                                decoder.arrived().is_whole = true;
+                            }
+                        },
+                        Some(Err(error)) => return self.fail(error),
+                        None => decoder.arrived().is_whole = true,
+                    }
+                }
+                Err(_) => return self.fail(BodyError::Malformed(MALFORMED)),
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Nothing more is decoded, nor wanted of the client.
+    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.decoder = None;
+        self.body = Body::empty();
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+const MALFORMED: &str = "its content coding is broken, or cut short";
+
+impl HttpBody for Decoded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(match ready!(self.poll_output(cx)) {
+            Some(output) => Some(output.map(Frame::data)),
+            None => self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use brotli::enc::BrotliEncoderParams;
+
+    use super::*;
+
+    /// All that comes out, or how it ends.
+    fn decoded(coding: Coding, data: Vec<u8>) -> Result<Vec<u8>, BodyError> {
+        let mut body = Decoded::new(data.into(), coding, u64::MAX).unwrap();
+        let (mut cx, mut all) = (Context::from_waker(Waker::noop()), Vec::new());
+        loop {
+            match body.poll_output(&mut cx) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    assert!(piece.len() <= PIECE_BYTES);
+                    all.extend_from_slice(&piece);
+                }
+                Poll::Ready(Some(Err(error))) => return Err(error),
+                Poll::Ready(None) => return Ok(all),
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    fn brotli(window_log: i32, large_window: bool) -> Vec<u8> {
+        let parameters = BrotliEncoderParams {
+            quality: 1,
+            lgwin: window_log,
+            large_window,
+            ..BrotliEncoderParams::default()
+        };
+        let mut data = Vec::new();
+        brotli::BrotliCompress(&mut &[b'x'; 100_000][..], &mut data, &parameters).unwrap();
+        data
+    }
+
+    #[test]
+    fn no_window_is_larger_than_the_standard_says() {
+        assert_eq!(decoded(Coding::Brotli, brotli(24, false)).unwrap().len(), 100_000);
+        assert!(matches!(decoded(Coding::Brotli, brotli(30, true)), Err(BodyError::Malformed(_))));
+        let zstd = |window_log| {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window_log).unwrap();
+            io::Write::write_all(&mut encoder, &[b'x'; 100_000]).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert_eq!(decoded(Coding::Zstd, zstd(23)).unwrap().len(), 100_000);
+        assert!(matches!(decoded(Coding::Zstd, zstd(24)), Err(BodyError::Malformed(_))));
+    }
+
+    #[test]
+    fn others_have_their_turn_however_little_came() {
+        let zeros = zstd::encode_all(&vec![0; 1 << 20][..], 1).unwrap();
+        let mut body = Decoded::new(zeros.into(), Coding::Zstd, u64::MAX).unwrap();
+        let (mut cx, mut turns) = (Context::from_waker(Waker::noop()), 0);
+        loop {
+            match body.poll_output(&mut cx) {
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(piece)) => drop(piece.unwrap()),
+                Poll::Pending => turns += 1,
+            }
+        }
+        assert_eq!(turns, (1 << 20) / TURN_BYTES);
+    }
+}
