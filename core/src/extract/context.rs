@@ -62,8 +62,14 @@ pub struct Needs(pub(crate) Vec<Need>);
 
 #[derive(Debug)]
 pub(crate) enum Need {
-    State { kind: TypeId, name: &'static str },
+    State {
+        kind: TypeId,
+        name: &'static str,
+    },
     Captures(usize),
+    /// So many, or none.
+    CapturesIfAny(usize),
+    MatchedPath,
 }
 
 impl Needs {
@@ -75,5 +81,15 @@ impl Needs {
     /// A route with exactly `count` captures, those of its nests included.
     pub fn captures(&mut self, count: usize) {
         self.0.push(Need::Captures(count));
+    }
+
+    /// A route with exactly `count` captures, or with none.
+    pub fn captures_if_any(&mut self, count: usize) {
+        self.0.push(Need::CapturesIfAny(count));
+    }
+
+    /// A route, in whose place a fallback has nothing.
+    pub fn matched_path(&mut self) {
+        self.0.push(Need::MatchedPath);
     }
 }
