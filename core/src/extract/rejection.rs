@@ -32,6 +32,7 @@ pub struct Rejection {
     status: StatusCode,
     text: Cow<'static, str>,
     source: Option<BoxError>,
+    may_quote: bool,
 }
 
 impl Rejection {
@@ -39,7 +40,7 @@ impl Rejection {
     ///
     /// The text is sent as it is: put nothing of the request into it that was not checked or escaped.
     pub fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, text: text.into(), source: None }
+        Self { status, text: text.into(), source: None, may_quote: true }
     }
 
     /// A mistake in the app: `cause` is logged, and not answered.
@@ -79,15 +80,18 @@ impl From<BodyError> for Rejection {
         if status.is_server_error() {
             return Self::internal(format!("a request body could not be read: {error}").into());
         }
-        Self::new(status, format!("The request was refused: {error}.")).with_source(error)
+        let text = format!("The request was refused: {error}.");
+        Self { may_quote: false, ..Self::new(status, text).with_source(error) }
     }
 }
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut response = sentence(self.status, self.text);
-        // It may quote what was sent: escaped, and no browser shall look for another type in it all the same.
-        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if self.may_quote {
+            // Escaped; and no browser shall look for another type in it all the same.
+            response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        }
         response
     }
 }
