@@ -36,13 +36,17 @@ pub(crate) struct Nest {
 
 impl Compiled {
     /// The table for the host that is asked.
+    #[inline]
     pub(crate) fn table(&self, head: &ReceivedHead<'_>) -> &Table {
         match &self.hosts {
             None => &self.table,
-            Some(hosts) => {
-                head.authority().and_then(|authority| hosts.find(authority)).unwrap_or(&self.table)
-            }
+            Some(hosts) => self.table_of_host(hosts, head),
         }
+    }
+
+    #[inline(never)]
+    fn table_of_host<'c>(&'c self, hosts: &'c Hosts<Table>, head: &ReceivedHead<'_>) -> &'c Table {
+        head.authority().and_then(|authority| hosts.find(authority)).unwrap_or(&self.table)
     }
 }
 
