@@ -17,8 +17,9 @@ pub enum TrailingSlash {
 /// `pattern` with a slash at its end where it has none, and without where it has one; none where there is no such
 /// pattern.
 pub(super) fn twin(pattern: &str) -> Option<String> {
-    // Of two slashes at the beginning, a redirect would make another host; what ends in a capture of all has no twin.
-    if pattern == "/" || pattern.starts_with("//") || ends_in_rest(pattern) {
+    // Of two slashes at the beginning, a redirect would make another host; of two at the end, one is left. What ends in a
+    // capture of all has none.
+    if pattern == "/" || pattern.starts_with("//") || pattern.ends_with("//") || ends_in_rest(pattern) {
         return None;
     }
     match pattern.strip_suffix('/') {
@@ -60,6 +61,7 @@ mod tests {
             ("/a/{*b}", None),
             ("//a", None),
             ("//", None),
+            ("/a//", None),
             ("/{{*a}}", Some("/{{*a}}/")),
         ];
         for (pattern, expected) in rows {
