@@ -64,6 +64,9 @@ fn title(section: &str) -> &'static str {
         "§3" => "What is refused",
         "§4" => "Faults survived",
         "rt" => "Handlers that wait",
+        "routing" => "Routing",
+        "extract" => "Extractors",
+        "errors" => "Errors",
         _ => "More",
     }
 }
