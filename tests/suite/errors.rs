@@ -120,6 +120,16 @@ fn a_panic_is_worded_and_its_connection_closed(on: Backend) {
         client.is_ended();
     }
     server.connect().get("/fn/7").says("7");
+
+    let app = Router::new()
+        .route("/", get(|| "fine"))
+        .errors(|_: Failure| -> &str { panic!("planted in the words") });
+    let server = start(on, app);
+    let mut client = server.connect();
+    let answer = client.get("/none").with_status(500);
+    assert_eq!((answer.closes(), answer.text()), (true, "internal server error\n"));
+    client.is_ended();
+    server.connect().get("/").says("fine");
 }
 
 fn a_body_that_is_too_large_is_worded_before_it_is_sent(on: Backend) {

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, StatusCode, Uri,
-    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
     request::Parts,
 };
 
@@ -154,4 +154,4 @@ impl Asked {
 }
 
 /// What says something of the body that was replaced.
-const OF_THE_BODY: [HeaderName; 3] = [CONTENT_TYPE, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS];
+const OF_THE_BODY: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_LENGTH];

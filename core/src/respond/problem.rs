@@ -32,6 +32,12 @@ use crate::{Response, extract::Rejection};
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
+    /// Boxed, so that a `Result` with a problem is small.
+    members: Box<Members>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Members {
     kind: Option<Cow<'static, str>>,
     title: Option<Cow<'static, str>>,
     detail: Option<Cow<'static, str>>,
@@ -42,40 +48,40 @@ pub struct Problem {
 }
 
 /// The members that RFC 9457 §3.1 defines.
-const MEMBERS: [&str; 5] = ["type", "title", "status", "detail", "instance"];
+const STANDARD: [&str; 5] = ["type", "title", "status", "detail", "instance"];
 
 impl Problem {
     /// A problem of no kind of its own (`about:blank`): its title is that of the status (RFC 9457 §4.2.1).
     pub fn new(status: StatusCode) -> Self {
         let title = status.canonical_reason().map(Cow::Borrowed);
-        Self { status, kind: None, title, detail: None, instance: None, extensions: Vec::new(), fault: None }
+        Self { status, members: Box::new(Members { title, ..Members::default() }) }
     }
 
     /// Sets `type`: the URI of this kind of problem, where people may read about it (RFC 9457 §3.1.1).
     #[must_use]
     pub fn kind(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
-        self.kind = Some(uri.into());
+        self.members.kind = Some(uri.into());
         self
     }
 
     /// Sets `title`: what all problems of this kind have in common, for people (RFC 9457 §3.1.3).
     #[must_use]
     pub fn title(mut self, title: impl Into<Cow<'static, str>>) -> Self {
-        self.title = Some(title.into());
+        self.members.title = Some(title.into());
         self
     }
 
     /// Sets `detail`: what is so in this case, for people (RFC 9457 §3.1.4).
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = Some(detail.into());
+        self.members.detail = Some(detail.into());
         self
     }
 
     /// Sets `instance`: the URI of this case, by which it is found in the log, for example (RFC 9457 §3.1.5).
     #[must_use]
     pub fn instance(mut self, uri: impl Into<Cow<'static, str>>) -> Self {
-        self.instance = Some(uri.into());
+        self.members.instance = Some(uri.into());
         self
     }
 
@@ -86,17 +92,17 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Serialize) -> Self {
         let name = name.into();
-        if MEMBERS.contains(&&*name) {
-            self.fault.get_or_insert_with(|| format!("`{name}` is no extension of a Problem"));
+        if STANDARD.contains(&&*name) {
+            self.members.fault.get_or_insert_with(|| format!("`{name}` is no extension of a Problem"));
             return self;
         }
         match serde_json::to_value(value) {
             Ok(value) => {
-                self.extensions.retain(|(other, _)| *other != name);
-                self.extensions.push((name, value));
+                self.members.extensions.retain(|(other, _)| *other != name);
+                self.members.extensions.push((name, value));
             }
             Err(error) => {
-                self.fault.get_or_insert_with(|| format!("Problem: `{name}`: {error}"));
+                self.members.fault.get_or_insert_with(|| format!("Problem: `{name}`: {error}"));
             }
         }
         self
@@ -110,22 +116,21 @@ impl Problem {
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Members { kind, title, detail, instance, extensions, .. } = &*self.members;
         let mut map = serializer.serialize_map(None)?;
-        let mut text = |name, value: &Option<Cow<'static, str>>| match value {
-            Some(value) => map.serialize_entry(name, value),
-            None => Ok(()),
-        };
-        // `about:blank` is what a missing one means: RFC 9457 §3.1.1.
-        text("type", &self.kind)?;
-        text("title", &self.title)?;
+        // `about:blank` is what a missing type means: RFC 9457 §3.1.1.
+        for (name, text) in [("type", kind), ("title", title)] {
+            if let Some(text) = text {
+                map.serialize_entry(name, text)?;
+            }
+        }
         map.serialize_entry("status", &self.status.as_u16())?;
-        let mut text = |name, value: &Option<Cow<'static, str>>| match value {
-            Some(value) => map.serialize_entry(name, value),
-            None => Ok(()),
-        };
-        text("detail", &self.detail)?;
-        text("instance", &self.instance)?;
-        for (name, value) in &self.extensions {
+        for (name, text) in [("detail", detail), ("instance", instance)] {
+            if let Some(text) = text {
+                map.serialize_entry(name, text)?;
+            }
+        }
+        for (name, value) in extensions {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -134,7 +139,7 @@ impl Serialize for Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.detail.as_ref().or(self.title.as_ref()) {
+        match self.members.detail.as_ref().or(self.members.title.as_ref()) {
             Some(text) => f.write_str(text),
             None => self.status.fmt(f),
         }
@@ -152,7 +157,7 @@ impl From<Rejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if let Some(fault) = &self.fault {
+        if let Some(fault) = &self.members.fault {
             return unsendable(format_args!("{fault}"));
         }
         match serde_json::to_vec(&self) {

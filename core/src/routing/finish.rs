@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Endpoint, Place, Route, TrailingSlash, Urls,
-    build::{Builder, Draft, DraftNest, Site},
+    build::{Builder, Draft, DraftNest, Naming, Site},
     check::{and, at},
     endpoint::{Builtin, allow},
     host::Hosts,
@@ -20,7 +20,7 @@ type Sites = Vec<(Site, Arc<Endpoint>)>;
 impl Builder {
     /// The table of all hosts that have none of their own, which is the first of `sites`, and those of the others.
     pub(super) fn tables(&mut self, sites: Sites, urls: &Urls) -> (Table, Option<Box<Hosts<Table>>>) {
-        let mut map = Map { named: self.names_by_host(&sites), tables: Vec::new() };
+        let mut map = Map { named: self.named(&sites), tables: Vec::new() };
         let mut tables = sites.into_iter().map(|(site, not_found)| {
             let (host, table, places) = self.table(site, not_found);
             map.tables.push(places);
@@ -141,29 +141,26 @@ impl Builder {
         (route, twin)
     }
 
-    fn names_by_host(&mut self, sites: &Sites) -> BTreeMap<Box<str>, Named> {
-        let mut named: BTreeMap<Box<str>, Named> = BTreeMap::new();
-        let namings = std::mem::take(&mut self.named);
-        for (index, naming) in namings.iter().enumerate() {
-            let is_same = |other: &&super::build::Naming| {
-                other.name == naming.name && (&other.host, &other.pattern) != (&naming.host, &naming.pattern)
+    /// The named routes; a name is that of one pattern.
+    fn named(&mut self, sites: &Sites) -> BTreeMap<Box<str>, Named> {
+        let mut first_of: BTreeMap<&str, Naming> = BTreeMap::new();
+        for naming in std::mem::take(&mut self.named) {
+            let Some(first) = first_of.get(naming.name) else {
+                first_of.insert(naming.name, naming);
+                continue;
             };
-            if let Some(other) = namings[..index].iter().find(is_same) {
-                self.faults.push(format!(
-                    "the name `{}` is given to `{}{}` {} and to `{}{}` {}",
-                    naming.name,
-                    other.host,
-                    other.pattern,
-                    at(other.place),
-                    naming.host,
-                    naming.pattern,
-                    at(naming.place)
-                ));
+            if (&first.host, &first.pattern) != (&naming.host, &naming.pattern) {
+                let route =
+                    |naming: &Naming| format!("`{}{}` {}", naming.host, naming.pattern, at(naming.place));
+                let (name, first, second) = (naming.name, route(first), route(&naming));
+                self.faults.push(format!("the name `{name}` is given to {first} and to {second}"));
             }
-            let table = sites.iter().position(|(site, _)| site.host == naming.host).unwrap_or_default();
-            let pattern = naming.pattern.as_str().into();
-            named.insert(naming.name.into(), Named { pattern, captures: (*naming.captures).into(), table });
         }
-        named
+        let named = first_of.into_iter().map(|(name, naming)| {
+            let table = sites.iter().position(|(site, _)| site.host == naming.host).unwrap_or_default();
+            let captures = (*naming.captures).into();
+            (name.into(), Named { pattern: naming.pattern.into(), captures, table })
+        });
+        named.collect()
     }
 }

@@ -197,7 +197,8 @@ impl Router {
     /// `render` runs where the connection is driven, and must not block.
     ///
     /// What is refused before there is a route stays plain text: a head that is malformed, too large or too slow (400,
-    /// 408, 414, 431 …), and the 503 of a server that has no thread for a connection.
+    /// 408, 414, 431 …), and the 503 of a server that has no thread for a connection. So does the 500 for a response that
+    /// cannot be sent: its body fails before its first byte, or `render` panics.
     ///
     /// ```
     /// # #[cfg(feature = "json")] {
