@@ -123,7 +123,8 @@ impl Router {
     /// this router's. Routes of several hosts are merged into the router of each. Hosts stand in the outermost router of
     /// an app, or in one that is merged into it.
     ///
-    /// A client can name any host: this chooses a site, and protects nothing.
+    /// A handler finds the host that was asked in the Host field of its `HeaderMap`, also where the target names it. A
+    /// client can name any host: this chooses a site, and protects nothing.
     ///
     /// ```
     /// use trijet_core::{Router, get};
