@@ -1,6 +1,6 @@
-//! A tour of routing: captures, nests, state, extractors, errors, middleware. A notebook in memory, as a
+//! A tour of routing: captures, nests, hosts, names, state, extractors, errors, middleware. A notebook in memory, as a
 //! page and as a JSON API. `cargo run --example routes`, then open http://127.0.0.1:8080.
-//! `PORT` sets the port: 8080 if unset, any free one if 0.
+//! `PORT` sets the port: 8080 if unset, any free one if 0. `-- --table` prints the routes, and serves nothing.
 
 use std::{
     collections::BTreeMap,
@@ -14,9 +14,20 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use trijet::{
-    Form, Html, IntoResponse, Json, Next, Path, Query, Redirect, Request, Response, Router, State,
-    StatusCode, get, inline, middleware::access_log, post,
+    Form, Html, IntoResponse, Json, Method, Next, Path, Query, Redirect, Request, Response, Router, State,
+    StatusCode,
+    extract::{MatchedPath, Rejection, Urls},
+    get, inline,
+    middleware::access_log,
+    post,
+    respond::Failure,
+    routing::{RouteName, TrailingSlash, UrlError},
 };
+
+// --- Names: an address is built from the route's own pattern, so it cannot lead elsewhere.
+
+const NOTE: RouteName<(u64,)> = RouteName::new("note");
+const API_NOTE: RouteName<(u64,)> = RouteName::new("api-note");
 
 // --- State: given once to the router, and cloned for each handler that takes it.
 
@@ -69,31 +80,60 @@ impl Notes {
 enum AppError {
     NoSuchNote(u64),
     Untitled,
+    Url(UrlError),
 }
 
 impl IntoResponse for AppError {
     fn into_response(self) -> Response {
         match self {
+            // A rejection is worded below, as are those of Trijet.
             Self::NoSuchNote(id) => {
-                (StatusCode::NOT_FOUND, format!("There is no note {id}.\n")).into_response()
+                Rejection::new(StatusCode::NOT_FOUND, format!("There is no note {id}.")).into_response()
             }
-            Self::Untitled => (StatusCode::UNPROCESSABLE_ENTITY, "A note needs a title.\n").into_response(),
+            Self::Untitled => {
+                Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, "A note needs a title.").into_response()
+            }
+            Self::Url(error) => error.into_response(),
         }
+    }
+}
+
+impl From<UrlError> for AppError {
+    fn from(error: UrlError) -> Self {
+        Self::Url(error)
+    }
+}
+
+/// All errors that no handler has worded: 404, 405, what extractors refuse, a panic. For programs as a problem of
+/// RFC 9457, for people as a page; and one page for a certain path.
+fn worded(failure: Failure) -> Response {
+    if failure.status() == StatusCode::NOT_FOUND && failure.uri().path().starts_with("/notes") {
+        return Html("<!doctype html><title>No such note</title><p><a href=\"/\">All notes</a>")
+            .into_response();
+    }
+    match failure.preferred(&["application/problem+json", "text/html"]) {
+        Some("text/html") => {
+            let (status, detail) = (failure.status(), escape(failure.detail()));
+            Html(format!("<!doctype html><title>{status}</title><h1>{status}</h1><p>{detail}"))
+                .into_response()
+        }
+        _ => failure.problem().into_response(),
     }
 }
 
 // --- The page: HTML, a form, and a redirect after it.
 
-async fn index(State(notes): State<Notes>) -> Html<String> {
+async fn index(State(notes): State<Notes>, urls: Urls) -> Result<Html<String>, UrlError> {
     let mut page = String::from("<!doctype html><title>Notes</title><h1>Notes</h1><ul>");
     for (id, note) in &notes.lock().notes {
-        _ = write!(page, "<li><a href=\"/notes/{id}\">{}</a>", escape(&note.title));
+        let address = urls.to(NOTE, (*id,))?;
+        _ = write!(page, "<li><a href=\"{address}\">{}</a>", escape(&note.title));
     }
     page.push_str(
         "</ul><form method=post action=/notes><input name=title placeholder=Title> \
          <input name=text placeholder=Text> <button>Add</button></form>",
     );
-    Html(page)
+    Ok(Html(page))
 }
 
 async fn show(Path(id): Path<u64>, State(notes): State<Notes>) -> Result<Html<String>, AppError> {
@@ -104,9 +144,13 @@ async fn show(Path(id): Path<u64>, State(notes): State<Notes>) -> Result<Html<St
     )))
 }
 
-async fn add_by_form(State(notes): State<Notes>, Form(note): Form<Note>) -> Result<Redirect, AppError> {
+async fn add_by_form(
+    State(notes): State<Notes>,
+    urls: Urls,
+    Form(note): Form<Note>,
+) -> Result<Redirect, AppError> {
     let id = notes.add(note)?;
-    Ok(Redirect::to(format!("/notes/{id}")))
+    Ok(Redirect::to(urls.to(NOTE, (id,))?))
 }
 
 /// Text that a user gave, made safe to stand in HTML.
@@ -128,8 +172,9 @@ fn escape(text: &str) -> String {
 
 #[derive(Deserialize)]
 struct Search {
+    /// Each of them: `?contains=a&contains=b`.
     #[serde(default)]
-    contains: String,
+    contains: Vec<String>,
     #[serde(default = "ten")]
     limit: usize,
 }
@@ -140,13 +185,26 @@ fn ten() -> usize {
 
 async fn list(Query(search): Query<Search>, State(notes): State<Notes>) -> Json<Vec<Numbered>> {
     let book = notes.lock();
-    let found = book.notes.iter().filter(|(_, note)| note.title.contains(&search.contains));
+    let is_wanted = |note: &Note| search.contains.iter().all(|text| note.title.contains(text));
+    let found = book.notes.iter().filter(|(_, note)| is_wanted(note));
     Json(found.take(search.limit).map(|(id, note)| Numbered { id: *id, note: note.clone() }).collect())
 }
 
-async fn add(State(notes): State<Notes>, Json(note): Json<Note>) -> Result<impl IntoResponse, AppError> {
+async fn add(
+    State(notes): State<Notes>,
+    urls: Urls,
+    Json(note): Json<Note>,
+) -> Result<impl IntoResponse, AppError> {
     let id = notes.add(note.clone())?;
-    Ok((StatusCode::CREATED, [("location", format!("/api/notes/{id}"))], Json(Numbered { id, note })))
+    Ok((StatusCode::CREATED, [("location", urls.to(API_NOTE, (id,))?)], Json(Numbered { id, note })))
+}
+
+/// What is answered to a method that a note does not offer, in place of 405.
+async fn never_changed(method: Method) -> Rejection {
+    Rejection::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method}? Notes are never changed: remove it, and add another."),
+    )
 }
 
 async fn find(Path(id): Path<u64>, State(notes): State<Notes>) -> Result<Json<Numbered>, AppError> {
@@ -169,18 +227,19 @@ fn export(State(notes): State<Notes>) -> Result<String, StatusCode> {
 fn api() -> Router {
     Router::new()
         .route("/notes", get(list).post(add).body_limit(64 << 10))
-        .route("/notes/{id}", get(find).delete(remove))
+        .route("/notes/{id}", get(find).delete(remove).fallback(never_changed).name(API_NOTE))
         .route("/export", post(export).wrap(one_at_a_time))
         .fallback(async || (StatusCode::NOT_FOUND, Json("no such endpoint")))
 }
 
 // --- Middleware: around the app, a nest, or a route.
 
-/// The cheap kind. It says in a header how long the answer took.
-async fn timing(request: Request, next: Next) -> Response {
+/// The cheap kind. It says in a header how long the answer took, and which route that was.
+async fn timing(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let response = next.run(request).await;
-    let timing = format!("app;dur={:.3}", began.elapsed().as_secs_f64() * 1e3);
+    let path = path.as_ref().map_or("none", MatchedPath::as_str);
+    let timing = format!("app;dur={:.3};desc=\"{path}\"", began.elapsed().as_secs_f64() * 1e3);
     ([("server-timing", timing)], response).into_response()
 }
 
@@ -205,18 +264,28 @@ fn app() -> Router {
     Router::new()
         .route("/", get(index))
         .route("/notes", post(add_by_form))
-        .route("/notes/{id}", get(show))
+        .route("/notes/{id}", get(show).name(NOTE))
         .nest("/api", api().wrap(timing))
         .route("/sum/{left}/{right}", get(sum))
         .route("/below/{*rest}", get(below))
         .route("/home", get(async || Redirect::permanent("/")))
         // A plain `fn` that does not block can say so, and is spared the way to a thread.
         .route("/health", get(inline(|| "ok\n")))
+        // Another host, with routes of its own.
+        .host("status.localhost", Router::new().route("/", get(inline(|| "all is well\n"))))
+        // `/notes/1/` is sent to `/notes/1`.
+        .trailing_slash(TrailingSlash::Redirect)
         .state(Notes::default())
+        .errors(worded)
         .wrap(access_log)
 }
 
+#[expect(clippy::print_stdout, reason = "it was asked for")]
 fn run() -> Result<(), Box<dyn Error>> {
+    if env::args().nth(1).as_deref() == Some("--table") {
+        print!("{}", app());
+        return Ok(());
+    }
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let port = match env::var("PORT") {
         Ok(port) => port.parse().map_err(|_| format!("PORT is {port:?}: it must be a number up to 65535"))?,

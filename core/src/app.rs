@@ -1,15 +1,17 @@
 //! The app as the driver sees it: one request in, one lazy reply out.
 //! Nothing of the user's may run before the reply is polled.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, future::ready, net::SocketAddr, sync::Arc};
 
 use http::Method;
 
 use crate::{
-    Body, BoxFuture, Limits,
+    Body, BoxFuture, IntoResponse, Limits,
     extract::{At, Captures, Context},
+    h1::Refusal,
+    middleware,
     received::ReceivedHead,
-    respond::Answer,
+    respond::{Answer, Asked, Render},
     routing::{Compiled, Endpoint, Found},
 };
 
@@ -28,6 +30,28 @@ impl Dispatch {
     /// handler.
     pub fn reply(self, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
         self.0.enter(0, head, body)
+    }
+
+    /// Whether a router around the route words the errors that are found before the app runs.
+    pub fn words_refusals(&self) -> bool {
+        self.render().is_some()
+    }
+
+    /// Answers in place of [`reply`](Self::reply) a request that is refused before the app runs. No middleware sees it;
+    /// the innermost router that has [`errors`](crate::Router::errors) words it.
+    pub fn refuse(self, head: ReceivedHead<'_>, refusal: Refusal) -> BoxFuture<Answer> {
+        let response = refusal.into_response();
+        match (self.render().cloned(), head.into_request(Body::empty())) {
+            (Some(render), Ok(request)) => {
+                let (parts, _) = request.into_parts();
+                middleware::refused(Asked::by(&parts, self.0.endpoint), response, render)
+            }
+            _ => Box::pin(ready(response.into())),
+        }
+    }
+
+    fn render(&self) -> Option<&Arc<Render>> {
+        self.0.endpoint.layers.iter().rev().find_map(|layer| layer.middleware.render())
     }
 
     /// The most bytes that the request's body may have.
@@ -77,16 +101,19 @@ impl App {
             // RFC 9112 §3.2.3 and §3.2.4: these targets name the server, not a path.
             (&Method::CONNECT, _) => (&self.routes.refusal, Captures::default()),
             (&Method::OPTIONS, "*") => (&self.routes.options, Captures::default()),
-            (method, path) => match self.routes.find(path) {
-                Found::Route(route, values) if values.is_empty() => {
-                    (route.endpoint(method), Captures::default())
+            (method, path) => {
+                let table = self.routes.table(head);
+                match table.find(path) {
+                    Found::Route(route, values) if values.is_empty() => {
+                        (route.endpoint(method), Captures::default())
+                    }
+                    Found::Route(route, values) => {
+                        (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
+                    }
+                    Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, values.into_iter())),
+                    Found::Nothing => (&table.not_found, Captures::default()),
                 }
-                Found::Route(route, values) => {
-                    (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
-                }
-                Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, values.into_iter())),
-                Found::Nothing => (&self.routes.not_found, Captures::default()),
-            },
+            }
         }
     }
 }

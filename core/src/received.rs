@@ -1,7 +1,7 @@
 //! The head of a request on its way to its handler: as it came, until somebody reads it. What a handler does not read
 //! is never made: for many that is all of `http`'s types, and most of what a request would cost.
 
-use http::{Method, request::Parts};
+use http::{Method, header::HOST, request::Parts};
 
 use crate::{
     Body, Request,
@@ -30,6 +30,26 @@ impl ReceivedHead<'_> {
         match self {
             Self::Wire(head) => head.path(),
             Self::Parts(parts) => parts.uri.path(),
+        }
+    }
+
+    /// What stands behind the question mark, raw.
+    pub(crate) fn query(&self) -> Option<&str> {
+        match self {
+            Self::Wire(head) => head.query(),
+            Self::Parts(parts) => parts.uri.query(),
+        }
+    }
+
+    /// The host that is asked, and perhaps its port: of the target where that names one, else of the Host field
+    /// (RFC 9110 §7.2, RFC 9112 §3.2.2).
+    pub(crate) fn authority(&self) -> Option<&str> {
+        match self {
+            Self::Wire(head) => head.authority(),
+            Self::Parts(parts) => match parts.uri.authority() {
+                Some(authority) => Some(authority.as_str()),
+                None => parts.headers.get(HOST)?.to_str().ok(),
+            },
         }
     }
 

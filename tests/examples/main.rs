@@ -168,10 +168,20 @@ fn routes() {
         let mut client = process.connect();
         assert_eq!(client.get("/health").text(), "ok\n");
         assert_eq!(client.get("/sum/40/2").text(), "42\n");
-        assert_eq!(client.get("/sum/40/two").status, 400);
+        let refused = client.get("/sum/40/two");
+        assert_eq!((refused.status, refused.header("content-type")), (400, Some(PROBLEM)));
+        assert_eq!(
+            refused.text(),
+            r#"{"title":"Bad Request","status":400,"detail":"The path value `right` is not valid: invalid digit found in string; a whole number is expected."}"#
+        );
         assert_eq!(client.get("/below/a/b%20c").text(), "below: a/b c\n");
         let moved = client.get("/home");
         assert_eq!((moved.status, moved.header("location")), (308, Some("/")));
+        let slashed = client.get("/notes/1/?a");
+        assert_eq!((slashed.status, slashed.header("location")), (308, Some("/notes/1?a")));
+        assert_eq!(client.get("http://status.localhost/").text(), "all is well\n");
+        let missing = client.get("/notes/1");
+        assert_eq!((missing.status, missing.text().contains("No such note")), (404, true));
 
         let added = client.ask("POST", "/notes", FORM, b"title=a+%3Cb%3E&text=first");
         assert_eq!((added.status, added.header("location")), (303, Some("/notes/1")));
@@ -183,18 +193,27 @@ fn routes() {
         let added = client.ask("POST", "/api/notes", JSON, br#"{"title":"second"}"#);
         assert_eq!((added.status, added.header("location")), (201, Some("/api/notes/2")));
         assert_eq!(added.text(), r#"{"id":2,"title":"second","text":""}"#);
-        assert!(added.header("server-timing").is_some_and(|value| value.starts_with("app;dur=")));
+        let timing = added.header("server-timing").expect("a header");
+        assert!(timing.starts_with("app;dur=") && timing.ends_with(r#";desc="/api/notes""#), "{timing}");
         assert_eq!(client.get("/api/notes/2").text(), added.text());
         assert_eq!(client.get("/api/notes?contains=sec&limit=5").text(), format!("[{}]", added.text()));
+        assert_eq!(client.get("/api/notes?contains=sec&contains=first").text(), "[]");
+        let changed = client.ask("PUT", "/api/notes/2", JSON, b"{}");
+        assert_eq!((changed.status, changed.header("allow")), (405, Some("GET, HEAD, DELETE, OPTIONS")));
+        assert!(changed.text().contains("PUT? Notes are never changed"), "{changed:?}");
         assert_eq!(client.ask("POST", "/api/notes", JSON, b"{").status, 400);
         assert_eq!(client.ask("POST", "/api/notes", JSON, br#"{"text":"x"}"#).status, 422);
         assert_eq!(client.ask("POST", "/api/notes", "text/plain", b"x").status, 415);
         assert!(client.ask("POST", "/api/export", "", b"").text().contains(" bytes in "));
         assert_eq!(client.ask("DELETE", "/api/notes/2", "", b"").status, 204);
         let missing = client.get("/api/notes/2");
-        assert_eq!((missing.status, missing.text()), (404, "There is no note 2.\n"));
+        assert_eq!(missing.text(), r#"{"title":"Not Found","status":404,"detail":"There is no note 2."}"#);
         assert_eq!(client.get("/api/nothing").text(), r#""no such endpoint""#);
     });
+    let output = Command::new(program("routes")).arg("--table").output().expect("it starts and ends");
+    let table = String::from_utf8(output.stdout).expect("UTF-8");
+    let line = "                  /api/notes/{id}      GET, DELETE, others  api-note  3";
+    assert!(table.lines().any(|known| known == line), "{table}");
 }
 
 #[test]
@@ -225,6 +244,11 @@ fn pages() {
         assert_eq!(client.get("/static/../Cargo.toml").status, 400);
         for missing in ["/static/", "/static/nothing", "/nothing"] {
             assert_eq!(client.get(missing).status, 404, "{missing}");
+        }
+    });
+}
+
+#[test]
 #[cfg(all(feature = "middleware", feature = "compression", feature = "metrics"))]
 fn middleware() {
     use std::io::Read;
@@ -286,6 +310,8 @@ fn middleware() {
         }
     });
 }
+#[cfg(all(feature = "json", feature = "query", feature = "form"))]
+const PROBLEM: &str = "application/problem+json";
 
 /// Large against all buffers, small enough for a debug build.
 const LARGE: u64 = 32 << 20;

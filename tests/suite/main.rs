@@ -14,6 +14,8 @@ mod cancelling;
 mod deadlines;
 mod deferred;
 mod ends;
+#[cfg(feature = "json")]
+mod errors;
 mod expectation;
 mod extensions;
 #[cfg(all(feature = "json", feature = "query", feature = "form"))]
@@ -30,6 +32,7 @@ mod limits;
 mod middleware;
 mod outliving;
 mod panics;
+mod routing;
 #[cfg(target_os = "linux")]
 mod sockets;
 mod stopping;

@@ -6,6 +6,7 @@ mod incoming;
 mod whole;
 
 use std::{
+    borrow::Cow,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -39,6 +40,8 @@ enum Kind {
     #[default]
     Empty,
     Full(Bytes),
+    /// All of a short text that says what went wrong, and that the app may word in another way.
+    Sentence(Bytes),
     Incoming(incoming::Incoming),
     /// Held, since a panic of the response's other parts may drop it.
     Stream(Held<BoxBody>),
@@ -121,7 +124,7 @@ impl Body {
 
     pub(crate) async fn whole(self) -> Result<Whole, BodyError> {
         match self.0 {
-            Kind::Full(bytes) => Ok(Whole::Piece(bytes)),
+            Kind::Full(bytes) | Kind::Sentence(bytes) => Ok(Whole::Piece(bytes)),
             _ => Whole::gather(self).await,
         }
     }
@@ -140,6 +143,23 @@ impl Body {
         Self(Kind::Incoming(incoming))
     }
 
+    /// What is said of an error by this crate, and not by the app.
+    pub(crate) fn sentence(text: Cow<'static, str>) -> Self {
+        Self(Kind::Sentence(match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }))
+    }
+
+    /// What is said of an error, where the app has not said anything itself.
+    pub(crate) fn into_sentence(self) -> Result<Bytes, Self> {
+        match self.0 {
+            Kind::Sentence(bytes) => Ok(bytes),
+            Kind::Empty => Ok(Bytes::new()),
+            Kind::Full(_) | Kind::Incoming(_) | Kind::Stream(_) => Err(self),
+        }
+    }
+
     /// The bytes, where they are all in memory: those of a response of text, bytes or JSON, for middleware that looks at
     /// what is there and lets streams go by.
     ///
@@ -154,7 +174,7 @@ impl Body {
     pub fn into_full(self) -> Result<Bytes, Self> {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
-            Kind::Full(bytes) => Ok(bytes),
+            Kind::Full(bytes) | Kind::Sentence(bytes) => Ok(bytes),
             Kind::Incoming(_) | Kind::Stream(_) => Err(self),
         }
     }
@@ -185,7 +205,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Kind::Empty => Poll::Ready(None),
-            Kind::Full(bytes) => {
+            Kind::Full(bytes) | Kind::Sentence(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.0 = Kind::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
@@ -201,7 +221,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Empty => true,
-            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Full(bytes) | Kind::Sentence(bytes) => bytes.is_empty(),
             Kind::Incoming(_) => false,
             Kind::Stream(stream) => stream.is_end_stream(),
         }
@@ -210,7 +230,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Full(bytes) | Kind::Sentence(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(incoming) => incoming.size_hint(),
             Kind::Stream(stream) => stream.size_hint(),
         }
@@ -222,6 +242,7 @@ impl fmt::Debug for Body {
         let kind = match &self.0 {
             Kind::Empty => "empty",
             Kind::Full(_) => "full",
+            Kind::Sentence(_) => "sentence",
             Kind::Incoming(_) => "incoming",
             Kind::Stream(_) => "stream",
         };

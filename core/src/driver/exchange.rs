@@ -14,7 +14,7 @@ use super::{
     wait::{Fed, Time},
 };
 use crate::{
-    Body, BodyError, BoxFuture, CloseReason, ReceivedHead, Transport, ambient,
+    Body, BodyError, BoxFuture, CloseReason, Dispatch, ReceivedHead, Transport, ambient,
     body::{self, Source},
     h1::{AfterExchange, BodyLength, Connection, Event, Framing, KeepAlive, Refusal, SendBody},
     panics::{self, Held, Panicked, drop_contained},
@@ -28,6 +28,8 @@ enum NoReply {
     Cancelled,
 }
 
+const TOO_LARGE: Refusal =
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this route allows");
 const INTERNAL_ERROR: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
 
 /// What the first poll of a handler came to. Most are ready then, and the rest of the exchange waits for nothing.
@@ -89,10 +91,7 @@ impl<T: Transport> Driver<T> {
         self.route = call.route();
         self.cancels = call.cancels();
         if self.connection.limit_body(call.body_bytes_max()).is_err() {
-            return Err(End::Refuse(Refusal::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the request body is larger than this route allows",
-            )));
+            return self.refuse_body(call, cx);
         }
         if self.cancels {
             self.collected.watch.get_or_insert_default();
@@ -109,6 +108,28 @@ impl<T: Transport> Driver<T> {
         match polled {
             Ok(Some(begun)) => Ok((begun, source)),
             Ok(None) => Err(End::Drop(CloseReason::ResponseFailed)),
+            Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
+        }
+    }
+
+    /// A declared length over the route's limit: nothing of the app runs but for its own words for that, if it has any.
+    #[cold]
+    fn refuse_body(&mut self, call: Dispatch, cx: &mut Context<'_>) -> Result<(Begun, Option<Source>), End> {
+        if !call.words_refusals() {
+            return Err(End::Refuse(TOO_LARGE));
+        }
+        let polled = self.contained(|connection| {
+            let head = connection.request()?;
+            let mut reply = Held::new(call.refuse(ReceivedHead::Wire(head), TOO_LARGE));
+            Some(match reply.as_mut().poll(cx) {
+                Poll::Ready(answer) => Begun::Answered(answer),
+                Poll::Pending => Begun::Waiting(reply),
+            })
+        });
+        match polled {
+            // Its body is never read, and the engine has the connection closed.
+            Ok(Some(begun)) => Ok((begun, None)),
+            Ok(None) => Err(End::Refuse(TOO_LARGE)),
             Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
         }
     }

@@ -44,6 +44,26 @@ impl FromRequest for String {
     }
 }
 
+/// All of a body whose type passes `check`; none of one that is empty, whatever its type is said to be.
+#[cfg(any(feature = "json", feature = "form"))]
+pub(super) async fn unless_empty(
+    request: Request,
+    check: fn(&HeaderMap) -> Result<(), Rejection>,
+) -> Result<Option<Bytes>, Rejection> {
+    let checked = check(request.headers());
+    let body = request.into_body();
+    let is_known = http_body::Body::size_hint(&body).exact().is_some_and(|length| length > 0);
+    if is_known && checked.is_err() {
+        // It need not be sent for this.
+        return checked.map(|()| None);
+    }
+    let bytes = body.bytes().await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    checked.map(|()| Some(bytes))
+}
+
 /// Refuses a body of another type than `accepts` (called with it in lower case, without parameters); `wanted` names it.
 #[cfg(any(feature = "json", feature = "form"))]
 pub(super) fn check_content_type(

@@ -18,6 +18,7 @@ pub(crate) struct Captures {
 
 impl Captures {
     /// Notes `values`, each a part of `path`.
+    #[inline]
     pub(crate) fn new<'p>(path: &'p str, values: impl Iterator<Item = &'p str>) -> Self {
         let mut captures = Self::default();
         let start = path.as_ptr().addr();

@@ -62,9 +62,15 @@ pub struct Needs(pub(crate) Vec<Need>);
 
 #[derive(Debug)]
 pub(crate) enum Need {
-    State { kind: TypeId, name: &'static str },
+    State {
+        kind: TypeId,
+        name: &'static str,
+    },
     Captures(usize),
     Fault(String),
+    /// So many, or none.
+    CapturesIfAny(usize),
+    MatchedPath,
 }
 
 impl Needs {
@@ -82,5 +88,15 @@ impl Needs {
     /// sentence without a full stop.
     pub fn fault(&mut self, what: impl Into<String>) {
         self.0.push(Need::Fault(what.into()));
+    }
+
+    /// A route with exactly `count` captures, or with none.
+    pub fn captures_if_any(&mut self, count: usize) {
+        self.0.push(Need::CapturesIfAny(count));
+    }
+
+    /// A route, in whose place a fallback has nothing.
+    pub fn matched_path(&mut self) {
+        self.0.push(Need::MatchedPath);
     }
 }

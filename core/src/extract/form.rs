@@ -3,21 +3,26 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Context, FromRequest, Rejection, body::check_content_type};
+use super::{
+    Context, FromRequest, OptionalFromRequest, Rejection,
+    body::{check_content_type, unless_empty},
+    located::located,
+};
 use crate::{
     IntoResponse, Request, Response,
-    respond::{Answer, escaped, unsendable},
+    respond::{Answer, unsendable},
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A body of the type `application/x-www-form-urlencoded`, read or sent. A repeated name fills a list.
+/// A body of the type `application/x-www-form-urlencoded`, read or sent. A repeated name fills a list, as in
+/// [`Query`](crate::extract::Query), which is what a form that is sent with GET becomes.
 ///
-/// As an extractor it answers 415 for another type, and 422 for fields of another shape. For a
-/// form that is sent with GET, take [`Query`](crate::extract::Query).
+/// As an extractor it answers 415 for another type, and 422 for fields of another shape, which it names.
+/// `Option<Form<T>>` is `None` for an empty body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Form<T>(pub T);
 
@@ -33,13 +38,33 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest for Form<T> {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
-        check_content_type(request.headers(), FORM, |essence| essence == FORM)?;
+        check_type(request.headers())?;
         let bytes = Bytes::from_request(request, context).await?;
-        serde_html_form::from_bytes(&bytes).map(Self).map_err(|error| {
-            let text = format!("The form has another shape: {}.", escaped(&error));
-            Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, text).with_source(error)
-        })
+        parse(&bytes).map(Self)
     }
+}
+
+impl<T: DeserializeOwned + Send + 'static> OptionalFromRequest for Form<T> {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, _: &Context) -> Result<Option<Self>, Rejection> {
+        match unless_empty(request, check_type).await? {
+            None => Ok(None),
+            Some(bytes) => parse(&bytes).map(|value| Some(Self(value))),
+        }
+    }
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Rejection> {
+    check_content_type(headers, FORM, |essence| essence == FORM)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
+    serde_html_form::from_bytes(bytes).map_err(|error| {
+        let again = serde_html_form::Deserializer::from_bytes(bytes);
+        let text = format!("The form has another shape: {}.", located::<T, _>(&error, again));
+        Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, text).with_source(error)
+    })
 }
 
 impl<T: Serialize> IntoResponse for Form<T> {

@@ -3,21 +3,27 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
-use super::{Context, FromRequest, Rejection, body::check_content_type};
+use super::{
+    Context, FromRequest, OptionalFromRequest, Rejection,
+    body::{check_content_type, unless_empty},
+    located::{explained, located},
+};
 use crate::{
     IntoResponse, Request, Response,
-    respond::{Answer, escaped, unsendable},
+    respond::{Answer, unsendable},
 };
 
 /// A JSON body, read or sent.
 ///
 /// As an extractor it answers 415 where the type is neither `application/json` nor `…+json`, 400 for
-/// what is no JSON and 422 for JSON of another shape; both say where. As a response, a value that cannot
-/// be serialized becomes a 500 with a log line.
+/// what is no JSON and 422 for JSON of another shape. Both say where, the latter also by the field: ``The body is JSON of
+/// another shape: `items[2].price`: invalid type: string "much", expected u32 at line 5 column 30.``
+/// `Option<Json<T>>` is `None` for an empty body. As a response, a value that cannot be serialized becomes a 500 with a
+/// log line.
 ///
 /// ```
 /// use trijet_core::{IntoResponse, Json};
@@ -39,21 +45,43 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest for Json<T> {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
-        check_content_type(request.headers(), "application/json", |essence| {
-            essence == "application/json"
-                || (essence.starts_with("application/") && essence.ends_with("+json"))
-        })?;
+        check_type(request.headers())?;
         let bytes = Bytes::from_request(request, context).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(refuse)
+        parse(&bytes).map(Self)
     }
 }
 
-fn refuse(error: serde_json::Error) -> Rejection {
-    let (status, fault) = match error.classify() {
-        Category::Data => (StatusCode::UNPROCESSABLE_ENTITY, "JSON of another shape"),
-        Category::Syntax | Category::Eof | Category::Io => (StatusCode::BAD_REQUEST, "not JSON"),
-    };
-    Rejection::new(status, format!("The body is {fault}: {}.", escaped(&error))).with_source(error)
+impl<T: DeserializeOwned + Send + 'static> OptionalFromRequest for Json<T> {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, _: &Context) -> Result<Option<Self>, Rejection> {
+        match unless_empty(request, check_type).await? {
+            None => Ok(None),
+            Some(bytes) => parse(&bytes).map(|value| Some(Self(value))),
+        }
+    }
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Rejection> {
+    check_content_type(headers, "application/json", |essence| {
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (status, text) = match error.classify() {
+            Category::Data => {
+                let mut again = serde_json::Deserializer::from_slice(bytes);
+                let fault = located::<T, _>(&error, &mut again);
+                (StatusCode::UNPROCESSABLE_ENTITY, format!("The body is JSON of another shape: {fault}."))
+            }
+            Category::Syntax | Category::Eof | Category::Io => {
+                (StatusCode::BAD_REQUEST, format!("The body is not JSON: {}.", explained(&error)))
+            }
+        };
+        Rejection::new(status, text).with_source(error)
+    })
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

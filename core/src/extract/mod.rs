@@ -8,6 +8,9 @@ mod context;
 mod form;
 #[cfg(feature = "json")]
 mod json;
+mod located;
+mod matched;
+mod optional;
 mod path;
 #[cfg(feature = "query")]
 mod query;
@@ -25,6 +28,8 @@ pub use context::{Context, Needs};
 pub use form::Form;
 #[cfg(feature = "json")]
 pub use json::Json;
+pub use matched::MatchedPath;
+pub use optional::{OptionalFromRequest, OptionalFromRequestParts};
 pub use path::{FromCapture, FromPath, Parse, Path, PathValues};
 #[cfg(feature = "query")]
 pub use query::Query;
@@ -32,27 +37,31 @@ pub use rejection::Rejection;
 pub use state::State;
 pub(crate) use state::StateMap;
 
-pub use crate::disconnect::Disconnected;
 use crate::{IntoResponse, Request};
+pub use crate::{disconnect::Disconnected, routing::Urls};
 
 /// An extractor of the request's head: it can stand anywhere among a handler's arguments.
 ///
+/// One of your own is ten lines. What it refuses with is a response; a [`Rejection`] is one that
+/// [`Router::errors`](crate::Router::errors) can word.
+///
 /// ```
-/// use trijet_core::{FromRequestParts, StatusCode, extract::Context};
+/// use trijet_core::{FromRequestParts, StatusCode, extract::{Context, Rejection}};
+/// use http::request::Parts;
 ///
 /// struct UserAgent(String);
 ///
 /// impl FromRequestParts for UserAgent {
-///     type Rejection = (StatusCode, &'static str);
+///     type Rejection = Rejection;
 ///
-///     async fn from_request_parts(
-///         parts: &mut http::request::Parts,
-///         _: &Context,
-///     ) -> Result<Self, Self::Rejection> {
+///     async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Rejection> {
 ///         let value = parts.headers.get("user-agent").and_then(|value| value.to_str().ok());
-///         value.map(|text| Self(text.into())).ok_or((StatusCode::BAD_REQUEST, "Say who you are."))
+///         value.map(|text| Self(text.into())).ok_or(Rejection::new(StatusCode::BAD_REQUEST, "Say who you are."))
 ///     }
 /// }
+///
+/// async fn whoami(UserAgent(name): UserAgent) -> String { name }
+/// # let _ = trijet_core::get(whoami);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extractor, or not one that can stand here",
@@ -177,19 +186,19 @@ impl FromRequestParts for PeerAddress {
     }
 }
 
-impl FromRequestParts for Option<PeerAddress> {
+impl OptionalFromRequestParts for PeerAddress {
     type Rejection = Infallible;
 
     const READS_HEAD: bool = false;
 
-    async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Infallible> {
+    async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Option<Self>, Infallible> {
         Ok(context.peer_address().map(PeerAddress))
     }
 }
 
 /// A clone of a value that a middleware put into the request's extensions: the user it found, for example.
 ///
-/// Where there is none, it answers 500 with a log line.
+/// Where there is none, it answers 500 with a log line; `Option<Extension<T>>` is `None` there.
 ///
 /// ```
 /// use trijet_core::{Next, Request, Response, Router, extract::Extension, get};
@@ -219,6 +228,14 @@ impl<T: Clone + Send + Sync + 'static> FromRequestParts for Extension<T> {
                 format!("Extension<{kind}> on `{route}`: no middleware has put one in").into(),
             )
         })
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> OptionalFromRequestParts for Extension<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned().map(Self))
     }
 }
 

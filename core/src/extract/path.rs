@@ -13,15 +13,16 @@ use std::{
 use http::{StatusCode, request::Parts};
 use percent_encoding::percent_decode_str;
 
-use super::{Captures, Context, FromRequestParts, Needs, Rejection};
-use crate::respond::escaped;
+use super::{
+    Captures, Context, FromRequestParts, Needs, OptionalFromRequestParts, Rejection, located::explained,
+};
 
 /// The captures of the route: one value, a tuple of up to 8, or all by name.
 ///
 /// Each is percent-decoded (so `%2F` in it becomes a slash) and then parsed. Escapes that are no
-/// escapes, bytes that are no UTF-8 and values that do not parse are answered with 400. The captures of a nest's
-/// prefix come first. A count that does not fit the route is found by
-/// [`Router::build`](crate::Router::build).
+/// escapes, bytes that are no UTF-8 and values that do not parse are answered with 400, which names the capture. The
+/// captures of a nest's prefix come first. A count that does not fit the route is found by
+/// [`Router::build`](crate::Router::build). `Option<Path<T>>` is `None` on a route that captures nothing.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -60,6 +61,23 @@ impl<T: FromPath> FromRequestParts for Path<T> {
     fn declare(needs: &mut Needs) {
         if let Some(count) = T::COUNT {
             needs.captures(count);
+        }
+    }
+}
+
+impl<T: FromPath> OptionalFromRequestParts for Path<T> {
+    type Rejection = Rejection;
+
+    const READS_HEAD: bool = false;
+
+    async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Option<Self>, Rejection> {
+        let values = context.path_values();
+        if values.raw().len() == 0 { Ok(None) } else { T::from_path(values).map(|value| Some(Self(value))) }
+    }
+
+    fn declare(needs: &mut Needs) {
+        if let Some(count) = T::COUNT {
+            needs.captures_if_any(count);
         }
     }
 }
@@ -197,7 +215,7 @@ fn decode<'r>(name: &str, raw: &'r str) -> Result<Cow<'r, str>, Rejection> {
 
 fn parse<T: FromCapture>(name: &str, text: &str) -> Result<T, Rejection> {
     T::from_capture(text).map_err(|error| {
-        let text = format!("The path value `{name}` is not valid: {}.", escaped(&error));
+        let text = format!("The path value `{name}` is not valid: {}.", explained(&error));
         Rejection::new(StatusCode::BAD_REQUEST, text)
     })
 }

@@ -1,36 +1,52 @@
 //! [`Rejection`]: why an extractor of this crate gave no value. Its text goes to the client, so it
-//! must never hold unescaped input, nor the cause of a fault of the app's own (that is logged).
+//! must never hold unescaped input, nor the cause of a fault of the app's own (that is logged, and is the source).
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use http::StatusCode;
+use http::{StatusCode, header::X_CONTENT_TYPE_OPTIONS};
 
 use crate::{
     BodyError, BoxError, IntoResponse, Response,
-    respond::{internal_error, sentence},
+    respond::{INTERNAL_ERROR, NOSNIFF, sentence},
 };
 
-/// Why a request was refused by an extractor, with the status and the sentence to answer.
+/// Why a request was refused, with the status and the sentence to answer.
 ///
-/// Take `Result<Json<T>, Rejection>` instead of `Json<T>` to answer it in another way.
+/// It is what the extractors of this crate answer with: take `Result<Json<T>, Rejection>` instead of `Json<T>` to
+/// answer in another way. Extractors, middleware and handlers of your own may answer with it too; then
+/// [`Router::errors`](crate::Router::errors) words it as it does all the others.
+///
+/// ```
+/// use trijet_core::{Path, StatusCode, extract::Rejection};
+///
+/// async fn report(Path(id): Path<u64>) -> Result<String, Rejection> {
+///     if id > 100 {
+///         return Err(Rejection::new(StatusCode::NOT_FOUND, format!("There is no report {id}.")));
+///     }
+///     Ok(format!("report {id}"))
+/// }
+/// # let _ = trijet_core::get(report);
+/// ```
 #[derive(Debug)]
 pub struct Rejection {
     status: StatusCode,
     text: Cow<'static, str>,
     source: Option<BoxError>,
+    may_quote: bool,
 }
 
 impl Rejection {
-    /// A refusal with this status and this text, a sentence in plain text. Put nothing of the request into it that
-    /// was not checked or escaped.
+    /// A refusal with this status and this text, a sentence in plain text.
+    ///
+    /// The text is sent as it is: put nothing of the request into it that was not checked or escaped.
     pub fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, text: text.into(), source: None }
+        Self { status, text: text.into(), source: None, may_quote: true }
     }
 
     /// A mistake in the app: `cause` is logged, and not answered.
     pub(crate) fn internal(cause: Cow<'static, str>) -> Self {
         log::error!("{cause}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, cause)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR).with_source(cause)
     }
 
     pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
@@ -64,15 +80,18 @@ impl From<BodyError> for Rejection {
         if status.is_server_error() {
             return Self::internal(format!("a request body could not be read: {error}").into());
         }
-        Self::new(status, format!("The request was refused: {error}.")).with_source(error)
+        let text = format!("The request was refused: {error}.");
+        Self { may_quote: false, ..Self::new(status, text).with_source(error) }
     }
 }
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
-            return internal_error();
+        let mut response = sentence(self.status, self.text);
+        if self.may_quote {
+            // Escaped; and no browser shall look for another type in it all the same.
+            response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         }
-        sentence(self.status, self.text)
+        response
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     any::{Any, TypeId, type_name},
+    convert::Infallible,
     fmt,
     ops::Deref,
     sync::Arc,
@@ -10,12 +11,12 @@ use std::{
 
 use http::request::Parts;
 
-use super::{Context, FromRequestParts, Needs, Rejection};
+use super::{Context, FromRequestParts, Needs, OptionalFromRequestParts, Rejection};
 
 /// A clone of a value that the router was given with [`Router::state`](crate::Router::state).
 ///
 /// A route that takes a state nobody has given is found by [`Router::build`](crate::Router::build),
-/// before anything is served.
+/// before anything is served. `Option<State<T>>` is `None` there, for what can do without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State<T>(pub T);
 
@@ -48,6 +49,16 @@ impl<T: Clone + Send + Sync + 'static> FromRequestParts for State<T> {
 
     fn declare(needs: &mut Needs) {
         needs.state::<T>();
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> OptionalFromRequestParts for State<T> {
+    type Rejection = Infallible;
+
+    const READS_HEAD: bool = false;
+
+    async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Option<Self>, Infallible> {
+        Ok(context.state::<T>().cloned().map(Self))
     }
 }
 

@@ -1,3 +1,7 @@
+#[cfg(all(feature = "json", feature = "query", feature = "form"))]
+mod located;
+mod optional;
+
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr},
@@ -52,7 +56,12 @@ fn captures_are_decoded_parsed_and_refused() {
         ("/text/%C3", 400, "The path value `x` is not UTF-8."),
         ("/number/-5", 200, "-5"),
         ("/number/%2D5", 200, "-5"),
-        ("/number/x", 400, "The path value `x` is not valid: invalid digit found in string."),
+        (
+            "/number/x",
+            400,
+            "The path value `x` is not valid: invalid digit found in string; a whole number is expected.",
+        ),
+        ("/number/99999", 400, "The path value `x` is not valid: number too large to fit in target type."),
         ("/even/4", 200, "4"),
         ("/even/5", 400, "The path value `x` is not valid: odd."),
         ("/even/%3Cb%3E%0A", 400, "The path value `x` is not valid: \\u{3c}b\\u{3e}\\u{a} is no number."),
@@ -211,7 +220,7 @@ fn json_bodies() {
                 "shape",
                 upload("application/json", "[1, \"<b>\\n\"]"),
                 422,
-                "The body is JSON of another shape: invalid type: string \"\\u{3c}b\\u{3e}\\n\", expected i32 at \
+                "The body is JSON of another shape: `[1]`: invalid type: string \"\\u{3c}b\\u{3e}\\n\", expected i32 at \
                  line 1 column 11.",
             ),
             (
@@ -244,7 +253,7 @@ fn form_bodies() {
                 "another shape",
                 upload("application/x-www-form-urlencoded", "a=x"),
                 422,
-                "The form has another shape: invalid digit found in string.",
+                "The form has another shape: `a`: invalid digit found in string; a whole number is expected.",
             ),
         ],
     );
@@ -260,7 +269,11 @@ fn queries() {
         ("/?a=1&b%20=2", 200, "[(\"a\", 1), (\"b \", 2)]"),
         ("/", 200, "[]"),
         ("/?", 200, "[]"),
-        ("/?a=%3C", 400, "The query has another shape: invalid digit found in string."),
+        (
+            "/?a=%3C",
+            400,
+            "The query has another shape: `[0][1]`: invalid digit found in string; a whole number is expected.",
+        ),
     ];
     for (target, status, text) in rows {
         let answer = fetch(&app, target);

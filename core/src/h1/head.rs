@@ -69,6 +69,37 @@ impl<'a> RequestHead<'a> {
         std::str::from_utf8(path).unwrap_or_default()
     }
 
+    /// What stands behind the question mark, if there is one.
+    pub fn query(&self) -> Option<&'a str> {
+        match &self.head.target {
+            Target::Origin { path_len } => {
+                let query = self.head.target_span.of(self.bytes).get(*path_len..)?.strip_prefix(b"?")?;
+                std::str::from_utf8(query).ok()
+            }
+            Target::Absolute(uri) => uri.query(),
+            Target::Asterisk | Target::Authority(_) => None,
+        }
+    }
+
+    /// The host that is asked, and perhaps its port: of the target where that names one, since it replaces the Host
+    /// field (RFC 9112 §3.2.2). It looks for the field, as most apps do not ask.
+    pub fn authority(&self) -> Option<&'a str> {
+        if let Target::Absolute(uri) | Target::Authority(uri) = &self.head.target {
+            return uri.authority().map(http::uri::Authority::as_str);
+        }
+        let mut rest = self.bytes.get(self.head.fields_start as usize..)?;
+        for _ in 0..self.head.fields {
+            let name = &rest[..token_run(rest)];
+            let value = rest.get(name.len() + 1..)?;
+            let (value, after) = value.split_at(value_run(value));
+            if name.eq_ignore_ascii_case(b"host") {
+                return std::str::from_utf8(value.trim_ascii()).ok();
+            }
+            rest = after.get(2..)?;
+        }
+        None
+    }
+
     /// The head in the types of `http`, for who reads it.
     ///
     /// # Errors

@@ -3,11 +3,13 @@
 
 mod access_log;
 mod arguments;
+mod errors;
 
-use std::{fmt, future::ready, marker::PhantomData, net::SocketAddr};
+use std::{fmt, future::ready, marker::PhantomData, net::SocketAddr, sync::Arc};
 
 pub use access_log::access_log;
 pub use arguments::LayerArguments;
+pub(crate) use errors::{Errors, refused};
 
 use crate::{
     Body, BoxFuture, IntoResponse, Request, Response,
@@ -15,7 +17,7 @@ use crate::{
     handler::{Asynchronous, Blocking, Call},
     jobs::{self, Unfinished},
     received::ReceivedHead,
-    respond::{self, Answer},
+    respond::{self, Answer, Render},
 };
 
 /// A function that stands around handlers: `async fn(request, next)` or `fn(request, next)`.
@@ -183,6 +185,11 @@ impl fmt::Debug for Next {
 pub(crate) trait Around: Send + Sync {
     fn call(&self, request: Request, next: Next) -> BoxFuture<Answer>;
     fn declare(&self, needs: &mut Needs);
+
+    /// How it words failures, if it does.
+    fn render(&self) -> Option<&Arc<Render>> {
+        None
+    }
 }
 
 /// A middleware together with its marker.

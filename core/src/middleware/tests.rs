@@ -1,3 +1,5 @@
+mod errors;
+
 use std::{
     sync::mpsc,
     thread::{self, ThreadId},

@@ -2,22 +2,30 @@
 //! No implementation may fail or panic: what cannot be sent becomes a 500 with a log line.
 //! No response type may ever be a future, or `fn` and `async fn` handlers could not be told apart.
 
+mod accept;
 mod answer;
 mod deferred;
+mod failure;
 mod html;
+#[cfg(feature = "json")]
+mod problem;
 mod redirect;
 mod tuples;
 
 use std::{borrow::Cow, convert::Infallible, fmt};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 pub(crate) use answer::AnswerHead;
 pub use answer::{Answer, Fields};
 pub(crate) use deferred::settled;
 pub use deferred::{Deferred, Reply};
+pub use failure::Failure;
+pub(crate) use failure::{Asked, Render};
 pub use html::Html;
+#[cfg(feature = "json")]
+pub use problem::Problem;
 pub use redirect::Redirect;
 pub use tuples::{IntoResponseParts, InvalidHeader};
 
@@ -71,12 +79,17 @@ pub(crate) struct Panicked;
 #[derive(Clone, Copy, Debug)]
 struct Unsendable;
 
+/// The whole of what a client is told of a mistake in the app.
+pub(crate) const INTERNAL_ERROR: &str = "The server could not answer this request.";
+
+pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// A short sentence in plain text: every error that is made here.
 pub(crate) fn sentence(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Response {
-    let mut response = text.into().into_response();
+    let mut response = Response::new(Body::sentence(text.into()));
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
     *response.status_mut() = status;
     response
 }
@@ -90,7 +103,14 @@ impl IntoResponse for Refusal {
 
 /// The 500 for a mistake in the app: its cause is in the log, never in the response.
 pub(crate) fn internal_error() -> Response {
-    sentence(StatusCode::INTERNAL_SERVER_ERROR, "The server could not answer this request.")
+    sentence(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR)
+}
+
+/// The 500 for a panic, after which the connection is closed.
+pub(crate) fn panicked() -> Response {
+    let mut response = internal_error();
+    response.extensions_mut().insert(Panicked);
+    response
 }
 
 /// Stands for the answer that nobody waits for any more, where one has to be returned.
@@ -122,11 +142,7 @@ impl IntoResponse for JobError {
                 response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }
-            Self::Panicked => {
-                let mut response = internal_error();
-                response.extensions_mut().insert(Panicked);
-                response
-            }
+            Self::Panicked => panicked(),
             Self::Outside => {
                 log::error!(
                     "a plain `fn` was called on a task that the server does not poll, so there is no thread \
@@ -138,14 +154,26 @@ impl IntoResponse for JobError {
     }
 }
 
-/// `text` with everything escaped that could be taken for markup or a control sequence, and cut at 200 characters.
+/// `text` with everything escaped that could be taken for markup or a control sequence, or that turns what follows
+/// around. Of a long one, the beginning and the end, which says what was expected.
 pub(crate) fn escaped(text: &dyn fmt::Display) -> String {
+    const FIRST: usize = 120;
+    const LAST: usize = 80;
+    let text = text.to_string();
+    let count = text.chars().count();
     let mut safe = String::new();
-    for character in text.to_string().chars().take(200) {
-        if character.is_control() || matches!(character, '<' | '>' | '&') {
-            safe.extend(character.escape_unicode());
-        } else {
+    for (index, character) in text.chars().enumerate() {
+        if index >= FIRST && index + LAST < count {
+            if index == FIRST {
+                safe.push('…');
+            }
+            continue;
+        }
+        let is_quote = matches!(character, '"' | '\'' | '\\');
+        if !matches!(character, '<' | '>' | '&') && (is_quote || character.escape_debug().len() == 1) {
             safe.push(character);
+        } else {
+            safe.extend(character.escape_unicode());
         }
     }
     safe

@@ -1,76 +1,27 @@
-//! From the tree of routers to one flat table: prefixes joined, layers lined up, states and fallbacks
-//! inherited, every need checked. It runs once, before serving, and must report each fault.
+//! From the tree of routers to flat drafts of tables: prefixes joined, layers lined up, states and fallbacks
+//! inherited. It runs once, before serving, and must report each fault; `finish` makes the tables.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::{HeaderValue, Method};
+use http::Method;
 
 use super::{
-    BuildError, Child, Endpoint, MethodRouter, Route, Router,
-    endpoint::{Builtin, Layer, Offer, allow},
-    pattern,
+    BuildError, Child, Endpoint, MethodRouter, Place, Router, TrailingSlash, Urls,
+    check::{and, at},
+    endpoint::{Builtin, Layer, Offer, Other, allow},
+    host, pattern,
+    table::Compiled,
 };
-use crate::{
-    extract::{Need, Needs, StateMap},
-    handler::Service,
-    middleware::Around,
-};
-
-/// What an app looks requests up in.
-pub(crate) struct Compiled {
-    tree: matchit::Router<Route>,
-    /// The closest first.
-    nests: Vec<Nest>,
-    /// Where nothing matches.
-    pub(crate) not_found: Arc<Endpoint>,
-    /// For `OPTIONS *`.
-    pub(crate) options: Arc<Endpoint>,
-    /// For CONNECT, which has no path.
-    pub(crate) refusal: Arc<Endpoint>,
-    /// How logs name the endpoints, by their numbers.
-    pub(crate) names: Arc<[Box<str>]>,
-}
-
-/// A prefix below which a nested router answers for everything.
-pub(crate) struct Nest {
-    prefix: String,
-    pub(crate) not_found: Arc<Endpoint>,
-}
-
-impl Compiled {
-    /// The route of `path`, and what it captured.
-    pub(crate) fn find<'p>(&self, path: &'p str) -> Found<'_, 'p> {
-        match self.tree.at(path) {
-            Ok(found) if !found.value.is_contested => Found::Route(found.value, found.params),
-            Ok(found) => match self.nest(path) {
-                Some((nest, captures)) if !pattern::is_below(&found.value.pattern, &nest.prefix) => {
-                    Found::Nest(nest, captures)
-                }
-                _ => Found::Route(found.value, found.params),
-            },
-            Err(_) => self.nest(path).map_or(Found::Nothing, |(nest, captures)| Found::Nest(nest, captures)),
-        }
-    }
-
-    fn nest<'p>(&self, path: &'p str) -> Option<(&Nest, Vec<&'p str>)> {
-        self.nests.iter().find_map(|nest| Some((nest, pattern::captures_below(&nest.prefix, path)?)))
-    }
-}
-
-/// What a path belongs to.
-pub(crate) enum Found<'a, 'p> {
-    Route(&'a Route, matchit::Params<'a, 'p>),
-    Nest(&'a Nest, Vec<&'p str>),
-    Nothing,
-}
+use crate::{extract::StateMap, handler::Service, middleware::Around};
 
 /// What a router inherits from those around it.
 #[derive(Clone)]
-struct Surroundings {
+pub(super) struct Surroundings {
     prefix: String,
     /// The outermost first.
     layers: Vec<Layer>,
     state: Arc<StateMap>,
+    slash: TrailingSlash,
 }
 
 /// What answers where nothing matches; its own layers are those of the routers that it was merged from.
@@ -79,6 +30,7 @@ struct Fallback {
     service: Arc<dyn Service>,
     state: Arc<StateMap>,
     layers: Vec<Layer>,
+    place: Option<Place>,
 }
 
 impl Fallback {
@@ -91,58 +43,99 @@ impl Fallback {
 }
 
 #[derive(Default)]
-struct Builder {
-    routes: BTreeMap<String, Draft>,
-    nests: Vec<Nest>,
+pub(super) struct Builder {
     /// Of the endpoints, by their numbers.
     names: Vec<Box<str>>,
-    faults: Vec<String>,
+    pub(super) named: Vec<Naming>,
+    /// Those of merged routers too; each waits until the fallback of the app is known.
+    hosts: Vec<(String, Router, Surroundings, Place)>,
+    pub(super) faults: Vec<String>,
+}
+
+/// The routes of one host, while they are collected.
+#[derive(Default)]
+pub(super) struct Site {
+    /// Empty for all hosts that have none of their own.
+    pub(super) host: String,
+    pub(super) routes: BTreeMap<String, Draft>,
+    pub(super) nests: Vec<DraftNest>,
+}
+
+pub(super) struct DraftNest {
+    pub(super) prefix: String,
+    pub(super) not_found: Arc<Endpoint>,
+    pub(super) place: Place,
 }
 
 /// A route whose methods are still being collected.
-struct Draft {
-    offers: Vec<Offer>,
-    around: Surroundings,
+pub(super) struct Draft {
+    /// And where each was added.
+    pub(super) offers: Vec<(Offer, Place)>,
+    /// For the methods that are not offered; it is told at the end which ones are.
+    pub(super) other: Option<(Arc<Endpoint>, Arc<Other>)>,
+    pub(super) around: Surroundings,
+    pub(super) place: Place,
 }
 
-pub(super) fn compile(router: Router) -> Result<Compiled, BuildError> {
-    let mut builder = Builder::default();
-    let outside = Surroundings { prefix: String::new(), layers: Vec::new(), state: Arc::default() };
-    let root = outside.within(&router);
-    let nothing =
-        Fallback { service: Arc::new(Builtin::NotFound), state: Arc::default(), layers: Vec::new() };
-    let not_found = builder.add_scope(router, &root, &nothing);
+/// A name that a route was given.
+pub(super) struct Naming {
+    pub(super) name: &'static str,
+    pub(super) host: String,
+    pub(super) pattern: String,
+    pub(super) captures: Arc<[Box<str>]>,
+    pub(super) place: Place,
+}
 
-    builder.nests.sort_by_cached_key(|nest| pattern::closeness(&nest.prefix));
-    for pair in builder.nests.windows(2) {
-        if pattern::shape(&pair[0].prefix) == pattern::shape(&pair[1].prefix) {
-            builder.faults.push(format!("`{}` is nested twice: merge the two routers first", pair[1].prefix));
-        }
-    }
-    let drafts = std::mem::take(&mut builder.routes);
-    let methods: Vec<Method> = drafts.values().flat_map(Draft::methods).collect();
-    let mut tree = matchit::Router::new();
-    for (pattern, draft) in drafts {
-        let route = builder.finish(&pattern, draft);
-        if let Err(error) = tree.insert(pattern.as_str(), route) {
-            builder.faults.push(match error {
-                matchit::InsertError::Conflict { with } => {
-                    format!("`{pattern}` conflicts with `{with}`: a path could match both")
+pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
+    let mut builder = Builder::default();
+    let urls = Urls::default();
+    router.state.insert(urls.clone());
+    let outside = Surroundings {
+        prefix: String::new(),
+        layers: Vec::new(),
+        state: Arc::default(),
+        slash: TrailingSlash::Strict,
+    };
+    let root = outside.within(&router);
+    let nothing = Fallback {
+        service: Arc::new(Builtin::NotFound),
+        state: Arc::default(),
+        layers: Vec::new(),
+        place: None,
+    };
+    let mut site = Site::default();
+    let (not_found, fallback) = builder.add_scope(router, &root, &nothing, &mut site);
+    let mut sites = vec![(site, not_found)];
+
+    let mut places: BTreeMap<String, Place> = BTreeMap::new();
+    for (host, router, around, place) in std::mem::take(&mut builder.hosts) {
+        match host::checked(&host) {
+            Err(fault) => builder.faults.push(format!("host `{host}` {}: {fault}", at(place))),
+            Ok(host) => {
+                if let Some(first) = places.insert(host.clone(), place) {
+                    let places = and(first, place);
+                    builder
+                        .faults
+                        .push(format!("host `{host}` is given twice {places}: merge the two routers first"));
                 }
-                error => format!("`{pattern}`: {error}"),
-            });
+                let mut site = Site { host, ..Site::default() };
+                let (not_found, _) = builder.add_scope(router, &around, &fallback, &mut site);
+                sites.push((site, not_found));
+            }
         }
     }
+
+    let drafts = sites.iter().flat_map(|(site, _)| site.routes.values());
+    let allow = allow(&drafts.flat_map(Draft::methods).collect::<Vec<_>>());
+    let (table, hosts) = builder.tables(sites, &urls);
     if !builder.faults.is_empty() {
         return Err(BuildError { faults: builder.faults });
     }
-    let allow = allow(&methods);
     let options = builder.number("OPTIONS *");
     let refusal = builder.number("CONNECT");
     Ok(Compiled {
-        tree,
-        nests: builder.nests,
-        not_found,
+        table,
+        hosts,
         options: root.builtin(options, None, &[], Builtin::Options(allow.clone())),
         refusal: root.builtin(refusal, None, &[], Builtin::Refusal(allow)),
         names: builder.names.into(),
@@ -154,7 +147,8 @@ impl Surroundings {
     fn within(&self, router: &Router) -> Self {
         let state = Arc::new(router.state.within(&self.state));
         let layers = self.with_layers(&router.wraps, &state);
-        Self { prefix: self.prefix.clone(), layers, state }
+        let slash = router.slash.unwrap_or(self.slash);
+        Self { prefix: self.prefix.clone(), layers, state, slash }
     }
 
     fn with_layers(&self, wraps: &[Arc<dyn Around>], state: &Arc<StateMap>) -> Vec<Layer> {
@@ -162,7 +156,11 @@ impl Surroundings {
         self.layers.iter().cloned().chain(own).collect()
     }
 
-    fn builtin(
+    pub(super) fn slash(&self) -> TrailingSlash {
+        self.slash
+    }
+
+    pub(super) fn builtin(
         &self,
         number: u32,
         route: Option<&str>,
@@ -184,20 +182,32 @@ impl Surroundings {
 
 impl Builder {
     /// The number of another endpoint, which logs name so.
-    fn number(&mut self, name: impl Into<Box<str>>) -> u32 {
+    pub(super) fn number(&mut self, name: impl Into<Box<str>>) -> u32 {
         let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         self.names.push(name.into());
         number
     }
 
     /// Adds a router that answers for all paths below its prefix, and gives its answer to unknown ones.
-    fn add_scope(&mut self, router: Router, here: &Surroundings, inherited: &Fallback) -> Arc<Endpoint> {
-        let mut fallbacks = Vec::new();
+    fn add_scope(
+        &mut self,
+        router: Router,
+        here: &Surroundings,
+        inherited: &Fallback,
+        site: &mut Site,
+    ) -> (Arc<Endpoint>, Fallback) {
+        let mut fallbacks: Vec<Fallback> = Vec::new();
         let mut nested = Vec::new();
-        self.add(router, here, here.layers.len(), &mut fallbacks, &mut nested);
-        let place = if here.prefix.is_empty() { "the app" } else { &here.prefix };
-        if fallbacks.len() > 1 {
-            self.faults.push(format!("{place}: a merged router brings a second fallback"));
+        self.add(router, here, here.layers.len(), &mut fallbacks, &mut nested, site);
+        let place = match format!("{}{}", site.host, here.prefix) {
+            place if place.is_empty() => "the app".to_owned(),
+            place => place,
+        };
+        if let [Fallback { place: Some(first), .. }, .., Fallback { place: Some(second), .. }] =
+            &fallbacks[..]
+        {
+            let places = and(first, second);
+            self.faults.push(format!("{place}: a merged router brings a second fallback {places}"));
         }
         let fallback = fallbacks.pop().unwrap_or_else(|| inherited.clone());
         let name = format!("the fallback of {place}");
@@ -211,12 +221,12 @@ impl Builder {
             body_bytes_max: None,
             cancels: false,
         });
-        self.check(&name, &endpoint);
-        for (router, around) in nested {
-            let not_found = self.add_scope(router, &around, &fallback);
-            self.nests.push(Nest { prefix: around.prefix, not_found });
+        self.check(&name, fallback.place, &endpoint);
+        for (router, around, place) in nested {
+            let (not_found, _) = self.add_scope(router, &around, &fallback, site);
+            site.nests.push(DraftNest { prefix: around.prefix, not_found, place });
         }
-        endpoint
+        (endpoint, fallback)
     }
 
     /// Adds the routes of a router and of those merged into it; `scope_layers` layers are the scope's own.
@@ -226,140 +236,134 @@ impl Builder {
         here: &Surroundings,
         scope_layers: usize,
         fallbacks: &mut Vec<Fallback>,
-        nested: &mut Vec<(Router, Surroundings)>,
+        nested: &mut Vec<(Router, Surroundings, Place)>,
+        site: &mut Site,
     ) {
         self.faults.extend(router.faults);
-        if let Some(service) = router.fallback {
+        if let Some((service, place)) = router.fallback {
             let layers = here.layers[scope_layers..].to_vec();
-            fallbacks.push(Fallback { service, state: here.state.clone(), layers });
+            fallbacks.push(Fallback { service, state: here.state.clone(), layers, place: Some(place) });
         }
-        for (pattern, methods) in router.routes {
-            self.add_route(&pattern, methods, here);
+        for (pattern, methods, place) in router.routes {
+            self.add_route(&pattern, methods, place, here, site);
         }
         for child in router.children {
             match child {
                 Child::Merged(router) => {
                     let there = here.within(&router);
-                    self.add(router, &there, scope_layers, fallbacks, nested);
+                    self.add(router, &there, scope_layers, fallbacks, nested, site);
                 }
-                Child::Nested(prefix, router) => {
+                Child::Nested(prefix, router, place) => {
                     if let Err(fault) = pattern::check_prefix(&prefix) {
-                        self.faults.push(format!("nest `{prefix}`: {fault}"));
+                        self.faults.push(format!("nest `{prefix}` {}: {fault}", at(place)));
                         continue;
                     }
                     let mut there = here.within(&router);
                     there.prefix += &prefix;
-                    nested.push((router, there));
+                    nested.push((router, there, place));
                 }
+                Child::Host(host, router, place) if here.prefix.is_empty() && site.host.is_empty() => {
+                    let there = here.within(&router);
+                    self.hosts.push((host, router, there, place));
+                }
+                Child::Host(host, _, place) => self.faults.push(format!(
+                    "host `{host}` {}: a host stands in the app's outermost router, not in a nest or another host",
+                    at(place)
+                )),
             }
         }
     }
 
-    fn add_route(&mut self, pattern: &str, methods: MethodRouter, here: &Surroundings) {
+    fn add_route(
+        &mut self,
+        pattern: &str,
+        methods: MethodRouter,
+        place: Place,
+        here: &Surroundings,
+        site: &mut Site,
+    ) {
         let whole = match pattern {
             "/" if !here.prefix.is_empty() => here.prefix.clone(),
             _ => format!("{}{pattern}", here.prefix),
         };
         let names: Arc<[Box<str>]> = match pattern::names(pattern).and_then(|_| pattern::names(&whole)) {
             Ok(names) => names.into(),
-            Err(fault) => return self.faults.push(format!("`{whole}`: {fault}")),
+            Err(fault) => return self.faults.push(format!("`{whole}` {}: {fault}", at(place))),
         };
-        let route: Arc<str> = whole.as_str().into();
-        let layers: Box<[Layer]> = here.with_layers(&methods.wraps, &here.state).into();
-        let mut offers = Vec::new();
+        let told = format!("{}{whole}", site.host);
+        let part = Part {
+            route: whole.as_str().into(),
+            names: names.clone(),
+            layers: here.with_layers(&methods.wraps, &here.state).into(),
+            body_bytes_max: methods.body_bytes_max,
+            cancels: methods.cancels,
+        };
+        let draft = || Draft { offers: Vec::new(), other: None, around: here.clone(), place };
+        let draft = site.routes.entry(whole.clone()).or_insert_with(draft);
         for (method, service) in methods.handlers {
-            let name = name(method.as_ref(), &whole);
-            let endpoint = Arc::new(Endpoint {
-                number: self.number(name.as_str()),
-                route: Some(route.clone()),
-                names: names.clone(),
-                layers: layers.clone(),
-                service,
-                state: here.state.clone(),
-                body_bytes_max: methods.body_bytes_max,
-                cancels: methods.cancels,
-            });
-            self.check(&name, &endpoint);
-            offers.push(Offer { method, endpoint });
-        }
-        let draft = self
-            .routes
-            .entry(whole.clone())
-            .or_insert_with(|| Draft { offers: Vec::new(), around: here.clone() });
-        for offer in offers {
-            if draft.offers.iter().any(|other| other.method == offer.method) {
-                self.faults.push(format!("`{}` is routed twice", name(offer.method.as_ref(), &whole)));
+            let name = name(method.as_ref(), &told);
+            let endpoint = part.endpoint(self.number(name.as_str()), service, here);
+            self.check(&name, Some(place), &endpoint);
+            if let Some((_, first)) = draft.offers.iter().find(|(other, _)| other.method == method) {
+                self.faults.push(format!("`{name}` is routed twice {}", and(first, place)));
             }
-            draft.offers.push(offer);
+            draft.offers.push((Offer { method, endpoint }, place));
+        }
+        for service in methods.fallbacks {
+            let name = format!("another method of {told}");
+            let other = Arc::new(Other::new(service));
+            let endpoint = part.endpoint(self.number(name.as_str()), other.clone(), here);
+            self.check(&name, Some(place), &endpoint);
+            if draft.other.replace((endpoint, other)).is_some() {
+                self.faults.push(format!("`{told}` has two fallbacks {}", and(draft.place, place)));
+            }
+        }
+        for named in methods.names {
+            let name = named.name;
+            if let Some(count) = named.captures.filter(|count| *count != names.len()) {
+                self.faults.push(format!(
+                    "`{told}` {} captures {} values, its name `{name}` says {count}",
+                    at(place),
+                    names.len()
+                ));
+            }
+            let (host, pattern, captures) = (site.host.clone(), whole.clone(), names.clone());
+            self.named.push(Naming { name, host, pattern, captures, place });
         }
     }
+}
 
-    fn finish(&mut self, pattern: &str, draft: Draft) -> Route {
-        let methods: Vec<Method> = draft.methods().collect();
-        let allow: HeaderValue = allow(&methods);
-        let names = pattern::names(pattern).unwrap_or_default();
-        let around = &draft.around;
-        let options = self.number(format!("OPTIONS {pattern}"));
-        let refusal = self.number(format!("another method of {pattern}"));
-        let is_foreign = |nest: &Nest| {
-            pattern::can_overlap(pattern, &nest.prefix) && !pattern::is_below(pattern, &nest.prefix)
-        };
-        Route {
-            pattern: pattern.to_owned(),
-            options: around.builtin(options, Some(pattern), &names, Builtin::Options(allow.clone())),
-            refusal: around.builtin(refusal, Some(pattern), &names, Builtin::Refusal(allow)),
-            // Written out, it is meant to lie there; only captures reach in unasked.
-            is_contested: !names.is_empty() && self.nests.iter().any(is_foreign),
-            offers: draft.offers,
-        }
-    }
+/// What the endpoints of one call of `route` have in common.
+struct Part {
+    route: Arc<str>,
+    names: Arc<[Box<str>]>,
+    layers: Box<[Layer]>,
+    body_bytes_max: Option<u64>,
+    cancels: bool,
+}
 
-    /// Checks that all that `endpoint` needs is there; `place` names it.
-    fn check(&mut self, place: &str, endpoint: &Endpoint) {
-        let mut needs = Needs::default();
-        endpoint.service.declare(&mut needs);
-        let captures = endpoint.names.len();
-        for need in &needs.0 {
-            match need {
-                Need::State { .. } => self.check_state(place, need, &endpoint.state),
-                Need::Captures(count) if *count == captures => {}
-                Need::Captures(count) => self
-                    .faults
-                    .push(format!("{place} takes {count} captures as Path, its path has {captures}")),
-                Need::Fault(what) => self.faults.push(format!("{place}: {what}")),
-            }
-        }
-        for layer in &endpoint.layers {
-            let mut needs = Needs::default();
-            layer.middleware.declare(&mut needs);
-            for need in &needs.0 {
-                // A middleware can stand around paths of many shapes: captures are looked at when it runs.
-                self.check_state(&format!("the middleware around {place}"), need, &layer.state);
-            }
-        }
-    }
-
-    fn check_state(&mut self, place: &str, need: &Need, state: &StateMap) {
-        match need {
-            Need::State { kind, name } if !state.contains(*kind) => {
-                let fault = format!("{place} takes State<{name}>: give it to the router with `.state(…)`");
-                if !self.faults.contains(&fault) {
-                    self.faults.push(fault);
-                }
-            }
-            Need::Fault(what) => self.faults.push(format!("{place}: {what}")),
-            Need::State { .. } | Need::Captures(_) => {}
-        }
+impl Part {
+    fn endpoint(&self, number: u32, service: Arc<dyn Service>, here: &Surroundings) -> Arc<Endpoint> {
+        Arc::new(Endpoint {
+            number,
+            route: Some(self.route.clone()),
+            names: self.names.clone(),
+            layers: self.layers.clone(),
+            service,
+            state: here.state.clone(),
+            body_bytes_max: self.body_bytes_max,
+            cancels: self.cancels,
+        })
     }
 }
 
 impl Draft {
-    fn methods(&self) -> impl Iterator<Item = Method> {
-        self.offers.iter().filter_map(|offer| offer.method.clone())
+    pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
+        self.offers.iter().filter_map(|(offer, _)| offer.method.clone())
     }
 }
 
-/// How faults name a route.
+/// How faults and logs name a route.
 fn name(method: Option<&Method>, pattern: &str) -> String {
     format!("{} {pattern}", method.map_or("any", Method::as_str))
 }

@@ -1,12 +1,16 @@
 //! One method of one route, ready to be called: its layers, its handler and what they can see.
 //! Nothing here changes once it is built.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 
+use super::slash;
 use crate::{
-    Body, BoxFuture, Response,
+    Body, BoxFuture, IntoResponse, Redirect, Response,
     extract::{At, Context, Needs, StateMap},
     handler::Service,
     middleware::Around,
@@ -55,6 +59,7 @@ impl fmt::Debug for Endpoint {
 }
 
 /// One pattern, with all that it offers.
+#[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) offers: Vec<Offer>,
     /// For OPTIONS, where it is not offered itself.
@@ -67,6 +72,7 @@ pub(crate) struct Route {
 }
 
 /// An endpoint and its method; none is `any`.
+#[derive(Clone)]
 pub(crate) struct Offer {
     pub(crate) method: Option<Method>,
     pub(crate) endpoint: Arc<Endpoint>,
@@ -93,11 +99,17 @@ pub(crate) enum Builtin {
     Refusal(HeaderValue),
     /// The methods that there are, for OPTIONS.
     Options(HeaderValue),
+    /// The path is known with a slash at its end, or without.
+    OtherSlash,
 }
 
 impl Builtin {
-    fn respond(&self, method: &Method) -> Response {
+    fn respond(&self, head: &ReceivedHead<'_>) -> Response {
+        let method = head.method();
         let (status, text, allow) = match self {
+            Self::OtherSlash => {
+                return Redirect::permanent(slash::target(head.path(), head.query())).into_response();
+            }
             Self::Options(allow) => (StatusCode::NO_CONTENT, "", Some(allow)),
             // RFC 9110 §9.1: unknown to the server is 501, known but not offered 405.
             Self::NotFound | Self::Refusal(_) if !STANDARD.contains(method) => {
@@ -119,11 +131,53 @@ impl Builtin {
 
 impl Service for Builtin {
     fn call(&self, head: ReceivedHead<'_>, _: Body, _: Context) -> BoxFuture<Answer> {
-        let response = self.respond(head.method());
+        let response = self.respond(&head);
         Box::pin(std::future::ready(response.into()))
     }
 
     fn declare(&self, _: &mut Needs) {}
+}
+
+/// A handler of the methods that a route does not offer.
+pub(crate) struct Other {
+    service: Arc<dyn Service>,
+    /// Known once all parts of the route are there.
+    allow: OnceLock<HeaderValue>,
+}
+
+impl Other {
+    pub(crate) fn new(service: Arc<dyn Service>) -> Self {
+        Self { service, allow: OnceLock::new() }
+    }
+
+    pub(crate) fn set_allow(&self, allow: HeaderValue) {
+        // It is set once, by the build that made it.
+        let _ = self.allow.set(allow);
+    }
+}
+
+impl Service for Other {
+    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context) -> BoxFuture<Answer> {
+        let reply = self.service.call(head, body, context);
+        let allow = self.allow.get().cloned();
+        Box::pin(async move {
+            let answer = reply.await;
+            let is_refusal = |response: &Response| response.status() == StatusCode::METHOD_NOT_ALLOWED;
+            match allow {
+                Some(allow) if answer.as_response().is_some_and(is_refusal) => {
+                    let mut response = answer.into_response();
+                    // RFC 9110 §15.5.6: a 405 must say what is offered.
+                    response.headers_mut().entry(ALLOW).or_insert(allow);
+                    response.into()
+                }
+                _ => answer,
+            }
+        })
+    }
+
+    fn declare(&self, needs: &mut Needs) {
+        self.service.declare(needs);
+    }
 }
 
 /// The methods of RFC 9110 §9.3 and RFC 5789, in the order in which `Allow` lists them.

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 
 use http::Method;
 
+use super::RouteName;
 use crate::{
     handler::{Erased, Handler, Service},
     middleware::{self, Around, Middleware},
@@ -13,7 +14,8 @@ use crate::{
 /// The handlers of one path by method, with settings for all of them.
 ///
 /// HEAD is answered by the handler of GET, without the body; OPTIONS with the list of methods; both
-/// unless they have a handler of their own. A method without handler is answered with 405 and `Allow`.
+/// unless they have a handler of their own. A method without handler is answered with 405 and `Allow`, or by the
+/// [`fallback`](Self::fallback).
 ///
 /// ```
 /// use trijet_core::{Router, get, post};
@@ -31,6 +33,9 @@ pub struct MethodRouter {
     pub(super) wraps: Vec<Arc<dyn Around>>,
     pub(super) body_bytes_max: Option<u64>,
     pub(super) cancels: bool,
+    /// One at most, or it is a fault.
+    pub(super) fallbacks: Vec<Arc<dyn Service>>,
+    pub(super) names: Vec<RouteName<()>>,
 }
 
 macro_rules! methods {
@@ -75,7 +80,42 @@ impl MethodRouter {
         self
     }
 
-    /// Puts `middleware` around all handlers of this path, whether they are added before or after.
+    /// Answers by `handler` the methods that have no handler, in place of 405 (and of 501 for those that nobody has heard
+    /// of). HEAD and OPTIONS are still answered as they are without.
+    ///
+    /// A 405 of its own gets the `Allow` that it must have (RFC 9110 §15.5.6), unless it has one. [`any`](Self::any)
+    /// is for handlers that offer every method: OPTIONS too, and no 405 then.
+    ///
+    /// ```
+    /// use trijet_core::{Method, Router, StatusCode, get};
+    ///
+    /// async fn no(method: Method) -> (StatusCode, String) {
+    ///     (StatusCode::METHOD_NOT_ALLOWED, format!("{method} changes nothing here: this list is read only.\n"))
+    /// }
+    ///
+    /// let router = Router::new().route("/list", get(async || "eggs\n").fallback(no));
+    /// # #[cfg(feature = "testing")] {
+    /// # let refused = trijet_core::sim::TestClient::new(router).put("/list").send();
+    /// # assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn fallback<H: Handler<M>, M: 'static>(mut self, handler: H) -> Self {
+        self.fallbacks.push(Arc::new(Erased::new(handler)));
+        self
+    }
+
+    /// Names the route, so that [`Urls`](crate::extract::Urls) can build addresses of it: by a text, or by a
+    /// [`RouteName`], whose captures [`Router::build`](crate::Router::build) compares with those of the pattern.
+    ///
+    /// A name is given once in an app, its nests and hosts included.
+    #[must_use]
+    pub fn name<C>(mut self, name: impl Into<RouteName<C>>) -> Self {
+        self.names.push(name.into().untyped());
+        self
+    }
+
+    /// Puts `middleware` around all handlers of this path, and its fallback, whether they are added before or after.
     ///
     /// A later wrap stands outside an earlier one. The answers 405 and to OPTIONS that are made without a handler
     /// are not wrapped: [`Router::wrap`](crate::Router::wrap) does that.

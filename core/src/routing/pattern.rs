@@ -21,6 +21,10 @@ pub(super) fn names(pattern: &str) -> Result<Vec<Box<str>>, String> {
         }
         let Some(close) = rest.find('}') else { return Err("a `{` is never closed".into()) };
         let name = rest[..close].trim_start_matches('*');
+        if let Some((name, kind)) = name.split_once(':') {
+            // The kind of a value is that of the handler's argument, which says what is wrong with another.
+            return Err(format!("`{name}` cannot have a kind in the pattern: take it as `Path<{kind}>`"));
+        }
         if names.iter().any(|other| **other == *name) {
             return Err(format!("`{name}` is captured twice"));
         }
@@ -110,4 +114,57 @@ pub(super) fn closeness(prefix: &str) -> impl Ord + use<> {
     let segments = shape.iter().map(|text| if text.is_some() { Segment::Text } else { Segment::Capture });
     let segments: Vec<Segment> = segments.chain([Segment::End]).collect();
     (segments, shape.into_iter().map(|text| text.map(str::to_owned)).collect::<Vec<_>>())
+}
+
+/// A piece of a pattern that has no fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part<'p> {
+    /// As it is in a path.
+    Text(&'p str),
+    Capture,
+    /// A capture of all that follows.
+    Rest,
+}
+
+/// The pieces of `pattern`, in order.
+pub(super) fn parts(pattern: &str) -> impl Iterator<Item = Part<'_>> {
+    let mut rest = pattern;
+    std::iter::from_fn(move || {
+        let (part, after) = match rest.as_bytes() {
+            [] => return None,
+            // Doubled, a brace stands for itself.
+            [b'{', b'{', ..] | [b'}', b'}', ..] => (Part::Text(&rest[..1]), &rest[2..]),
+            [b'{', ..] => {
+                let end = rest.find('}').map_or(rest.len(), |end| end + 1);
+                let part = if rest[1..].starts_with('*') { Part::Rest } else { Part::Capture };
+                (part, &rest[end..])
+            }
+            _ => {
+                let end = rest[1..].find(['{', '}']).map_or(rest.len(), |end| end + 1);
+                (Part::Text(&rest[..end]), &rest[end..])
+            }
+        };
+        rest = after;
+        Some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part::*, parts};
+
+    #[test]
+    fn a_pattern_is_text_and_captures() {
+        let rows: [(&str, &[super::Part<'_>]); 6] = [
+            ("/", &[Text("/")]),
+            ("/a/{b}", &[Text("/a/"), Capture]),
+            ("/{a}.png/{*c}", &[Text("/"), Capture, Text(".png/"), Rest]),
+            ("/{{a}}", &[Text("/"), Text("{"), Text("a"), Text("}")]),
+            ("/{{{a}}}", &[Text("/"), Text("{"), Capture, Text("}")]),
+            ("/{a", &[Text("/"), Capture]),
+        ];
+        for (pattern, expected) in rows {
+            assert_eq!(parts(pattern).collect::<Vec<_>>(), expected, "{pattern}");
+        }
+    }
 }

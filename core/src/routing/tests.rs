@@ -1,11 +1,15 @@
 //! Tests of routing through a whole app.
 
+mod listing;
+mod names;
 mod plain_reading;
 
 use crate::{
     Next, Path, Request, Response, Router, State, any,
-    exercise::{app, faults, get as fetch, request, send},
+    exercise::{app, faults, get as fetch, request, send, without_places},
+    extract::MatchedPath,
     get, head, inline, post, put,
+    routing::RouteName,
 };
 
 /// A layer that marks the response, so that their order can be read: the innermost comes first.
@@ -18,6 +22,9 @@ macro_rules! mark {
         }
     };
 }
+
+mod hosts;
+mod slashes;
 
 fn layers(answer: &crate::exercise::Answer) -> String {
     answer
@@ -326,6 +333,78 @@ fn every_fault_is_reported_before_serving() {
             r().route("/a?b", ok()),
             &["`/a?b`: '?' cannot stand in a path as it is sent: write it percent-encoded"],
         ),
+        (
+            "a kind",
+            r().route("/{id:u64}", ok()),
+            &["`/{id:u64}`: `id` cannot have a kind in the pattern: take it as `Path<u64>`"],
+        ),
+        (
+            "captures of an optional path",
+            r().route("/{x}", get(async |_: Option<Path<(u8, u8)>>| ())),
+            &["GET /{x} takes 2 captures as Path, its path has 1"],
+        ),
+        (
+            "no path in a fallback",
+            r().fallback(async |path: MatchedPath| path.to_string()),
+            &[
+                "the fallback of the app takes MatchedPath, and no route matches there: take Option<MatchedPath>",
+            ],
+        ),
+        (
+            "no path in the middleware around a fallback",
+            r().route("/a", ok())
+                .wrap(async |_: MatchedPath, request: Request, next: Next| next.run(request).await),
+            &[
+                "the middleware around the fallback of the app takes MatchedPath, and no route matches there: take \
+               Option<MatchedPath>",
+            ],
+        ),
+        (
+            "two fallbacks of a route",
+            r().route("/a", ok().fallback(|| ()).fallback(needs)),
+            &[
+                "another method of /a takes State<u64>: give it to the router with `.state(…)`",
+                "`/a` has two fallbacks",
+            ],
+        ),
+        (
+            "two fallbacks of a route in parts",
+            r().route("/a", ok().fallback(|| ())).route("/a", post(|| ()).fallback(|| ())),
+            &["`/a` has two fallbacks"],
+        ),
+        (
+            "a host twice",
+            r().host("a.org", r()).merge(r().host("A.org", r())),
+            &["host `a.org` is given twice: merge the two routers first"],
+        ),
+        ("no host", r().host("a.org:80", r()), &["host `a.org:80`: a host is given without its port"]),
+        (
+            "hosts within",
+            r().nest("/a", r().host("b.org", r())).host("a.org", r().host("b.org", r())),
+            &[
+                "host `b.org`: a host stands in the app's outermost router, not in a nest or another host",
+                "host `b.org`: a host stands in the app's outermost router, not in a nest or another host",
+            ],
+        ),
+        (
+            "faults of a host",
+            r().host("a.org", r().route("/a", get(needs)).nest("/n", r().fallback(needs)).fallback(needs)),
+            &[
+                "GET a.org/a takes State<u64>: give it to the router with `.state(…)`",
+                "the fallback of a.org takes State<u64>: give it to the router with `.state(…)`",
+                "the fallback of a.org/n takes State<u64>: give it to the router with `.state(…)`",
+            ],
+        ),
+        (
+            "one name for two",
+            r().route("/a", ok().name("a")).host("a.org", r().route("/a", ok().name("a"))),
+            &["the name `a` is given to `/a` and to `a.org/a`"],
+        ),
+        (
+            "a name of other captures",
+            r().nest("/{x}", r().route("/{y}", ok().name(RouteName::<(u8,)>::new("a")))),
+            &["`/{x}/{y}` captures 2 values, its name `a` says 1"],
+        ),
         ("open brace", r().route("/{a", ok()), &["`/{a`: a `{` is never closed"]),
         ("no name", r().route("/{}", ok()), &["`/{}`: Parameters must be registered with a valid name"]),
         ("one name twice", r().nest("/{a}", r().route("/{a}", ok())), &["`/{a}/{a}`: `a` is captured twice"]),
@@ -372,8 +451,72 @@ fn every_fault_is_reported_before_serving() {
     }
     let error = r().route("a", ok()).route("/a", get(needs)).build().unwrap_err().to_string();
     assert_eq!(
-        error,
+        without_places(&error),
         "the router cannot be served:\n- `a`: a path begins with `/`\n\
          - GET /a takes State<u64>: give it to the router with `.state(…)`"
     );
+}
+
+#[test]
+fn faults_say_where_in_the_code_both_routes_are() {
+    let line = line!();
+    let router = Router::new()
+        .route("/a/{x}", get(|| ()))
+        .route("/a/{y}", get(|| ()))
+        .route("/b", get(|| ()))
+        .route("/b", get(|| ()))
+        .nest("/n", Router::new())
+        .nest("/n", Router::new())
+        .fallback(|| ())
+        .fallback(|| ());
+    let here = |down: u32, column: u32| format!("core/src/routing/tests.rs:{}:{column}", line + 1 + down);
+    let error = router.build().unwrap_err();
+    let expected = [
+        format!("a router has two fallbacks ({}, {})", here(7, 10), here(8, 10)),
+        format!("`GET /b` is routed twice ({}, {})", here(3, 10), here(4, 10)),
+        format!("`/n` is nested twice ({}, {}): merge the two routers first", here(5, 10), here(6, 10)),
+        format!(
+            "`/a/{{y}}` ({}) conflicts with `/a/{{x}}` ({}): a path could match both",
+            here(2, 10),
+            here(1, 10)
+        ),
+    ];
+    assert_eq!(error.faults().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_fallback_of_a_route_answers_what_is_not_offered() {
+    async fn refused(method: http::Method) -> (http::StatusCode, String) {
+        (http::StatusCode::METHOD_NOT_ALLOWED, format!("not {method}"))
+    }
+    async fn own() -> impl crate::IntoResponse {
+        (http::StatusCode::METHOD_NOT_ALLOWED, [("allow", "BREW")], ())
+    }
+    let app = app(Router::new()
+        .route("/a/{x}", get(method).fallback(refused).wrap(mark!("route")).body_limit(7))
+        .merge(Router::new().route("/a/{x}", post(method)))
+        .route("/teapot", get(method).fallback(|| http::StatusCode::IM_A_TEAPOT))
+        .route("/own", get(method).fallback(own))
+        .route("/in-parts", get(method))
+        .route("/in-parts", crate::MethodRouter::default().fallback(refused))
+        .wrap(mark!("app")));
+    let rows = [
+        ("GET", "/a/1", 200, "", "GET", "route app"),
+        ("HEAD", "/a/1", 200, "", "HEAD", "route app"),
+        ("POST", "/a/1", 200, "", "POST", "app"),
+        ("OPTIONS", "/a/1", 204, "GET, HEAD, POST, OPTIONS", "", "app"),
+        ("PUT", "/a/1", 405, "GET, HEAD, POST, OPTIONS", "not PUT", "route app"),
+        ("BREW", "/a/1", 405, "GET, HEAD, POST, OPTIONS", "not BREW", "route app"),
+        ("PUT", "/teapot", 418, "", "", "app"),
+        ("PUT", "/own", 405, "BREW", "", "app"),
+        ("PUT", "/in-parts", 405, "GET, HEAD, OPTIONS", "not PUT", "app"),
+    ];
+    for (method, target, status, allow, text, wrapped) in rows {
+        let answer = send(&app, request(method, target).body(Default::default()).unwrap());
+        let row = format!("{method} {target}");
+        assert_eq!((answer.status, answer.header("allow"), &*answer.text), (status, allow, text), "{row}");
+        assert_eq!(layers(&answer), wrapped, "{row}");
+    }
+    let put = request("PUT", "/a/1").body(crate::Body::empty()).unwrap().into_parts().0;
+    assert_eq!(app.dispatch(&put.into(), None).body_bytes_max(), 7);
 }

@@ -65,6 +65,9 @@ fn title(section: &str) -> &'static str {
         "§4" => "Faults survived",
         "rt" => "Handlers that wait",
         "files" => "Static files",
+        "routing" => "Routing",
+        "extract" => "Extractors",
+        "errors" => "Errors",
         _ => "More",
     }
 }

@@ -1,0 +1,51 @@
+//! What [`Router::errors`](crate::Router::errors) puts around a router: failures are worded by the app, and panics
+//! become failures. Who does not use it has nothing of it on the way of a request.
+
+use std::{future::poll_fn, sync::Arc, task::Poll};
+
+use super::{Around, Next};
+use crate::{
+    BoxFuture, IntoResponse, Request, Response,
+    extract::Needs,
+    panics::{self, Held, Panicked},
+    respond::{self, Answer, Asked, Failure, Render},
+};
+
+/// The middleware that words failures.
+pub(crate) struct Errors(Arc<Render>);
+
+impl Errors {
+    pub(crate) fn new<R: IntoResponse>(render: impl Fn(Failure) -> R + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |failure| render(failure).into_response()))
+    }
+}
+
+impl Around for Errors {
+    fn call(&self, request: Request, next: Next) -> BoxFuture<Answer> {
+        let render = self.0.clone();
+        let (parts, body) = request.into_parts();
+        let asked = Asked::by(&parts, next.context.endpoint.clone());
+        let mut reply = Held::new(next.context.enter(next.inner, parts.into(), body));
+        Box::pin(respond::settled(async move {
+            let answer = poll_fn(|cx| match panics::contained(|| reply.as_mut().poll(cx)) {
+                Ok(polled) => polled,
+                Err(Panicked) => Poll::Ready(respond::panicked().into()),
+            })
+            .await;
+            // It may hold what the app wrote: that goes before its failure is worded.
+            drop(reply);
+            asked.worded(answer, &*render)
+        }))
+    }
+
+    fn declare(&self, _: &mut Needs) {}
+
+    fn render(&self) -> Option<&Arc<Render>> {
+        Some(&self.0)
+    }
+}
+
+/// The answer to a request that is refused before any of the app has run.
+pub(crate) fn refused(asked: Asked, refusal: Response, render: Arc<Render>) -> BoxFuture<Answer> {
+    Box::pin(respond::settled(async move { asked.worded(refusal.into(), &*render) }))
+}

@@ -1,0 +1,161 @@
+//! Hosts: which routes a request's host has. The port plays no part, and upper case is lower case. A host that
+//! cannot be one of these must cost no more than a look at its length.
+
+use std::{borrow::Cow, collections::HashMap};
+
+/// What is looked up by host: `T` is the table of routes.
+pub(super) struct Hosts<T> {
+    exact: HashMap<Box<str>, T>,
+    /// By what follows `*.`.
+    below: HashMap<Box<str>, T>,
+}
+
+/// The longest name that there can be (RFC 1035 §2.3.4), with a dot at its end.
+const HOST_BYTES_MAX: usize = 254;
+
+impl<T> Hosts<T> {
+    pub(super) fn new() -> Self {
+        Self { exact: HashMap::new(), below: HashMap::new() }
+    }
+
+    /// Adds a host that [`checked`] has let through, once.
+    pub(super) fn insert(&mut self, host: &str, table: T) {
+        match host.strip_prefix("*.") {
+            Some(parent) => self.below.insert(parent.into(), table),
+            None => self.exact.insert(host.into(), table),
+        };
+    }
+
+    /// What a host has, with or without a port: written out, or else by the longest `*.` that covers it.
+    pub(super) fn find(&self, authority: &str) -> Option<&T> {
+        let host = without_port(authority);
+        if host.len() > HOST_BYTES_MAX {
+            return None;
+        }
+        // RFC 3986 §3.2.2: hosts are case-insensitive, and a dot at the end says that nothing is left out.
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(host.to_ascii_lowercase()),
+            false => Cow::Borrowed(host),
+        };
+        if let Some(table) = self.exact.get(&*host) {
+            return Some(table);
+        }
+        let mut rest = &*host;
+        while let Some((label, parent)) = rest.split_once('.') {
+            if label.is_empty() {
+                return None;
+            }
+            if let Some(table) = self.below.get(parent) {
+                return Some(table);
+            }
+            rest = parent;
+        }
+        None
+    }
+}
+
+/// The host of `uri-host [ ":" port ]`.
+fn without_port(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.find(']').map_or(authority, |end| &authority[..end + 2]),
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// `pattern` as hosts are compared; or what is wrong with it.
+pub(super) fn checked(pattern: &str) -> Result<String, String> {
+    let host = pattern.to_ascii_lowercase();
+    let name = host.strip_prefix("*.").unwrap_or(&host);
+    if name.contains('*') {
+        return Err("`*` stands for the first labels of a host, as in `*.example.org`".into());
+    }
+    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return match address.parse::<std::net::Ipv6Addr>() {
+            Ok(_) if name.len() == host.len() => Ok(host),
+            _ => Err("this is no IPv6 address".into()),
+        };
+    }
+    if name.contains(':') {
+        return Err("a host is given without its port".into());
+    }
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    if name.len() >= HOST_BYTES_MAX || !name.split('.').all(is_label) {
+        return Err("a host is labels of letters, digits and dashes, with dots between them: other scripts are written \
+                    in their ASCII form, `xn--…`"
+            .into());
+    }
+    Ok(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_host_wins_whatever_its_port_and_case() {
+        let mut hosts = Hosts::new();
+        for host in
+            ["example.org", "api.example.org", "*.example.org", "*.eu.example.org", "[::1]", "127.0.0.1"]
+        {
+            hosts.insert(&checked(host).unwrap(), host);
+        }
+        let rows = [
+            ("example.org", Some("example.org")),
+            ("EXAMPLE.org:8080", Some("example.org")),
+            ("example.org.", Some("example.org")),
+            ("example.org.:80", Some("example.org")),
+            ("api.example.org:", Some("api.example.org")),
+            ("www.example.org", Some("*.example.org")),
+            ("a.b.example.org", Some("*.example.org")),
+            ("a.eu.example.org", Some("*.eu.example.org")),
+            ("eu.example.org", Some("*.example.org")),
+            ("xexample.org", None),
+            (".example.org", None),
+            ("a..example.org", None),
+            ("example.org..", None),
+            ("example.com", None),
+            ("*.example.org", Some("*.example.org")),
+            ("org", None),
+            ("", None),
+            (":80", None),
+            ("[::1]:80", Some("[::1]")),
+            ("[::1]", Some("[::1]")),
+            ("[::1", None),
+            ("127.0.0.1:1", Some("127.0.0.1")),
+            ("localhost", None),
+        ];
+        for (authority, expected) in rows {
+            assert_eq!(hosts.find(authority).copied(), expected, "{authority}");
+        }
+        let long = "a.".repeat(4096) + "example.org";
+        assert_eq!(hosts.find(&long), None);
+    }
+
+    #[test]
+    fn what_is_no_host_is_named() {
+        let rows = [
+            ("", "labels"),
+            ("*", "`*` stands for"),
+            ("*.*.org", "`*` stands for"),
+            ("api.*", "`*` stands for"),
+            ("example.org:80", "without its port"),
+            ("http://example.org", "without its port"),
+            ("example.org/", "labels"),
+            ("example.org.", "labels"),
+            ("*.", "labels"),
+            ("a..b", "labels"),
+            ("bücher.example", "xn--"),
+            ("[::1]:80", "without its port"),
+            ("[x]", "no IPv6 address"),
+            ("*.[::1]", "no IPv6 address"),
+        ];
+        for (pattern, expected) in rows {
+            let fault = checked(pattern).unwrap_err();
+            assert!(fault.contains(expected), "{pattern}: {fault}");
+        }
+        assert_eq!(checked("API.Example.org").unwrap(), "api.example.org");
+    }
+}
