@@ -8,11 +8,11 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{RETRY_AFTER, VARY},
 };
-use trijet_core::{IntoResponse, Response, rt};
+use trijet_core::{IntoResponse, Response, extract::Rejection, rt};
 
-/// A short sentence in plain text.
+/// A short sentence in plain text, which [`Router::errors`](trijet_core::Router::errors) can word otherwise.
 pub(super) fn sentence(status: StatusCode, text: &'static str) -> Response {
-    (status, text).into_response()
+    Rejection::new(status, text).into_response()
 }
 
 /// RFC 9110 §10.2.3: a refusal that says when to come again, in whole seconds, at least one.
