@@ -26,6 +26,8 @@ pub use trijet_core::{
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
 #[cfg(feature = "static-files")]
 pub use trijet_web::files;
+#[cfg(feature = "tower")]
+pub use trijet_web::interop;
 pub use {bytes, http};
 
 /// The backends that are compiled in, to pin one in code.

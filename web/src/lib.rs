@@ -6,3 +6,5 @@
 
 #[cfg(feature = "static-files")]
 pub mod files;
+#[cfg(feature = "tower")]
+pub mod interop;
