@@ -13,8 +13,8 @@ use std::{
 };
 
 use axum::{
-    Json, Router,
-    extract::{ConnectInfo, Path, Query, State},
+    Extension, Json, Router,
+    extract::{Path, Query, State},
     http::{HeaderValue, StatusCode, header},
     routing::get,
 };
@@ -67,7 +67,7 @@ async fn show(State(notes): State<Notes>, Path(id): Path<usize>) -> Result<Json<
     note.map(Json).ok_or(StatusCode::NOT_FOUND)
 }
 
-async fn who(ConnectInfo(peer): ConnectInfo<SocketAddr>) -> String {
+async fn who(Extension(peer): Extension<SocketAddr>) -> String {
     peer.ip().to_string()
 }
 
@@ -91,7 +91,7 @@ fn app() -> Router {
 fn served() -> trijet::Router {
     let app = interop::service(app()).prepare(|request, context| {
         if let Some(peer) = context.peer_address() {
-            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(peer);
         }
     });
     trijet::Router::new()

@@ -1,5 +1,7 @@
 //! Layers that change bodies.
 
+use std::future::ready;
+
 use tower::ServiceBuilder;
 use tower_http::{
     compression::CompressionLayer,
@@ -45,7 +47,7 @@ const HANDLERS: [&str; 2] = ["/upper/fn", "/upper/async"];
 
 /// Compressed by the layer itself.
 fn zipped(on: Backend, text: &'static str) -> Result<Vec<u8>, String> {
-    let app = Router::new().route("/fn", get(move || text)).route("/async", get(async move || text));
+    let app = Router::new().route("/fn", get(move || text)).route("/async", get(move || ready(text)));
     let server = serve(on, app.wrap(layer(CompressionLayer::new())));
     let mut client = server.connect();
     for path in ["/fn", "/async"] {
@@ -68,7 +70,7 @@ fn decompression(on: Backend) -> Result<(), String> {
     let answer = move || ([("content-encoding", "gzip")], zipped.clone());
     let later = {
         let answer = answer.clone();
-        move || std::future::ready(answer())
+        move || ready(answer())
     };
     let app = Router::new().route("/fn", get(answer)).route("/async", get(later));
     let server = serve(on, app.wrap(layer(DecompressionLayer::new())));

@@ -12,7 +12,7 @@ use std::{
 use tower::ServiceBuilder;
 use tower_http::{
     add_extension::AddExtensionLayer,
-    auth::{AsyncRequireAuthorizationLayer, require_authorization::Bearer},
+    auth::AsyncRequireAuthorizationLayer,
     catch_panic::CatchPanicLayer,
     cors::CorsLayer,
     csrf::CsrfLayer,
@@ -26,7 +26,7 @@ use tower_http::{
     set_header::{SetRequestHeaderLayer, SetResponseHeaderLayer},
     set_status::SetStatusLayer,
     trace::TraceLayer,
-    validate_request::ValidateRequestHeaderLayer,
+    validate_request::{RequiredHeaderValue, ValidateRequestHeaderLayer},
 };
 use trijet::{
     Backend, Body, HeaderMap, IntoResponse, Request, Response, Router, StatusCode, any, get,
@@ -87,14 +87,14 @@ fn add_extension(on: Backend) -> Result<(), String> {
 }
 
 fn validate(on: Backend) -> Result<(), String> {
-    let both = ServiceBuilder::new()
-        .layer(ValidateRequestHeaderLayer::<Bearer<Body>>::bearer("sesame"))
-        .layer(ValidateRequestHeaderLayer::accept("text/plain"));
+    let word = ValidateRequestHeaderLayer::<RequiredHeaderValue<Body>>::has_header_value("x-word", "sesame");
+    let both =
+        ServiceBuilder::new().layer(word.unwrap()).layer(ValidateRequestHeaderLayer::accept("text/plain"));
     let server = serve(on, app().wrap(layer(both)));
     let mut client = server.connect();
     for path in HANDLERS {
-        same(path, client.get(path).status, 401)?;
-        let sesame = "authorization: Bearer sesame\r\n";
+        same(path, client.get(path).status, 403)?;
+        let sesame = "x-word: sesame\r\n";
         same(path, client.send(with(path, sesame)).response().text(), "hello")?;
         let other = client.send(with(path, &format!("{sesame}accept: image/png\r\n"))).response();
         same(path, other.status, 406)?;
@@ -239,8 +239,11 @@ fn sensitive(on: Backend) -> Result<(), String> {
 }
 
 fn set_header(on: Backend) -> Result<(), String> {
-    let tell = |headers: HeaderMap| headers[&NAME].to_str().unwrap_or_default().to_owned();
-    let app = Router::new().route("/fn", get(tell)).route("/async", get(async move |h: HeaderMap| tell(h)));
+    fn tell(headers: HeaderMap) -> String {
+        headers[&NAME].to_str().unwrap_or_default().to_owned()
+    }
+    let app =
+        Router::new().route("/fn", get(tell)).route("/async", get(async |headers: HeaderMap| tell(headers)));
     let value = HeaderValue::from_static("set");
     let both = (
         SetRequestHeaderLayer::overriding(NAME, value.clone()),

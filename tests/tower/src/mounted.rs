@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::{
     Extension, Json,
-    extract::{ConnectInfo, MatchedPath, OriginalUri, Path, Query, State},
+    extract::{MatchedPath, OriginalUri, Path, Query, State},
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ fn in_a_nest_it_does_not_see_the_prefix(on: Backend) {
 }
 
 fn what_prepare_brings(on: Backend) {
-    let tell = async |ConnectInfo(peer): ConnectInfo<SocketAddr>, OriginalUri(uri): OriginalUri| {
+    let tell = async |Extension(peer): Extension<SocketAddr>, OriginalUri(uri): OriginalUri| {
         format!("{} {uri}", peer.ip())
     };
     let app = axum::Router::new().route("/", get(tell));
@@ -103,7 +103,7 @@ fn what_prepare_brings(on: Backend) {
         let whole = OriginalUri(request.uri().clone());
         request.extensions_mut().insert(whole);
         if let Some(peer) = context.peer_address() {
-            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(peer);
         }
     });
     let server = start(on, Router::new().nest("/nest", mounted.into_router()));

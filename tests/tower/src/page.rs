@@ -73,11 +73,13 @@ impl Page {
 
 fn column(backend: Backend) -> usize {
     let with_context = cfg!(feature = "tokio-context");
-    match backend {
-        Backend::Threaded if with_context => 3,
-        Backend::Mio if with_context => 4,
-        Backend::Threaded => 0,
-        Backend::Mio => 1,
-        Backend::Tokio => 2,
+    match (backend.name(), with_context) {
+        ("threaded", false) => 0,
+        ("mio", false) => 1,
+        // It is its own context.
+        ("tokio", _) => 2,
+        ("threaded", true) => 3,
+        ("mio", true) => 4,
+        (other, _) => panic!("there is a backend {other}, and no column for it"),
     }
 }

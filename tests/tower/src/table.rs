@@ -18,7 +18,7 @@ fn the_page_says_what_works() {
     let lines = LogLines::collect();
     let mut page = Page::read();
     for row in ROWS.into_iter().flatten() {
-        let cells = Backend::compiled().iter().map(|on| (*on, tried(&lines, *on, row.name, row.probe)));
+        let cells = Backend::compiled().map(|on| (on, tried(&lines, on, row.name, row.probe)));
         page.add(row, cells.collect());
     }
     page.compare();
