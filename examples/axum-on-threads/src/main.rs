@@ -89,7 +89,9 @@ fn app() -> Router {
 
 /// How it is served: as the handler of whatever no route of ours knows.
 fn served() -> trijet::Router {
-    let app = interop::service(app()).prepare(|request, context| {
+    let app = interop::service(app());
+    // What handlers look for in the extensions.
+    let app = app.prepare(|request, context| {
         if let Some(peer) = context.peer_address() {
             request.extensions_mut().insert(peer);
         }

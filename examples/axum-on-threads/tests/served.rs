@@ -35,3 +35,14 @@ fn on_each_backend() {
         process.interrupt();
     }
 }
+
+#[test]
+fn the_readme_shows_lines_of_it() {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split_once("\n## axum and tower\n").expect("a section of this name").1;
+    let block = section.split("```").nth(1).expect("a block");
+    let program = include_str!("../src/main.rs");
+    for line in block.lines().skip(1).map(str::trim) {
+        assert!(program.lines().any(|own| own.trim() == line), "{line}");
+    }
+}

@@ -65,6 +65,7 @@ fn title(section: &str) -> &'static str {
         "§4" => "Faults survived",
         "rt" => "Handlers that wait",
         "files" => "Static files",
+        "tower" => "Services and layers of tower",
         _ => "More",
     }
 }

@@ -105,15 +105,13 @@ where
     B: HttpBody + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    fn call(self, mut request: Request, next: Next) -> impl Future<Output = Answer> + Send + 'static {
-        async move {
-            let Once { layer, service } = &*self.once;
-            let mut service = service.get_or_init(|| layer.layer(Inside(()))).clone();
-            request.extensions_mut().insert(Surroundings(next.clone()));
-            match answered(&mut service, request).await {
-                Ok(response) => response.into(),
-                Err(error) => self.on_error.answer("a layer around", next.route(), error).into(),
-            }
+    async fn call(self, mut request: Request, next: Next) -> Answer {
+        let Once { layer, service } = &*self.once;
+        let mut service = service.get_or_init(|| layer.layer(Inside(()))).clone();
+        request.extensions_mut().insert(Surroundings(next.clone()));
+        match answered(&mut service, request).await {
+            Ok(response) => response.into(),
+            Err(error) => self.on_error.answer("a layer around", next.route(), error).into(),
         }
     }
 

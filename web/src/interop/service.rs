@@ -133,13 +133,14 @@ impl<S> Mounted<S> {
     }
 
     /// The request as the service is to see it.
-    fn prepared(&self, mut request: Request, context: &Context) -> Result<Request, Response> {
+    fn prepared(&self, mut request: Request, context: &Context) -> Result<Request, Answer> {
         if let Some(prepare) = &self.prepare {
             prepare(&mut request, context);
         }
         if self.sees == Sees::Rest {
             // No part of a valid address is invalid; were one, the service must not see it with the prefix.
-            let rest = stripped(request.uri(), context.route()).map_err(|_| internal_error())?;
+            let rest =
+                stripped(request.uri(), context.route()).map_err(|_| internal_error().into_answer())?;
             let original = OriginalUri(std::mem::replace(request.uri_mut(), rest));
             request.extensions_mut().get_or_insert_with(|| original);
         }
@@ -169,11 +170,11 @@ where
         async move {
             let prepared = match request {
                 Ok(request) => self.prepared(request, &context),
-                Err(refusal) => Err(refusal.into_response()),
+                Err(refusal) => Err(refusal.into_answer()),
             };
             let request = match prepared {
                 Ok(request) => request,
-                Err(response) => return response.into(),
+                Err(answer) => return answer,
             };
             match answered(&mut self.service, request).await {
                 Ok(response) => response.into(),
