@@ -8,7 +8,7 @@ ci:
 check:
     .ci/run fmt clippy msrv
 
-# Clients that need Tokio, against a real Redis and PostgreSQL, on every backend
+# Clients that need Tokio, against a real Redis and PostgreSQL, and layers of tower, on every backend; `TOWER=write` writes docs/tower.md
 context:
     .ci/run context
 
@@ -69,7 +69,7 @@ audit:
         echo "there is no copy of RustSec in $database: unpack one and name its folder in ADVISORY_DB" >&2
         exit 1
     fi
-    for lockfile in Cargo.lock fuzz/Cargo.lock tests/context/Cargo.lock; do
+    for lockfile in Cargo.lock fuzz/Cargo.lock tests/context/Cargo.lock tests/tower/Cargo.lock; do
         [ ! -f "$lockfile" ] || cargo audit --no-fetch --stale --db "$database" --file "$lockfile"
     done
 

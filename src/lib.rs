@@ -28,6 +28,8 @@ pub use trijet_core::{
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
 #[cfg(feature = "static-files")]
 pub use trijet_web::files;
+#[cfg(feature = "tower")]
+pub use trijet_web::interop;
 pub use {bytes, http};
 
 /// Middleware: what one is, and with the feature `middleware` those that most applications want. The features

@@ -53,11 +53,11 @@ impl ReceivedHead<'_> {
         }
     }
 
-    /// The whole request.
+    /// The whole request, for a [`Handler`](crate::Handler) that is no function.
     ///
     /// # Errors
-    /// Where `http`'s types cannot hold its head: [`RequestHead::parts`].
-    pub(crate) fn into_request(self, body: Body) -> Result<Request, Refusal> {
+    /// Where `http`'s types cannot hold its head: [`RequestHead::parts`]. The refusal is the answer.
+    pub fn into_request(self, body: Body) -> Result<Request, Refusal> {
         let parts = match self {
             Self::Wire(head) => head.parts()?,
             Self::Parts(parts) => *parts,

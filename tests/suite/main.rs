@@ -38,6 +38,8 @@ mod sockets;
 mod stopping;
 mod streaming;
 mod threads;
+#[cfg(feature = "tower")]
+mod tower;
 mod unread;
 mod waiting;
 mod waking;

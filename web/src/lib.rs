@@ -8,3 +8,5 @@
 pub mod files;
 #[cfg(feature = "middleware")]
 pub mod middleware;
+#[cfg(feature = "tower")]
+pub mod interop;

@@ -6,6 +6,7 @@ mod incoming;
 mod whole;
 
 use std::{
+    any::Any,
     borrow::Cow,
     fmt,
     pin::Pin,
@@ -55,13 +56,18 @@ impl Body {
         Self(Kind::Empty)
     }
 
-    /// Wraps any body of the ecosystem. Its data frames are sent one chunk each.
+    /// Wraps any body of the ecosystem. Its data frames are sent one chunk each. One of this type stays as it is.
     pub fn new<B>(body: B) -> Self
     where
         B: HttpBody + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self::boxed(Erased { body })
+        let mut body = Some(body);
+        // It has gone through generic code, a layer of tower for example.
+        if let Some(own) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return own.take().unwrap_or_default();
+        }
+        body.map_or_else(Self::empty, |body| Self::boxed(Erased { body }))
     }
 
     /// A body from a stream. Each item is one chunk; an empty item is skipped.

@@ -105,7 +105,9 @@ where
     }
 }
 
-/// The rest of the way to the handler, as a middleware sees it.
+/// The rest of the way to the handler, as a middleware sees it. A clone can be run too: for a middleware that tries
+/// once more.
+#[derive(Clone)]
 pub struct Next {
     pub(crate) context: Context,
     /// The layer that comes next.

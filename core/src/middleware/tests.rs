@@ -1,7 +1,11 @@
 mod errors;
 
 use std::{
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread::{self, ThreadId},
 };
 
@@ -89,6 +93,32 @@ fn next_knows_the_route_and_the_peer() {
         let answer = fetch(&app, target);
         assert_eq!((answer.status, answer.text), (status, format!("{route} Some({PEER})")), "{target}");
     }
+}
+
+#[test]
+fn what_is_inside_can_be_run_again() {
+    async fn until_it_works(request: Request, next: Next) -> Response {
+        for _ in 0..4 {
+            let again = Request::builder().uri(request.uri().clone()).body(Body::empty()).unwrap();
+            let response = next.clone().run(again).await;
+            if response.status() == 200 {
+                return response;
+            }
+        }
+        next.run(request).await
+    }
+    let calls = Arc::new(AtomicU32::new(0));
+    let app = app(Router::new()
+        .route(
+            "/{id}",
+            get(move |crate::Path(id): crate::Path<u8>| match calls.fetch_add(1, Ordering::Relaxed) {
+                2 => Ok(format!("{id} at last")),
+                _ => Err(StatusCode::SERVICE_UNAVAILABLE),
+            }),
+        )
+        .wrap(until_it_works));
+    let answer = fetch(&app, "/7");
+    assert_eq!((answer.status, &*answer.text, answer.jobs), (200, "7 at last", 3));
 }
 
 #[test]

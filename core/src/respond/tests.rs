@@ -122,3 +122,10 @@ fn a_body_error_is_its_status() {
         assert_eq!(error.into_response().status(), status, "{name}");
     }
 }
+
+/// What went through generic code without being changed is sent in one piece, as before.
+#[test]
+fn a_body_that_is_wrapped_stays_what_it_is() {
+    let wrapped = Body::new(Body::new(Body::from("whole")));
+    assert_eq!(wrapped.into_full().unwrap(), "whole");
+}

@@ -68,6 +68,7 @@ fn title(section: &str) -> &'static str {
         "routing" => "Routing",
         "extract" => "Extractors",
         "errors" => "Errors",
+        "tower" => "Services and layers of tower",
         _ => "More",
     }
 }
