@@ -172,7 +172,7 @@ impl FromRequestParts for PeerAddress {
 
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         context.peer_address().map(Self).ok_or_else(|| {
-            Rejection::internal("PeerAddress: this connection has none; take Option<PeerAddress>".into())
+            Rejection::internal("PeerAddress: this connection has none; take Option<PeerAddress>")
         })
     }
 }
@@ -215,9 +215,7 @@ impl<T: Clone + Send + Sync + 'static> FromRequestParts for Extension<T> {
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         parts.extensions.get().cloned().map(Self).ok_or_else(|| {
             let (kind, route) = (std::any::type_name::<T>(), context.route().unwrap_or("no route"));
-            Rejection::internal(
-                format!("Extension<{kind}> on `{route}`: no middleware has put one in").into(),
-            )
+            Rejection::internal(format!("Extension<{kind}> on `{route}`: no middleware has put one in"))
         })
     }
 }

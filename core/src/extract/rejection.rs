@@ -21,17 +21,22 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
+    /// A refusal with this status and this sentence, which is what the client reads: it must hold no input that was not
+    /// escaped. Of a status from 500 on, the client is told no more than that there was a fault.
+    pub fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
         Self { status, text: text.into(), source: None }
     }
 
-    /// A mistake in the app: `cause` is logged, and not answered.
-    pub(crate) fn internal(cause: Cow<'static, str>) -> Self {
+    /// A fault of the app, or of what it stands on: 500. `cause` is logged, and not answered.
+    pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
+        let cause = cause.into();
         log::error!("{cause}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, cause)
     }
 
-    pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
+    /// The same refusal, with the error that it comes from.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 
@@ -60,7 +65,7 @@ impl From<BodyError> for Rejection {
     fn from(error: BodyError) -> Self {
         let status = error.status();
         if status.is_server_error() {
-            return Self::internal(format!("a request body could not be read: {error}").into());
+            return Self::internal(format!("a request body could not be read: {error}"));
         }
         Self::new(status, format!("The request was refused: {error}.")).with_source(error)
     }
