@@ -24,6 +24,12 @@ pub use trijet_core::{
 };
 #[doc(no_inline)]
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
+#[cfg(feature = "cookies")]
+pub use trijet_web::cookies;
+#[cfg(feature = "multipart")]
+pub use trijet_web::multipart;
+#[cfg(feature = "sse")]
+pub use trijet_web::sse;
 pub use {bytes, http};
 
 /// The backends that are compiled in, to pin one in code.

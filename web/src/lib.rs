@@ -3,3 +3,10 @@
 //!
 //! It is written on the public interface of `trijet-core` alone, as any other package could be: no part knows a
 //! backend, and none blocks an event loop. Applications depend on the facade, `trijet`, and not on this crate.
+
+#[cfg(feature = "cookies")]
+pub mod cookies;
+#[cfg(feature = "multipart")]
+pub mod multipart;
+#[cfg(feature = "sse")]
+pub mod sse;
