@@ -11,6 +11,8 @@ mod common;
 mod basics;
 mod bytes;
 mod cancelling;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod deadlines;
 mod deferred;
 mod ends;
@@ -24,10 +26,14 @@ mod leaving;
 mod lending;
 mod limits;
 mod middleware;
+#[cfg(feature = "multipart")]
+mod multipart;
 mod outliving;
 mod panics;
 #[cfg(target_os = "linux")]
 mod sockets;
+#[cfg(feature = "sse")]
+mod sse;
 mod stopping;
 mod streaming;
 mod threads;

@@ -121,27 +121,55 @@ impl Feed {
     }
 }
 
+impl Feed {
+    /// Reads the body to its end, unless that is more than `most` bytes away.
+    pub(super) fn poll_rest(
+        &self,
+        wait: Wait,
+        most: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), MultipartError>> {
+        let mut state = self.lock();
+        state.wait = wait;
+        let left = state.head_left.get_or_insert(most);
+        // What `multer` has taken of it is bounded already.
+        let mut left = std::mem::take(left).checked_sub(std::mem::take(&mut state.rest).len());
+        while let Some(bytes) = left {
+            state.head_left = Some(bytes);
+            match std::task::ready!(state.poll_piece(cx)) {
+                Some(Ok(piece)) => left = bytes.checked_sub(piece.len()),
+                Some(Err(error)) => return Poll::Ready(Err(error.into())),
+                None => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl State {
-    fn poll_slice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, &'static str>>> {
+    /// The next piece of the body, and once more `None` behind its end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if self.is_over {
             return Poll::Ready(None);
         }
+        let next = match self.wait {
+            // It holds nothing from one poll to the next.
+            Wait::Polled => std::task::ready!(pin!(self.body.next()).poll(cx)),
+            Wait::Blocking => self.body.next_blocking(),
+        };
+        self.is_over = next.is_none();
+        Poll::Ready(next)
+    }
+
+    fn poll_slice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, &'static str>>> {
         if self.turn == Turn::Given {
             return Poll::Pending;
         }
         while self.rest.is_empty() {
-            let next = match self.wait {
-                // It holds nothing from one poll to the next.
-                Wait::Polled => std::task::ready!(pin!(self.body.next()).poll(cx)),
-                Wait::Blocking => self.body.next_blocking(),
-            };
-            match next {
+            match std::task::ready!(self.poll_piece(cx)) {
                 Some(Ok(piece)) => self.rest = piece,
                 Some(Err(error)) => return Poll::Ready(Some(self.fail(MultipartError::Body(error)))),
-                None => {
-                    self.is_over = true;
-                    return Poll::Ready(None);
-                }
+                None => return Poll::Ready(None),
             }
         }
         let mut count = self.rest.len().min(SLICE_BYTES);

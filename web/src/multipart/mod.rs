@@ -69,22 +69,31 @@ pub struct Multipart {
     /// The part that was given last, until its end was read.
     field: Option<Field<'static>>,
     parts: usize,
-    /// After an error there is no more.
-    is_over: bool,
+    stage: Stage,
+}
+
+/// How far the form has been read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Parts,
+    /// Behind the last boundary.
+    Epilogue,
+    /// After an error, too.
+    Over,
 }
 
 impl FromRequest for Multipart {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let boundary = boundary(content_type.unwrap_or_default())?;
+        let content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        let boundary = boundary(&String::from_utf8_lossy(content_type))?;
         let limits = context.state::<MultipartLimits>().copied().unwrap_or_default();
         let feed = Feed::new(request.into_body());
         let sizes = SizeLimit::new().whole_stream(context.body_bytes_max()).per_field(limits.part_bytes_max);
         let constraints = Constraints::new().size_limit(sizes);
         let form = multer::Multipart::with_constraints(feed.clone(), boundary, constraints);
-        Ok(Self { form, feed, limits, field: None, parts: 0, is_over: false })
+        Ok(Self { form, feed, limits, field: None, parts: 0, stage: Stage::Parts })
     }
 }
 
@@ -92,6 +101,7 @@ impl FromRequest for Multipart {
 fn boundary(content_type: &str) -> Result<String, MultipartError> {
     let boundary = multer::parse_boundary(content_type).map_err(|error| match error {
         multer::Error::NoBoundary => MultipartError::Malformed("the Content-Type names no boundary"),
+        _ if is_form(content_type) => MultipartError::Malformed("the Content-Type is malformed"),
         _ => MultipartError::Unsupported,
     })?;
     // RFC 2046 §5.1.1. A longer one would cost as much for each piece of the body.
@@ -104,6 +114,10 @@ fn boundary(content_type: &str) -> Result<String, MultipartError> {
         return Err(MultipartError::Malformed("the boundary must be 1 to 70 of the characters for one"));
     }
     Ok(boundary)
+}
+
+fn is_form(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("multipart/form-data"))
 }
 
 impl Multipart {
@@ -133,23 +147,37 @@ impl Multipart {
         while self.field.is_some() {
             ready!(self.poll_piece(wait, cx)?);
         }
-        if self.is_over {
-            return Poll::Ready(Ok(None));
+        match self.stage {
+            Stage::Parts => {}
+            Stage::Epilogue => return self.poll_epilogue(wait, cx),
+            Stage::Over => return Poll::Ready(Ok(None)),
         }
         if !self.feed.is_in_head() {
             self.feed.begin_head(self.limits.head_bytes_max);
         }
         let next = ready!(self.feed.poll(wait, cx, |cx| self.form.poll_next_field(cx)));
         self.feed.end_head();
-        let next = next.inspect_err(|_| self.is_over = true)?;
-        Poll::Ready(match next {
-            Ok(Some(field)) => self.begin(field).map(Some).inspect_err(|_| self.is_over = true),
-            Ok(None) => {
-                self.is_over = true;
-                Ok(None)
+        match next.inspect_err(|_| self.stage = Stage::Over)? {
+            Ok(Some(field)) => {
+                Poll::Ready(self.begin(field).map(Some).inspect_err(|_| self.stage = Stage::Over))
             }
-            Err(error) => Err(self.fail(&error)),
-        })
+            Ok(None) => {
+                self.stage = Stage::Epilogue;
+                self.poll_epilogue(wait, cx)
+            }
+            Err(error) => Poll::Ready(Err(self.fail(&error))),
+        }
+    }
+
+    /// Reads what is behind the form, as long as that is short: the body is whole then, and its connection can be kept.
+    fn poll_epilogue(
+        &mut self,
+        wait: Wait,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<Option<Head>, MultipartError>> {
+        let end = ready!(self.feed.poll_rest(wait, self.limits.head_bytes_max, cx));
+        self.stage = Stage::Over;
+        Poll::Ready(end.map(|()| None))
     }
 
     fn begin(&mut self, field: Field<'static>) -> Result<Head, MultipartError> {
@@ -190,7 +218,7 @@ impl Multipart {
             let piece = ready!(self.feed.poll(wait, cx, |cx| field.as_mut().poll_next(cx)));
             let piece = piece.inspect_err(|_| {
                 self.field = None;
-                self.is_over = true;
+                self.stage = Stage::Over;
             })?;
             match piece {
                 Some(Ok(piece)) if piece.is_empty() => {}
@@ -207,7 +235,7 @@ impl Multipart {
             FieldSizeExceeded, IncompleteFieldData, IncompleteHeaders, IncompleteStream, StreamSizeExceeded,
         };
         self.field = None;
-        self.is_over = true;
+        self.stage = Stage::Over;
         if let Some(fault) = self.feed.take_fault() {
             return fault;
         }
