@@ -24,10 +24,14 @@ pub use trijet_core::{
 };
 #[doc(no_inline)]
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
+#[cfg(feature = "client-address")]
+pub use trijet_web::client;
 #[cfg(feature = "cookies")]
 pub use trijet_web::cookies;
 #[cfg(feature = "multipart")]
 pub use trijet_web::multipart;
+#[cfg(feature = "sessions")]
+pub use trijet_web::sessions;
 #[cfg(feature = "sse")]
 pub use trijet_web::sse;
 pub use {bytes, http};

@@ -4,9 +4,13 @@
 //! It is written on the public interface of `trijet-core` alone, as any other package could be: no part knows a
 //! backend, and none blocks an event loop. Applications depend on the facade, `trijet`, and not on this crate.
 
+#[cfg(feature = "client-address")]
+pub mod client;
 #[cfg(feature = "cookies")]
 pub mod cookies;
 #[cfg(feature = "multipart")]
 pub mod multipart;
+#[cfg(feature = "sessions")]
+pub mod sessions;
 #[cfg(feature = "sse")]
 pub mod sse;

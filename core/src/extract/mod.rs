@@ -177,13 +177,16 @@ impl FromRequestParts for PeerAddress {
     }
 }
 
-impl FromRequestParts for Option<PeerAddress> {
+impl OptionalFromRequestParts for PeerAddress {
     type Rejection = Infallible;
 
     const READS_HEAD: bool = false;
 
-    async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Infallible> {
-        Ok(context.peer_address().map(PeerAddress))
+    async fn optional_from_request_parts(
+        _: &mut Parts,
+        context: &Context,
+    ) -> Result<Option<Self>, Infallible> {
+        Ok(context.peer_address().map(Self))
     }
 }
 
@@ -217,6 +220,67 @@ impl<T: Clone + Send + Sync + 'static> FromRequestParts for Extension<T> {
             let (kind, route) = (std::any::type_name::<T>(), context.route().unwrap_or("no route"));
             Rejection::internal(format!("Extension<{kind}> on `{route}`: no middleware has put one in"))
         })
+    }
+}
+
+/// An extractor of what may not be there: `Option` of it is an extractor too. What is there and not right is still refused.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use trijet_core::{extract::{Context, OptionalFromRequestParts}, get};
+///
+/// struct UserAgent(String);
+///
+/// impl OptionalFromRequestParts for UserAgent {
+///     type Rejection = Infallible;
+///
+///     async fn optional_from_request_parts(
+///         parts: &mut http::request::Parts,
+///         _: &Context,
+///     ) -> Result<Option<Self>, Infallible> {
+///         let value = parts.headers.get("user-agent").and_then(|value| value.to_str().ok());
+///         Ok(value.map(|text| Self(text.into())))
+///     }
+/// }
+///
+/// async fn hello(agent: Option<UserAgent>) -> String {
+///     format!("Hello, {}!", agent.map_or("you".into(), |agent| agent.0))
+/// }
+/// # let _ = get(hello);
+/// ```
+pub trait OptionalFromRequestParts: Sized + Send + 'static {
+    /// What is answered where the value is there, and not right.
+    type Rejection: IntoResponse;
+
+    /// As [`FromRequestParts::READS_HEAD`].
+    const READS_HEAD: bool = true;
+
+    /// Takes the value, if it is there.
+    fn optional_from_request_parts(
+        parts: &mut Parts,
+        context: &Context,
+    ) -> impl Future<Output = Result<Option<Self>, Self::Rejection>> + Send;
+
+    /// As [`FromRequestParts::declare`].
+    fn declare(needs: &mut Needs) {
+        let _ = needs;
+    }
+}
+
+impl<T: OptionalFromRequestParts> FromRequestParts for Option<T> {
+    type Rejection = T::Rejection;
+
+    const READS_HEAD: bool = T::READS_HEAD;
+
+    fn from_request_parts(
+        parts: &mut Parts,
+        context: &Context,
+    ) -> impl Future<Output = Result<Self, T::Rejection>> + Send {
+        T::optional_from_request_parts(parts, context)
+    }
+
+    fn declare(needs: &mut Needs) {
+        T::declare(needs);
     }
 }
 

@@ -116,6 +116,7 @@ impl Cookie {
         self
     }
 
+    #[cfg(feature = "sessions")]
     pub(crate) fn has_max_age(&self) -> bool {
         self.0.max_age().is_some()
     }

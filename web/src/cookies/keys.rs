@@ -92,7 +92,7 @@ impl Keys {
     }
 
     /// The value, where the seal is right.
-    pub(super) fn decrypt(&self, name: &str, sealed: &str) -> Option<String> {
+    pub(crate) fn decrypt(&self, name: &str, sealed: &str) -> Option<String> {
         let sealed = Cookie::new(name.to_owned(), sealed.to_owned());
         let jar = CookieJar::new();
         let opened = self.0.iter().find_map(|key| jar.private(key).decrypt(sealed.clone()))?;

@@ -79,9 +79,7 @@ struct Pair {
 impl Cookies {
     /// The cookies of these header fields.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let fields = headers.get_all(header::COOKIE).iter();
-        let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
-        Self(pairs.filter_map(Pair::parse).take(COOKIES_MAX).collect())
+        Self(pairs(headers).map(|(name, value)| Pair { name: name.into(), value: value.into() }).collect())
     }
 
     /// The value of the cookie with this name, with what is percent-encoded in it decoded. `None` where there is none, or
@@ -127,16 +125,27 @@ impl Cookies {
     }
 }
 
-impl Pair {
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let bytes = bytes.trim_ascii();
-        if bytes.len() > COOKIE_BYTES_MAX + 1 {
-            return None;
-        }
-        let (name, value) = std::str::from_utf8(bytes).ok()?.split_once('=')?;
-        let (name, value) = (name.trim_ascii_end(), value.trim_ascii_start());
-        is_token(name).then(|| Self { name: name.into(), value: value.into() })
+/// The well-formed ones of them.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let fields = headers.get_all(header::COOKIE).iter();
+    let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(pair).take(COOKIES_MAX)
+}
+
+fn pair(bytes: &[u8]) -> Option<(&str, &str)> {
+    let bytes = bytes.trim_ascii();
+    if bytes.len() > COOKIE_BYTES_MAX + 1 {
+        return None;
     }
+    let (name, value) = std::str::from_utf8(bytes).ok()?.split_once('=')?;
+    let (name, value) = (name.trim_ascii_end(), value.trim_ascii_start());
+    is_token(name).then_some((name, value))
+}
+
+/// The value of one cookie, as it came.
+#[cfg(feature = "sessions")]
+pub(crate) fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    pairs(headers).find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
 /// The names alone: values are secrets more often than not, and this ends up in logs.
