@@ -34,6 +34,8 @@ pub use trijet_web::multipart;
 pub use trijet_web::sessions;
 #[cfg(feature = "sse")]
 pub use trijet_web::sse;
+#[cfg(feature = "typed-headers")]
+pub use trijet_web::typed_headers;
 pub use {bytes, http};
 
 /// The backends that are compiled in, to pin one in code.

@@ -11,6 +11,8 @@ mod common;
 mod basics;
 mod bytes;
 mod cancelling;
+#[cfg(feature = "client-address")]
+mod client_address;
 #[cfg(feature = "cookies")]
 mod cookies;
 mod deadlines;
@@ -30,6 +32,8 @@ mod middleware;
 mod multipart;
 mod outliving;
 mod panics;
+#[cfg(feature = "sessions")]
+mod sessions;
 #[cfg(target_os = "linux")]
 mod sockets;
 #[cfg(feature = "sse")]
@@ -37,6 +41,8 @@ mod sse;
 mod stopping;
 mod streaming;
 mod threads;
+#[cfg(feature = "typed-headers")]
+mod typed_headers;
 mod unread;
 mod waiting;
 mod waking;

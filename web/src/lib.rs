@@ -14,3 +14,5 @@ pub mod multipart;
 pub mod sessions;
 #[cfg(feature = "sse")]
 pub mod sse;
+#[cfg(feature = "typed-headers")]
+pub mod typed_headers;
