@@ -1,14 +1,15 @@
-//! The body on its way into `multer`, a slice at a time: [`Feed`]. What `multer` is given, it keeps until it can use it,
-//! and looks through anew with each piece. So it gets small slices, none before it has used the last, and of a head no
-//! more than the limit: its memory is bounded, and so is the work for each piece that comes.
+//! The body on its way into `multer`, a slice at a time: [`Feed`]. What `multer` is given, it keeps until it can use it, and
+//! looks through anew whenever it is polled. So it is polled only with something new, gets small slices, and of a head no
+//! more than the limit, and not in crumbs: its memory is bounded, and its work is linear however the body arrives.
 
 use std::{
+    convert::Infallible,
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use trijet_core::{Body, BodyError};
 
@@ -36,21 +37,41 @@ pub(super) struct Feed(Arc<Mutex<State>>);
 struct State {
     body: Body,
     wait: Wait,
-    /// Of the last piece of the body, what `multer` has not got yet.
+    /// Of the last piece of the body, what has not been looked at yet.
     rest: Bytes,
-    turn: Turn,
     is_over: bool,
-    /// How much of a head may still be given, while one is read.
-    head_left: Option<usize>,
-    /// Why there is no more. `multer` carries errors in a box; this one stays here.
-    fault: Option<MultipartError>,
+    /// How many were given in this turn.
+    slices: usize,
+    /// Whether `multer` can do nothing without another slice.
+    is_hungry: bool,
+    /// What it gets next: `None` within is the end.
+    next: Option<Option<Bytes>>,
+    /// There while a head is read.
+    head: Option<HeadFeed>,
+    /// Of a head, what waits for more: it is given before the head can end.
+    crumbs: BytesMut,
+    /// The last bytes that came before `rest`.
+    tail: [u8; 3],
 }
 
-/// Whether a slice may be given.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Allowed,
-    Given,
+/// What of a head has been taken so far. Crumbs of it are kept back until they are as much as was given before, so that
+/// looking through it all once more costs no more than they do; or until they end it, which is believed a few times: a blank
+/// line may be the preamble's.
+struct HeadFeed {
+    /// How much may still come.
+    left: usize,
+    given: usize,
+    blank_lines: usize,
+}
+
+/// Less than that is a crumb.
+const CRUMBS_BYTES: usize = 256;
+const BLANK_LINES_MAX: usize = 4;
+
+impl HeadFeed {
+    fn is_enough(&self, crumbs: usize) -> bool {
+        crumbs >= self.given.max(CRUMBS_BYTES) || self.left == 0
+    }
 }
 
 impl Feed {
@@ -59,10 +80,13 @@ impl Feed {
             body,
             wait: Wait::Polled,
             rest: Bytes::new(),
-            turn: Turn::Given,
             is_over: false,
-            head_left: None,
-            fault: None,
+            slices: 0,
+            is_hungry: false,
+            next: None,
+            head: None,
+            crumbs: BytesMut::new(),
+            tail: [0; 3],
         })))
     }
 
@@ -70,24 +94,14 @@ impl Feed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A head of at most `bytes` is read from now on.
+    /// A head of at most `bytes` is read from now on, unless one is being read.
     pub(super) fn begin_head(&self, bytes: usize) {
-        self.lock().head_left = Some(bytes);
-    }
-
-    /// Whether a head is being read.
-    pub(super) fn is_in_head(&self) -> bool {
-        self.lock().head_left.is_some()
+        self.lock().head.get_or_insert(HeadFeed { left: bytes, given: 0, blank_lines: 0 });
     }
 
     /// No head is read any more.
     pub(super) fn end_head(&self) {
-        self.lock().head_left = None;
-    }
-
-    /// Why the body ended early, told once.
-    pub(super) fn take_fault(&self) -> Option<MultipartError> {
-        self.lock().fault.take()
+        self.lock().head = None;
     }
 
     /// Polls `multer` by `poll` as long as it can use another slice.
@@ -98,30 +112,26 @@ impl Feed {
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<Result<R, MultipartError>> {
         self.lock().wait = wait;
-        for slices in 0.. {
-            if slices == SLICES_A_TURN && wait == Wait::Polled {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+        loop {
+            let mut state = self.lock();
+            if state.is_hungry {
+                ready!(state.poll_turn(cx));
+                ready!(state.poll_next(cx))?;
             }
-            self.lock().turn = Turn::Allowed;
-            if let Poll::Ready(ready) = poll(cx) {
+            drop(state);
+            let polled = poll(cx);
+            let mut state = self.lock();
+            state.is_hungry = polled.is_pending();
+            if let Poll::Ready(ready) = polled {
                 return Poll::Ready(Ok(ready));
             }
-            let state = self.lock();
-            if state.is_over {
-                // Nothing would wake it.
+            if state.next.is_some() {
+                // It was told of the end, or should have been, and nothing would wake it.
                 return Poll::Ready(Err(MultipartError::Malformed("it ends before its last boundary")));
             }
-            if state.turn == Turn::Allowed {
-                // It got nothing: it waits for the body, which has the waker.
-                return Poll::Pending;
-            }
         }
-        unreachable!("the slices are counted without end")
     }
-}
 
-impl Feed {
     /// Reads the body to its end, unless that is more than `most` bytes away.
     pub(super) fn poll_rest(
         &self,
@@ -131,12 +141,12 @@ impl Feed {
     ) -> Poll<Result<(), MultipartError>> {
         let mut state = self.lock();
         state.wait = wait;
-        let left = state.head_left.get_or_insert(most);
         // What `multer` has taken of it is bounded already.
-        let mut left = std::mem::take(left).checked_sub(std::mem::take(&mut state.rest).len());
+        let here = std::mem::take(&mut state.rest).len();
+        let mut left = state.head.take().map_or(most, |head| head.left).checked_sub(here);
         while let Some(bytes) = left {
-            state.head_left = Some(bytes);
-            match std::task::ready!(state.poll_piece(cx)) {
+            state.head = Some(HeadFeed { left: bytes, given: 0, blank_lines: 0 });
+            match ready!(state.poll_piece(cx)) {
                 Some(Ok(piece)) => left = bytes.checked_sub(piece.len()),
                 Some(Err(error)) => return Poll::Ready(Err(error.into())),
                 None => break,
@@ -154,49 +164,99 @@ impl State {
         }
         let next = match self.wait {
             // It holds nothing from one poll to the next.
-            Wait::Polled => std::task::ready!(pin!(self.body.next()).poll(cx)),
+            Wait::Polled => match pin!(self.body.next()).poll(cx) {
+                Poll::Ready(next) => next,
+                Poll::Pending => {
+                    self.slices = 0;
+                    return Poll::Pending;
+                }
+            },
             Wait::Blocking => self.body.next_blocking(),
         };
         self.is_over = next.is_none();
         Poll::Ready(next)
     }
 
-    fn poll_slice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, &'static str>>> {
-        if self.turn == Turn::Given {
-            return Poll::Pending;
+    /// Lets others go first, now and then: a body may never have to wait.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.slices < SLICES_A_TURN || self.wait == Wait::Blocking {
+            self.slices += 1;
+            return Poll::Ready(());
         }
-        while self.rest.is_empty() {
-            match std::task::ready!(self.poll_piece(cx)) {
-                Some(Ok(piece)) => self.rest = piece,
-                Some(Err(error)) => return Poll::Ready(Some(self.fail(MultipartError::Body(error)))),
-                None => return Poll::Ready(None),
-            }
-        }
-        let mut count = self.rest.len().min(SLICE_BYTES);
-        if let Some(left) = &mut self.head_left {
-            if *left == 0 {
-                return Poll::Ready(Some(
-                    self.fail(MultipartError::TooLarge("the head of a part has too many bytes")),
-                ));
-            }
-            count = count.min(*left);
-            *left -= count;
-        }
-        self.turn = Turn::Given;
-        Poll::Ready(Some(Ok(self.rest.split_to(count))))
+        self.slices = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    fn fail(&mut self, fault: MultipartError) -> Result<Bytes, &'static str> {
-        self.fault = Some(fault);
-        Err("the fault is told elsewhere")
+    /// Has something for `multer`.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MultipartError>> {
+        if self.next.is_none() {
+            self.next = Some(ready!(self.poll_slice(cx)).transpose()?);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_slice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, MultipartError>>> {
+        loop {
+            if self.rest.is_empty() {
+                match ready!(self.poll_piece(cx)) {
+                    Some(Ok(piece)) => self.rest = piece,
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                    None if self.crumbs.is_empty() => return Poll::Ready(None),
+                    None => return Poll::Ready(Some(Ok(self.crumbs.split().freeze()))),
+                }
+                continue;
+            }
+            let most = self.head.as_ref().map_or(SLICE_BYTES, |head| head.left.min(SLICE_BYTES));
+            if most == 0 {
+                return Poll::Ready(Some(Err(MultipartError::TooLarge(
+                    "the head of a part has too many bytes",
+                ))));
+            }
+            let slice = self.rest.split_to(self.rest.len().min(most));
+            let ends_head = self.has_blank_line(&slice);
+            self.note_tail(&slice);
+            let Some(head) = &mut self.head else { return Poll::Ready(Some(Ok(slice))) };
+            head.left -= slice.len();
+            let counts = ends_head && head.blank_lines < BLANK_LINES_MAX;
+            head.blank_lines += usize::from(counts);
+            if counts || head.is_enough(self.crumbs.len() + slice.len()) {
+                head.given += self.crumbs.len() + slice.len();
+                if self.crumbs.is_empty() {
+                    return Poll::Ready(Some(Ok(slice)));
+                }
+                self.crumbs.extend_from_slice(&slice);
+                return Poll::Ready(Some(Ok(self.crumbs.split().freeze())));
+            }
+            self.crumbs.extend_from_slice(&slice);
+        }
+    }
+
+    /// Whether a blank line ends within `slice`, wherever it has begun.
+    fn has_blank_line(&self, slice: &[u8]) -> bool {
+        if self.head.is_none() {
+            return false;
+        }
+        let begin = &slice[..slice.len().min(3)];
+        let joint = [&self.tail, begin].concat();
+        joint.windows(4).chain(slice.windows(4)).any(|window| window == b"\r\n\r\n")
+    }
+
+    fn note_tail(&mut self, slice: &[u8]) {
+        let last = [&self.tail, &slice[slice.len().saturating_sub(3)..]].concat();
+        self.tail.copy_from_slice(&last[last.len() - 3..]);
     }
 }
 
+/// As `multer` sees it. Errors never come this way, and nobody is woken: see [`Feed::poll`].
 impl Stream for Feed {
-    type Item = Result<Bytes, &'static str>;
+    type Item = Result<Bytes, Infallible>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.lock().poll_slice(cx)
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.lock().next.take() {
+            Some(next) => Poll::Ready(next.map(Ok)),
+            None => Poll::Pending,
+        }
     }
 }
 

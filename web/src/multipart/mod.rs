@@ -48,7 +48,7 @@ use futures_core::Stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use multer::{Constraints, Field, SizeLimit};
 use trijet_core::{
-    FromRequest, Request,
+    Body, FromRequest, Request,
     extract::{Context, Rejection},
 };
 
@@ -89,11 +89,7 @@ impl FromRequest for Multipart {
         let content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         let boundary = boundary(&String::from_utf8_lossy(content_type))?;
         let limits = context.state::<MultipartLimits>().copied().unwrap_or_default();
-        let feed = Feed::new(request.into_body());
-        let sizes = SizeLimit::new().whole_stream(context.body_bytes_max()).per_field(limits.part_bytes_max);
-        let constraints = Constraints::new().size_limit(sizes);
-        let form = multer::Multipart::with_constraints(feed.clone(), boundary, constraints);
-        Ok(Self { form, feed, limits, field: None, parts: 0, stage: Stage::Parts })
+        Ok(Self::new(request.into_body(), boundary, limits, context.body_bytes_max()))
     }
 }
 
@@ -121,6 +117,14 @@ fn is_form(content_type: &str) -> bool {
 }
 
 impl Multipart {
+    fn new(body: Body, boundary: String, limits: MultipartLimits, bytes_max: u64) -> Self {
+        let feed = Feed::new(body);
+        let sizes = SizeLimit::new().whole_stream(bytes_max).per_field(limits.part_bytes_max);
+        let constraints = Constraints::new().size_limit(sizes);
+        let form = multer::Multipart::with_constraints(feed.clone(), boundary, constraints);
+        Self { form, feed, limits, field: None, parts: 0, stage: Stage::Parts }
+    }
+
     /// The next part; `None` at the end of the form. What was not read of the one before is skipped.
     ///
     /// # Errors
@@ -152,9 +156,7 @@ impl Multipart {
             Stage::Epilogue => return self.poll_epilogue(wait, cx),
             Stage::Over => return Poll::Ready(Ok(None)),
         }
-        if !self.feed.is_in_head() {
-            self.feed.begin_head(self.limits.head_bytes_max);
-        }
+        self.feed.begin_head(self.limits.head_bytes_max);
         let next = ready!(self.feed.poll(wait, cx, |cx| self.form.poll_next_field(cx)));
         self.feed.end_head();
         match next.inspect_err(|_| self.stage = Stage::Over)? {
@@ -236,9 +238,6 @@ impl Multipart {
         };
         self.field = None;
         self.stage = Stage::Over;
-        if let Some(fault) = self.feed.take_fault() {
-            return fault;
-        }
         match error {
             FieldSizeExceeded { .. } => MultipartError::TooLarge("a part has too many bytes"),
             StreamSizeExceeded { .. } => MultipartError::TooLarge("it has too many bytes"),
@@ -435,3 +434,6 @@ impl fmt::Debug for Part<'_> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
