@@ -58,7 +58,7 @@ impl<T: Header + Send + 'static> FromRequestParts for TypedHeader<T> {
 impl<T: Header + Send + 'static> OptionalFromRequestParts for TypedHeader<T> {
     type Rejection = Rejection;
 
-    async fn optional_from_request_parts(parts: &mut Parts, _: &Context) -> Result<Option<Self>, Rejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Option<Self>, Rejection> {
         take(parts)
             .map(|value| value.map(Self))
             .map_err(|error| refuse::<T>("is malformed").with_source(error))

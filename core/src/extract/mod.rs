@@ -8,6 +8,7 @@ mod context;
 mod form;
 #[cfg(feature = "json")]
 mod json;
+mod optional;
 mod path;
 #[cfg(feature = "query")]
 mod query;
@@ -25,6 +26,7 @@ pub use context::{Context, Needs};
 pub use form::Form;
 #[cfg(feature = "json")]
 pub use json::Json;
+pub use optional::OptionalFromRequestParts;
 pub use path::{FromCapture, FromPath, Parse, Path, PathValues};
 #[cfg(feature = "query")]
 pub use query::Query;
@@ -172,7 +174,7 @@ impl FromRequestParts for PeerAddress {
 
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         context.peer_address().map(Self).ok_or_else(|| {
-            Rejection::internal("PeerAddress: this connection has none; take Option<PeerAddress>")
+            Rejection::internal("PeerAddress: this connection has none; take Option<PeerAddress>".into())
         })
     }
 }
@@ -182,11 +184,8 @@ impl OptionalFromRequestParts for PeerAddress {
 
     const READS_HEAD: bool = false;
 
-    async fn optional_from_request_parts(
-        _: &mut Parts,
-        context: &Context,
-    ) -> Result<Option<Self>, Infallible> {
-        Ok(context.peer_address().map(Self))
+    async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Option<Self>, Infallible> {
+        Ok(context.peer_address().map(PeerAddress))
     }
 }
 
@@ -218,69 +217,10 @@ impl<T: Clone + Send + Sync + 'static> FromRequestParts for Extension<T> {
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         parts.extensions.get().cloned().map(Self).ok_or_else(|| {
             let (kind, route) = (std::any::type_name::<T>(), context.route().unwrap_or("no route"));
-            Rejection::internal(format!("Extension<{kind}> on `{route}`: no middleware has put one in"))
+            Rejection::internal(
+                format!("Extension<{kind}> on `{route}`: no middleware has put one in").into(),
+            )
         })
-    }
-}
-
-/// An extractor of what may not be there: `Option` of it is an extractor too. What is there and not right is still refused.
-///
-/// ```
-/// use std::convert::Infallible;
-/// use trijet_core::{extract::{Context, OptionalFromRequestParts}, get};
-///
-/// struct UserAgent(String);
-///
-/// impl OptionalFromRequestParts for UserAgent {
-///     type Rejection = Infallible;
-///
-///     async fn optional_from_request_parts(
-///         parts: &mut http::request::Parts,
-///         _: &Context,
-///     ) -> Result<Option<Self>, Infallible> {
-///         let value = parts.headers.get("user-agent").and_then(|value| value.to_str().ok());
-///         Ok(value.map(|text| Self(text.into())))
-///     }
-/// }
-///
-/// async fn hello(agent: Option<UserAgent>) -> String {
-///     format!("Hello, {}!", agent.map_or("you".into(), |agent| agent.0))
-/// }
-/// # let _ = get(hello);
-/// ```
-pub trait OptionalFromRequestParts: Sized + Send + 'static {
-    /// What is answered where the value is there, and not right.
-    type Rejection: IntoResponse;
-
-    /// As [`FromRequestParts::READS_HEAD`].
-    const READS_HEAD: bool = true;
-
-    /// Takes the value, if it is there.
-    fn optional_from_request_parts(
-        parts: &mut Parts,
-        context: &Context,
-    ) -> impl Future<Output = Result<Option<Self>, Self::Rejection>> + Send;
-
-    /// As [`FromRequestParts::declare`].
-    fn declare(needs: &mut Needs) {
-        let _ = needs;
-    }
-}
-
-impl<T: OptionalFromRequestParts> FromRequestParts for Option<T> {
-    type Rejection = T::Rejection;
-
-    const READS_HEAD: bool = T::READS_HEAD;
-
-    fn from_request_parts(
-        parts: &mut Parts,
-        context: &Context,
-    ) -> impl Future<Output = Result<Self, T::Rejection>> + Send {
-        T::optional_from_request_parts(parts, context)
-    }
-
-    fn declare(needs: &mut Needs) {
-        T::declare(needs);
     }
 }
 

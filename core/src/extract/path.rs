@@ -173,7 +173,7 @@ impl<'c> PathValues<'c> {
             return Ok(());
         }
         // Found before serving for handlers; a middleware can meet routes of many shapes.
-        Err(Rejection::internal(format!("Path takes {count} captures, the route has {actual}")))
+        Err(Rejection::internal(format!("Path takes {count} captures, the route has {actual}").into()))
     }
 }
 

@@ -21,15 +21,14 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A refusal with this status and this sentence, which is what the client reads: it must hold no input that was not
-    /// escaped. Of a status from 500 on, the client is told no more than that there was a fault.
+    /// A refusal with this status and this text, a sentence in plain text. Put nothing of the request into it that
+    /// was not checked or escaped.
     pub fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
         Self { status, text: text.into(), source: None }
     }
 
     /// A fault of the app, or of what it stands on: 500. `cause` is logged, and not answered.
-    pub fn internal(cause: impl Into<Cow<'static, str>>) -> Self {
-        let cause = cause.into();
+    pub fn internal(cause: Cow<'static, str>) -> Self {
         log::error!("{cause}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, cause)
     }
@@ -65,7 +64,7 @@ impl From<BodyError> for Rejection {
     fn from(error: BodyError) -> Self {
         let status = error.status();
         if status.is_server_error() {
-            return Self::internal(format!("a request body could not be read: {error}"));
+            return Self::internal(format!("a request body could not be read: {error}").into());
         }
         Self::new(status, format!("The request was refused: {error}.")).with_source(error)
     }

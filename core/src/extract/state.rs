@@ -35,11 +35,14 @@ impl<T: Clone + Send + Sync + 'static> FromRequestParts for State<T> {
     async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         match context.state::<T>() {
             Some(value) => Ok(Self(value.clone())),
-            None => Err(Rejection::internal(format!(
-                "State<{}> is missing and was not declared: the extractor that uses it has to do so in \
+            None => Err(Rejection::internal(
+                format!(
+                    "State<{}> is missing and was not declared: the extractor that uses it has to do so in \
                      `declare`",
-                type_name::<T>()
-            ))),
+                    type_name::<T>()
+                )
+                .into(),
+            )),
         }
     }
 

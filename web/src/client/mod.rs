@@ -192,7 +192,7 @@ impl FromRequestParts for ClientAddress {
             let route = context.route().unwrap_or("no route");
             Rejection::internal(format!(
                 "ClientAddress on `{route}`: there is no middleware BehindProxies around it, or the connection has no address"
-            ))
+            ).into())
         })
     }
 }
@@ -200,7 +200,7 @@ impl FromRequestParts for ClientAddress {
 impl OptionalFromRequestParts for ClientAddress {
     type Rejection = Infallible;
 
-    async fn optional_from_request_parts(parts: &mut Parts, _: &Context) -> Result<Option<Self>, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Option<Self>, Infallible> {
         Ok(parts.extensions.get().cloned())
     }
 }

@@ -72,6 +72,6 @@ impl Error for SessionError {
 
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
-        Rejection::internal(format!("Session: {self}")).into_response()
+        Rejection::internal(format!("Session: {self}").into()).into_response()
     }
 }

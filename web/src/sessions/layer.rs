@@ -36,7 +36,7 @@ impl Middleware<Remembered> for Sessions {
             let mut response = answer.await;
             if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
                 if let Err(error) = session.save(&mut response).await {
-                    return Rejection::internal(format!("a session could not be saved: {error}"))
+                    return Rejection::internal(format!("a session could not be saved: {error}").into())
                         .into_response()
                         .into();
                 }

@@ -137,14 +137,14 @@ impl FromRequestParts for Session {
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Rejection> {
         let Some(Unasked(session)) = parts.extensions.get().cloned() else {
             let route = context.route().unwrap_or("no route");
-            return Err(Rejection::internal(format!(
-                "Session on `{route}`: there is no middleware Sessions around it"
-            )));
+            return Err(Rejection::internal(
+                format!("Session on `{route}`: there is no middleware Sessions around it").into(),
+            ));
         };
         session
             .load()
             .await
-            .map_err(|error| Rejection::internal(format!("a session could not be loaded: {error}")))?;
+            .map_err(|error| Rejection::internal(format!("a session could not be loaded: {error}").into()))?;
         Ok(session)
     }
 }
