@@ -28,6 +28,8 @@ pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
 pub use trijet_web::client;
 #[cfg(feature = "cookies")]
 pub use trijet_web::cookies;
+#[cfg(feature = "static-files")]
+pub use trijet_web::files;
 #[cfg(feature = "multipart")]
 pub use trijet_web::multipart;
 #[cfg(feature = "sessions")]

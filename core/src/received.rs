@@ -44,14 +44,6 @@ impl ReceivedHead<'_> {
         };
         Ok(Request::from_parts(parts, body))
     }
-
-    /// The request for who does not look at its head: where none was made, one without anything stands for it.
-    pub(crate) fn into_any_request(self, body: Body) -> Request {
-        match self {
-            Self::Wire(_) => Request::new(body),
-            Self::Parts(parts) => Request::from_parts(*parts, body),
-        }
-    }
 }
 
 impl From<Parts> for ReceivedHead<'_> {

@@ -248,6 +248,38 @@ fn forms() {
     });
 }
 
+#[test]
+#[cfg(all(feature = "form", feature = "static-files"))]
+fn pages() {
+    on_each_backend("pages", |process| {
+        let mut client = process.connect();
+        let page = client.get("/");
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        assert!(page.text().contains("<h1>0 guests</h1>"), "{page:?}");
+        assert!(page.text().contains(r#"<link rel="stylesheet" href="/static/style.css">"#));
+
+        let signed = client.ask("POST", "/", FORM, b"name=%3Cb%3EAda%3C%2Fb%3E&words=%22hi%22+%26+bye");
+        assert_eq!((signed.status, signed.header("location")), (303, Some("/")));
+        let page = client.get("/");
+        assert!(page.text().contains("<h1>1 guests</h1>"), "{page:?}");
+        let row = "<li><b>&lt;b&gt;Ada&lt;/b&gt;</b>: &quot;hi&quot; &amp; bye</li>";
+        assert!(page.text().replace("&#x2f;", "/").contains(row), "{page:?}");
+        assert_eq!(client.ask("POST", "/", FORM, b"name=").status, 422);
+        let export = client.get("/guests.txt");
+        assert_eq!(export.text(), "<b>Ada</b>: \"hi\" & bye\n");
+        assert_eq!(export.header("content-disposition"), Some("attachment; filename=\"guests.txt\""));
+
+        let style = client.get("/static/style.css");
+        assert_eq!((style.status, style.header("content-type")), (200, Some("text/css; charset=utf-8")));
+        assert_eq!(style.header("cache-control"), Some("no-cache"));
+        assert_eq!(client.get("/robots.txt").header("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(client.get("/static/../Cargo.toml").status, 400);
+        for missing in ["/static/", "/static/nothing", "/nothing"] {
+            assert_eq!(client.get(missing).status, 404, "{missing}");
+        }
+    });
+}
+
 /// Large against all buffers, small enough for a debug build.
 const LARGE: u64 = 32 << 20;
 /// What the example may hold at its peak. It takes about 6 MiB.

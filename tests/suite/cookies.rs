@@ -182,7 +182,8 @@ fn old_keys_still_read(on: Backend) {
 }
 
 fn what_cannot_be_a_cookie_is_a_500(on: Backend) {
-    let rows: [(&str, fn() -> Cookie); 4] = [
+    type Row = (&'static str, fn() -> Cookie);
+    let rows: [Row; 4] = [
         ("/name", || Cookie::new("a\r\nset-cookie: b", "1")),
         ("/path", || Cookie::new("a", "1").path("/; Domain=evil")),
         ("/domain", || Cookie::new("a", "1").domain("a\r\nb")),

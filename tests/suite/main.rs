@@ -23,6 +23,8 @@ mod extensions;
 #[cfg(all(feature = "json", feature = "query", feature = "form"))]
 mod extractors;
 mod extremes;
+#[cfg(all(feature = "static-files", target_os = "linux"))]
+mod files;
 mod giving_up;
 mod leaving;
 mod lending;

@@ -8,6 +8,8 @@
 pub mod client;
 #[cfg(feature = "cookies")]
 pub mod cookies;
+#[cfg(feature = "static-files")]
+pub mod files;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 #[cfg(feature = "sessions")]

@@ -3,6 +3,7 @@
 
 mod blocking;
 mod incoming;
+mod whole;
 
 use std::{
     fmt,
@@ -16,6 +17,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 pub use blocking::BodyReader;
 pub(crate) use incoming::{Source, incoming};
+pub(crate) use whole::Whole;
 
 use crate::{BoxError, h1::BodyFault, panics::Held};
 
@@ -121,18 +123,15 @@ impl Body {
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub async fn bytes(mut self) -> Result<Bytes, BodyError> {
-        if let Kind::Full(bytes) = self.0 {
-            return Ok(bytes);
+    pub async fn bytes(self) -> Result<Bytes, BodyError> {
+        Ok(self.whole().await?.into_bytes())
+    }
+
+    pub(crate) async fn whole(self) -> Result<Whole, BodyError> {
+        match self.0 {
+            Kind::Full(bytes) => Ok(Whole::Piece(bytes)),
+            _ => Whole::gather(self).await,
         }
-        let Some(first) = self.next().await.transpose()? else { return Ok(Bytes::new()) };
-        let Some(second) = self.next().await.transpose()? else { return Ok(first) };
-        let mut whole = BytesMut::from(first);
-        whole.extend_from_slice(&second);
-        while let Some(piece) = self.next().await.transpose()? {
-            whole.extend_from_slice(&piece);
-        }
-        Ok(whole.freeze())
     }
 
     /// The data as a [`Stream`].

@@ -36,9 +36,8 @@ impl FromRequest for String {
 
     const READS_HEAD: bool = false;
 
-    async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
-        let bytes = Bytes::from_request(request, context).await?;
-        Self::from_utf8(bytes.into()).map_err(|error| {
+    async fn from_request(request: Request, _: &Context) -> Result<Self, Rejection> {
+        Self::from_utf8(request.into_body().whole().await?.into_vec()).map_err(|error| {
             let text = format!("The body is not UTF-8 from byte {} on.", error.utf8_error().valid_up_to());
             Rejection::new(StatusCode::BAD_REQUEST, text).with_source(error)
         })

@@ -1,7 +1,7 @@
 //! What a route captured: places in the raw path, so that matching allocates nothing.
 //! Nothing is decoded before it is asked for.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
 /// The most captures that a path may have, those of its nests included.
 pub(crate) const CAPTURES_MAX: usize = 8;
@@ -10,7 +10,7 @@ pub(crate) const CAPTURES_MAX: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Captures {
     // Kept apart from the request, whose address a middleware may change.
-    path: Bytes,
+    path: Option<Arc<str>>,
     /// Start and end; a target is of less than 64 KiB, as `http::Uri` holds no more.
     places: [(u16, u16); CAPTURES_MAX],
     count: u8,
@@ -28,14 +28,13 @@ impl Captures {
             captures.count += 1;
         }
         if captures.count > 0 {
-            captures.path = Bytes::copy_from_slice(path.as_bytes());
+            captures.path = Some(path.into());
         }
         captures
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        // Of a request's target, it is ASCII.
-        let path = std::str::from_utf8(&self.path).unwrap_or_default();
+        let path = self.path.as_deref().unwrap_or_default();
         self.places[..usize::from(self.count)]
             .iter()
             .map(|&(from, to)| path.get(usize::from(from)..usize::from(to)).unwrap_or_default())

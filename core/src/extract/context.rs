@@ -64,6 +64,7 @@ pub struct Needs(pub(crate) Vec<Need>);
 pub(crate) enum Need {
     State { kind: TypeId, name: &'static str },
     Captures(usize),
+    Fault(String),
 }
 
 impl Needs {
@@ -75,5 +76,11 @@ impl Needs {
     /// A route with exactly `count` captures, those of its nests included.
     pub fn captures(&mut self, count: usize) {
         self.0.push(Need::Captures(count));
+    }
+
+    /// Something that is not there: a folder, for example. The app is not served then, and `what` says why, in a
+    /// sentence without a full stop.
+    pub fn fault(&mut self, what: impl Into<String>) {
+        self.0.push(Need::Fault(what.into()));
     }
 }

@@ -179,6 +179,9 @@ impl<'c> PathValues<'c> {
 
 /// RFC 3986 §2.1, strictly: each `%` is followed by two hexadecimal digits.
 fn decode<'r>(name: &str, raw: &'r str) -> Result<Cow<'r, str>, Rejection> {
+    if memchr::memchr(b'%', raw.as_bytes()).is_none() {
+        return Ok(Cow::Borrowed(raw));
+    }
     let mut after_percent = raw.split('%').skip(1).map(str::as_bytes);
     if !after_percent
         .all(|rest| matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()))

@@ -3,6 +3,8 @@
 
 use std::future::ready;
 
+use http::request::Parts;
+
 use crate::{
     Body, FromRequest, FromRequestParts, IntoResponse, Request, Response,
     extract::{Context, Needs, ViaParts},
@@ -41,19 +43,43 @@ pub trait Arguments<M>: Sized + Send + 'static {
 /// What extractors are given.
 #[derive(Debug)]
 pub struct Source {
-    /// Or the answer to one that cannot be made.
-    request: Result<Request, Box<Response>>,
+    head: Head,
+    body: Body,
     context: Context,
 }
 
+/// Small, since it is moved a few times on its way to a handler's future.
+#[derive(Debug)]
+enum Head {
+    Read(Box<Parts>),
+    /// Nobody looks at it, and it was not made.
+    Unread,
+    /// It cannot be made: this is the answer.
+    Refused(Box<Response>),
+}
+
 impl Source {
-    /// With a head where it is read; else one that stands for nothing may do.
     fn new(reads_head: bool, head: ReceivedHead<'_>, body: Body, context: Context) -> Self {
-        let request = match reads_head {
-            true => head.into_request(body).map_err(|refusal| Box::new(refusal.into_response())),
-            false => Ok(head.into_any_request(body)),
+        let head = match head {
+            ReceivedHead::Parts(parts) => Head::Read(parts),
+            ReceivedHead::Wire(_) if !reads_head => Head::Unread,
+            ReceivedHead::Wire(head) => match head.parts() {
+                Ok(parts) => Head::Read(Box::new(parts)),
+                Err(refusal) => Head::Refused(Box::new(refusal.into_response())),
+            },
         };
-        Self { request, context }
+        Self { head, body, context }
+    }
+}
+
+impl Head {
+    /// Where it was not made, one without anything stands for it.
+    fn parts(self) -> Result<Parts, Box<Response>> {
+        match self {
+            Self::Read(parts) => Ok(*parts),
+            Self::Unread => Ok(Request::new(()).into_parts().0),
+            Self::Refused(response) => Err(response),
+        }
     }
 }
 
@@ -113,11 +139,10 @@ macro_rules! arguments {
 
             #[expect(non_snake_case, reason = "each value is named after its type parameter")]
             fn extract(source: Source) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
-                // Taken apart out here, the request is held once in the future, and not twice.
-                let Source { request, context } = source;
-                let request = request.map(Request::into_parts);
+                // Taken apart out here, each is held once in the future, and not twice.
+                let Source { head, body, context } = source;
                 async move {
-                    let (mut parts, body) = request?;
+                    let mut parts = head.parts()?;
                     $(let $head = or_refuse!($head::from_request_parts(&mut parts, &context).await);)*
                     let request = Request::from_parts(parts, body);
                     let last = or_refuse!(Last::from_request(request, &context).await);
@@ -143,7 +168,8 @@ impl<M, Last: FromRequest<M>> Arguments<M> for (Last,) {
     }
 
     async fn extract(source: Source) -> Result<Self, Box<Response>> {
-        Ok((or_refuse!(Last::from_request(source.request?, &source.context).await),))
+        let request = Request::from_parts(source.head.parts()?, source.body);
+        Ok((or_refuse!(Last::from_request(request, &source.context).await),))
     }
 
     fn declare(needs: &mut Needs) {

@@ -55,6 +55,11 @@ pub trait Handler<M>: Clone + Send + Sync + 'static {
 
     /// Declares what its extractors need.
     fn declare(needs: &mut Needs);
+
+    /// As [`declare`](Self::declare), for what this very value needs: with [`Needs::fault`] it says what is missing.
+    fn check(&self, needs: &mut Needs) {
+        Self::declare(needs);
+    }
 }
 
 /// Marks the handlers and middleware that are an `async fn`.
@@ -186,7 +191,7 @@ impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
     }
 
     fn declare(&self, needs: &mut Needs) {
-        H::declare(needs);
+        self.0.check(needs);
     }
 }
 

@@ -140,3 +140,43 @@ fn a_plain_function_polled_outside_the_server_says_what_to_do() {
     let [line] = &logged()[..] else { panic!("one line") };
     assert!(line.contains("await `next.run(request)` in the middleware itself"), "{line}");
 }
+
+/// What its type cannot say: a value that cannot serve.
+#[test]
+fn a_value_says_at_start_what_it_lacks() {
+    use crate::{
+        Handler, ReceivedHead,
+        extract::{Context, Needs},
+        respond::Answer,
+    };
+
+    #[derive(Clone)]
+    struct Lacking(&'static str);
+
+    impl Handler<Lacking> for Lacking {
+        fn call(
+            self,
+            _: ReceivedHead<'_>,
+            _: Body,
+            _: Context,
+        ) -> impl Future<Output = Answer> + Send + 'static {
+            std::future::ready(().into_response().into())
+        }
+
+        fn declare(_: &mut Needs) {}
+
+        fn check(&self, needs: &mut Needs) {
+            if !self.0.is_empty() {
+                needs.fault(format!("there is no {}", self.0));
+            }
+        }
+    }
+
+    let router = |what| Router::new().route("/", get(Lacking(what)));
+    assert!(router("").build().is_ok());
+    let error = router("folder").build().unwrap_err();
+    let faults: Vec<&str> = error.faults().collect();
+    assert!(
+        matches!(faults[..], [fault] if fault.starts_with("GET /") && fault.contains("there is no folder"))
+    );
+}

@@ -326,6 +326,7 @@ impl Builder {
                 Need::Captures(count) => self
                     .faults
                     .push(format!("{place} takes {count} captures as Path, its path has {captures}")),
+                Need::Fault(what) => self.faults.push(format!("{place}: {what}")),
             }
         }
         for layer in &endpoint.layers {
@@ -346,6 +347,7 @@ impl Builder {
                     self.faults.push(fault);
                 }
             }
+            Need::Fault(what) => self.faults.push(format!("{place}: {what}")),
             Need::State { .. } | Need::Captures(_) => {}
         }
     }

@@ -64,6 +64,7 @@ fn title(section: &str) -> &'static str {
         "§3" => "What is refused",
         "§4" => "Faults survived",
         "rt" => "Handlers that wait",
+        "files" => "Static files",
         _ => "More",
     }
 }

@@ -94,7 +94,8 @@ impl Session {
             }
             Change::Moved => {
                 if !settings.forget(old).await? {
-                    return Ok(ended());
+                    ended();
+                    return Ok(());
                 }
                 settings.insert(data, now).await?
             }

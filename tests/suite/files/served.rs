@@ -1,0 +1,393 @@
+//! What is asked for as everybody does: files, folders, their indexes and listings; how they are mounted.
+
+use std::{fs, os::unix::fs::symlink, time::Duration};
+
+use trijet::{
+    Backend, HeaderMap, Path, Response, Router, State, any,
+    files::{Cache, Files},
+    get,
+};
+
+use super::{CANARY, Site, pattern, with};
+use crate::common::{client::get as request, server::start};
+
+on_every_backend!(
+    a_nest_answers_for_all_below_its_prefix,
+    a_route_s_capture_is_the_path,
+    a_fallback_looks_the_whole_path_up,
+    one_file,
+    head_has_the_head_of_get,
+    other_methods,
+    small_files_are_one_write_and_large_ones_have_a_length,
+    a_folder_is_redirected_to_its_slash,
+    listings_are_text_and_name_what_is_served,
+    single_pages,
+    what_caches_are_told,
+    downloads,
+    what_an_app_finds_itself,
+    a_missing_root_is_told_at_start,
+    a_root_that_is_swapped_is_found,
+);
+
+fn site() -> Site {
+    let site = Site::new();
+    site.write("index.html", "<p>root")
+        .write("style.css", "p {}")
+        .write("sub/index.html", "<p>sub")
+        .write("sub/ä b.txt", "umlaut")
+        .write("empty", "")
+        .write("bare/file.txt", "bare");
+    site
+}
+
+fn a_nest_answers_for_all_below_its_prefix(on: Backend) {
+    let site = site();
+    let app = Router::new().nest("/a/{who}", Files::dir(site.root()).into_router());
+    let server = start(on, app);
+    let mut client = server.connect();
+    client.get("/a/x/").says("<p>root");
+    let style = client.get("/a/x/style.css").says("p {}");
+    assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
+    assert_eq!(style.header("accept-ranges"), Some("bytes"));
+    client.get("/a/x/sub/").says("<p>sub");
+    client.get("/a/x/sub/%C3%A4%20b.txt").says("umlaut");
+    let empty = client.get("/a/x/empty").says("");
+    assert_eq!(empty.header("content-length"), Some("0"));
+    assert_eq!(empty.header("content-type"), Some("application/octet-stream"));
+    let moved = client.get("/a/x").with_status(307);
+    assert_eq!(moved.header("location"), Some("/a/x/"));
+    for path in ["/a/x/nothing", "/a/x/sub/nothing", "/a/x/style.css/", "/a/x/style.css/x", "/a/", "/a"] {
+        client.get(path).with_status(404);
+    }
+}
+
+fn a_route_s_capture_is_the_path(on: Backend) {
+    let site = site();
+    let app = Router::new()
+        .route("/files/{*path}", get(Files::dir(site.root())))
+        .route("/sub/{name}", get(Files::dir(site.root().join("sub"))))
+        // Without a capture, it is the folder itself.
+        .route("/home/", get(Files::dir(site.root())));
+    let server = start(on, app);
+    let mut client = server.connect();
+    client.get("/files/style.css").says("p {}");
+    client.get("/files/sub/").says("<p>sub");
+    client.get("/sub/index.html").says("<p>sub");
+    client.get("/home/").says("<p>root");
+    client.get("/sub/..%2fstyle.css").with_status(400);
+    client.get("/files/").with_status(404);
+}
+
+fn a_fallback_looks_the_whole_path_up(on: Backend) {
+    let site = site();
+    let app = Router::new().route("/api", get(|| "api")).fallback(Files::dir(site.root()));
+    let server = start(on, app);
+    let mut client = server.connect();
+    client.get("/api").says("api");
+    client.get("/").says("<p>root");
+    client.get("/sub/").says("<p>sub");
+    client.get("/style.css?v=1").says("p {}");
+    client.get("/nothing").with_status(404);
+    client.send("POST /style.css HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n");
+    let refused = client.response().with_status(405);
+    assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"));
+    // The absolute form of a target is the same path.
+    client.send("GET http://t/style.css HTTP/1.1\r\nhost: t\r\n\r\n").response().says("p {}");
+}
+
+fn one_file(on: Backend) {
+    let site = site();
+    let file = Files::file(site.root().join("sub/index.html"));
+    let app = Router::new().route("/page", get(file.clone())).route("/any/{x}", get(file));
+    let server = start(on, app);
+    let mut client = server.connect();
+    for path in ["/page", "/any/other", "/any/..%2f"] {
+        let answer = client.get(path).says("<p>sub");
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    }
+    fs::remove_file(site.root().join("sub/index.html")).unwrap();
+    client.get("/page").with_status(404);
+}
+
+fn head_has_the_head_of_get(on: Backend) {
+    let site = site();
+    site.write("large", pattern(300_000));
+    let files = Files::dir(site.root()).listing().precompressed().attachment();
+    let server = start(on, Router::new().fallback(files));
+    let mut client = server.connect();
+    for path in ["/style.css", "/large", "/empty", "/", "/sub", "/bare/", "/nothing", "/%2f"] {
+        client.send(request(path).replacen("GET", "HEAD", 1));
+        let mut head = client.response_to_head();
+        let mut answer = client.get(path);
+        head.headers.retain(|(name, _)| name != "date");
+        answer.headers.retain(|(name, _)| name != "date");
+        assert_eq!((head.status, head.headers), (answer.status, answer.headers), "{path}");
+    }
+    // RFC 9110 §14.2: ranges are for GET alone.
+    client.send(with("/large", "range: bytes=0-0\r\n").replacen("GET", "HEAD", 1));
+    let head = client.response_to_head().with_status(200);
+    assert_eq!(head.header("content-length"), Some("300000"));
+}
+
+fn other_methods(on: Backend) {
+    let site = site();
+    let app = Router::new()
+        .route("/get/{*path}", get(Files::dir(site.root())))
+        .route("/any/{*path}", any(Files::dir(site.root())))
+        .nest("/nest", Files::dir(site.root()).into_router());
+    let server = start(on, app);
+    let mut client = server.connect();
+    for path in ["/get/style.css", "/any/style.css", "/nest/style.css", "/nest/", "/nest"] {
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            client.send(format!("{method} {path} HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n"));
+            let refused = client.response().with_status(405);
+            assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
+        }
+        // RFC 9110 §9.1.
+        client.send(request(path).replacen("GET", "BREW", 1)).response().with_status(501);
+        client.send(request(path).replacen("GET", "OPTIONS", 1));
+        let options = client.response().with_status(204);
+        assert_eq!(options.header("allow"), Some("GET, HEAD, OPTIONS"), "{path}");
+    }
+}
+
+fn small_files_are_one_write_and_large_ones_have_a_length(on: Backend) {
+    let site = site();
+    let server = start(on, Router::new().fallback(Files::dir(site.root())));
+    let mut client = server.connect();
+    for length in [1, 8_191, 8_192, 65_535, 65_536, 65_537, 131_072, 1_000_003] {
+        let content = pattern(length);
+        site.write("file", &content);
+        let answer = client.get("/file").with_status(200);
+        assert_eq!(answer.header("content-length"), Some(&*length.to_string()));
+        assert!(answer.body == content, "{length} bytes");
+    }
+    site.write("file", "small");
+    // What leaves in one write comes in one read.
+    let read = String::from_utf8(client.send(request("/file")).first_read().to_vec()).unwrap();
+    assert!(read.starts_with("HTTP/1.1 200 ") && read.ends_with("\r\n\r\nsmall"), "{read}");
+}
+
+fn a_folder_is_redirected_to_its_slash(on: Backend) {
+    let site = site();
+    site.write("evil.example/index.html", "evil");
+    let server = start(on, Router::new().fallback(Files::dir(site.root())));
+    let mut client = server.connect();
+    for (path, location) in
+        [("/sub", "/sub/"), ("/sub?a=1&b=/", "/sub/?a=1&b=/"), ("/%73ub", "/%73ub/"), ("/sub?", "/sub/?")]
+    {
+        let moved = client.get(path).with_status(307);
+        assert_eq!(moved.header("location"), Some(location));
+    }
+    // Not to other servers.
+    for path in
+        ["//evil.example", "//evil.example/", "/%2fevil.example", "/.//evil.example", "///evil.example"]
+    {
+        let refused = client.get(path);
+        assert!(matches!(refused.status, 400 | 404), "{path}: {refused:?}");
+        assert_eq!(refused.header("location"), None);
+    }
+    // Nor where nothing would be there.
+    client.get("/bare").with_status(404);
+    client.get("/bare/").with_status(404);
+}
+
+fn listings_are_text_and_name_what_is_served(on: Backend) {
+    let site = site();
+    site.write("bare/<script>alert(1)<&script>", "x")
+        .write("bare/ab:c?d#e%41.txt", "odd")
+        .write("bare/.hidden", CANARY)
+        .write("bare/nul.txt", CANARY)
+        .write("bare/under/file", "x");
+    let bare = site.root().join("bare");
+    symlink("../../canary.txt", bare.join("out")).unwrap();
+    symlink("../../outside", bare.join("out-folder")).unwrap();
+    symlink("nowhere", bare.join("broken")).unwrap();
+    let app = Router::new().nest("/l", Files::dir(site.root()).listing().into_router());
+    let server = start(on, app);
+    let mut client = server.connect();
+    let page = client.get("/l/bare/").with_status(200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    let rows: Vec<&str> = page.text().lines().filter(|line| line.starts_with("<li>")).collect();
+    assert_eq!(
+        rows,
+        [
+            "<li><a href=\"../\">../</a></li>",
+            "<li><a href=\"./under/\">under/</a></li>",
+            "<li><a href=\"./%3Cscript%3Ealert%281%29%3C%26script%3E\">&lt;script&gt;alert(1)&lt;&amp;script&gt;</a></li>",
+            "<li><a href=\"./ab%3Ac%3Fd%23e%2541.txt\">ab:c?d#e%41.txt</a></li>",
+            "<li><a href=\"./file.txt\">file.txt</a></li>",
+        ]
+    );
+    // Each link leads to its file.
+    client.get("/l/bare/ab%3Ac%3Fd%23e%2541.txt").says("odd");
+    assert_eq!(client.get("/l/bare").with_status(307).header("location"), Some("/l/bare/"));
+    // An index comes first.
+    client.get("/l/").says("<p>root");
+    let without = Router::new().fallback(Files::dir(site.root()).without_index().listing());
+    let server = start(on, without);
+    let page = server.connect().get("/").with_status(200);
+    assert!(page.text().contains("<a href=\"./index.html\">"));
+    assert!(!page.text().contains("href=\"../\""));
+}
+
+fn single_pages(on: Backend) {
+    let site = site();
+    site.write("app.js", "run()").write(".env", CANARY);
+    let app = Router::new().route("/api", get(|| "api")).fallback(Files::dir(site.root()).single_page());
+    let server = start(on, app);
+    let mut client = server.connect();
+    let browser = "accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
+    let navigate = format!("{browser}sec-fetch-mode: navigate\r\n");
+    for path in ["/users/7", "/users/7/", "/deep/er.page", "/sub/nothing", "/bare/", "/bare"] {
+        for fields in [browser, &navigate] {
+            let page = client.send(with(path, fields)).response().says("<p>root");
+            assert_eq!(page.header("vary"), Some("accept, sec-fetch-mode"), "{path}");
+            assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        }
+    }
+    // What is there is answered with itself, and what is refused stays refused.
+    client.send(with("/app.js", browser)).response().says("run()");
+    client.send(with("/sub/", browser)).response().says("<p>sub");
+    client.send(with("/api", browser)).response().says("api");
+    client.send(with("/a/..%2f", browser)).response().with_status(400);
+    client.send(with("/.env", browser)).response().with_status(404);
+    // Scripts, styles and data are no pages.
+    for fields in [
+        "",
+        "accept: */*\r\n",
+        "accept: image/avif,image/webp,*/*\r\n",
+        "accept: application/json\r\n",
+        "accept: text/html;level=1;q=0.0, */*\r\n",
+        "accept: text/html\r\nsec-fetch-mode: cors\r\n",
+        "accept: text/html\r\nsec-fetch-mode: no-cors\r\n",
+    ] {
+        let missing = client.send(with("/users/7", fields)).response().with_status(404);
+        assert_eq!(missing.header("vary"), Some("accept, sec-fetch-mode"), "{fields}");
+    }
+    // The page can be asked for anew.
+    let page = client.send(with("/users/7", &navigate)).response();
+    let fields = format!("{navigate}if-none-match: {}\r\n", page.header("etag").unwrap());
+    client.send(with("/users/8", &fields)).response().with_status(304);
+    let head = with("/users/7", &navigate).replacen("GET", "HEAD", 1);
+    assert_eq!(client.send(head).response_to_head().with_status(200).header("content-length"), Some("7"));
+}
+
+fn what_caches_are_told(on: Backend) {
+    let site = site();
+    site.write("app.3f9a0c21.js", "hashed");
+    let files = Files::dir(site.root());
+    let app = Router::new()
+        .nest("/default", files.clone().into_router())
+        .nest("/hashed", files.clone().cache(Cache::hashed()).into_router())
+        .nest("/hour", files.clone().cache(Cache::lasting(Duration::from_secs(3600))).into_router())
+        .nest("/none", files.cache(Cache::by(|_| None)).into_router());
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, expected) in [
+        ("/default/style.css", Some("no-cache")),
+        ("/hashed/style.css", Some("no-cache")),
+        ("/hashed/app.3f9a0c21.js", Some("public, max-age=31536000, immutable")),
+        ("/hour/style.css", Some("public, max-age=3600")),
+        ("/hour/", Some("public, max-age=3600")),
+        ("/none/style.css", None),
+    ] {
+        let answer = client.get(path).with_status(200);
+        assert_eq!(answer.header("cache-control"), expected, "{path}");
+        // RFC 9110 §15.4.5: the 304 says the same.
+        let fields = format!("if-none-match: {}\r\n", answer.header("etag").unwrap());
+        let unchanged = client.send(with(path, &fields)).response().with_status(304);
+        assert_eq!(unchanged.header("cache-control"), expected, "{path}");
+        assert_eq!(unchanged.header("content-type"), None);
+    }
+    assert_eq!(client.get("/hour/nothing").with_status(404).header("cache-control"), None);
+}
+
+fn downloads(on: Backend) {
+    let site = site();
+    let app = Router::new()
+        .nest("/own", Files::dir(site.root()).attachment().into_router())
+        .route("/as", get(Files::file(site.root().join("style.css")).attachment_as("Stil \"für\" alle.css")));
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, expected) in [
+        ("/own/style.css", "attachment; filename=\"style.css\""),
+        ("/own/sub/%C3%A4%20b.txt", "attachment; filename=\"_ b.txt\"; filename*=UTF-8''%C3%A4%20b.txt"),
+        (
+            "/as",
+            "attachment; filename=\"Stil _f_r_ alle.css\"; filename*=UTF-8''Stil%20%22f%C3%BCr%22%20alle.css",
+        ),
+    ] {
+        let answer = client.get(path).with_status(200);
+        assert_eq!(answer.header("content-disposition"), Some(expected), "{path}");
+    }
+}
+
+fn what_an_app_finds_itself(on: Backend) {
+    fn invoice(Path(name): Path<String>, State(files): State<Files>, headers: HeaderMap) -> Response {
+        files.attachment_as(&format!("Invoice {name}")).answer(&format!("sub/{name}"), &headers)
+    }
+    let site = site();
+    let app = Router::new().route("/invoices/{name}", get(invoice)).state(Files::dir(site.root()));
+    let server = start(on, app);
+    let mut client = server.connect();
+    let answer = client.get("/invoices/index.html").says("<p>sub");
+    assert_eq!(answer.header("content-disposition"), Some("attachment; filename=\"Invoice index.html\""));
+    let part = client.send(with("/invoices/index.html", "range: bytes=3-\r\n")).response();
+    assert_eq!((part.status, part.text()), (206, "sub"));
+    let head = request("/invoices/index.html").replacen("GET", "HEAD", 1);
+    assert_eq!(client.send(head).response_to_head().with_status(200).header("content-length"), Some("6"));
+    // A capture is decoded: what comes out of it is checked all the same.
+    for name in ["..%2f..%2fcanary.txt", "..%2Fstyle.css", "..", "%2e%2e", "a%5cb", "a%00"] {
+        let refused = client.get(&format!("/invoices/{name}"));
+        assert_eq!(refused.status, 400, "{name}");
+    }
+    client.get("/invoices/.env").with_status(404);
+}
+
+fn a_missing_root_is_told_at_start(_: Backend) {
+    let site = site();
+    let missing = site.root().join("missing");
+    let app = Router::new()
+        .nest("/a", Files::dir(&missing).into_router())
+        .route("/b", get(Files::file(missing.join("file"))))
+        .route("/c/{*path}", get(Files::dir(site.root().join("style.css"))))
+        .fallback(Files::dir(""));
+    let error = app.build().unwrap_err();
+    let faults: Vec<&str> = error.faults().collect();
+    let root = site.root();
+    let missing = missing.display();
+    for (place, fault) in [
+        (
+            "GET /a/{*path}",
+            format!("the folder {missing} cannot be served: No such file or directory (os error 2)"),
+        ),
+        (
+            "GET /b",
+            format!("the file {missing}/file cannot be served: No such file or directory (os error 2)"),
+        ),
+        ("GET /c/{*path}", format!("{}/style.css is no folder", root.display())),
+        ("the fallback of the app", "the folder  cannot be served: No such file or directory".to_owned()),
+    ] {
+        let is_told = faults.iter().any(|told| told.starts_with(place) && told.contains(&fault));
+        assert!(is_told, "{place}: {fault}\n{faults:#?}");
+    }
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+}
+
+/// As releases are put in place: by a link that is replaced.
+fn a_root_that_is_swapped_is_found(on: Backend) {
+    let site = Site::new();
+    site.write("one/page", "one").write("two/page", "two");
+    let (current, next) = (site.root().join("current"), site.root().join("next"));
+    symlink("one", &current).unwrap();
+    let server = start(on, Router::new().fallback(Files::dir(&current)));
+    let mut client = server.connect();
+    client.get("/page").says("one");
+    symlink("two", &next).unwrap();
+    fs::rename(&next, &current).unwrap();
+    client.get("/page").says("two");
+    fs::remove_file(&current).unwrap();
+    client.get("/page").with_status(404);
+}

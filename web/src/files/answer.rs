@@ -1,0 +1,254 @@
+//! One request, one answer: whether the file that was found has to be sent, how much of it, and what is said with it.
+
+use std::{fs::File, io, time::SystemTime};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    header::{
+        ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
+        CONTENT_RANGE, CONTENT_TYPE, RANGE, RETRY_AFTER, VARY,
+    },
+};
+use trijet_core::{Body, IntoResponse, Response, extract::Rejection};
+
+use super::{
+    Disposition, Settings, SideFiles, Unknown,
+    conditions::{Ranges, Validators, Verdict},
+    encodings::{self, Coding},
+    find::{Found, Missing, Wanted, find},
+    names,
+    open::Fault,
+    path::{Refused, Relative},
+    ranges::{self, Selection},
+    send::{self, Part},
+};
+
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// What is looked at of a request.
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    /// None where the path was not the client's.
+    pub(super) target: Option<&'a Uri>,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn get(headers: &'a HeaderMap) -> Self {
+        Self { method: &Method::GET, target: None, headers }
+    }
+}
+
+pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Wanted, Refused>) -> Response {
+    if let Some(refusal) = other_method(asked.method) {
+        return refusal;
+    }
+    let found = match wanted {
+        Err(Refused::Malformed(reason)) => return refusal(StatusCode::BAD_REQUEST, reason),
+        Err(Refused::NotFound) => return not_found(settings),
+        Ok(wanted) => find(settings, asked, &wanted),
+    };
+    let found = match found {
+        Err(Missing::NotFound) if is_for_the_index(settings, asked) => match root_index(settings, asked) {
+            Ok(index) => Ok((index, Some("accept, sec-fetch-mode"))),
+            Err(missing) => Err(missing),
+        },
+        found => found.map(|found| (found, None)),
+    };
+    match found {
+        Ok((found, depends)) => {
+            let mut response = serve(settings, asked, found);
+            if let Some(depends) = depends {
+                response.headers_mut().append(VARY, HeaderValue::from_static(depends));
+            }
+            response
+        }
+        Err(Missing::NotFound) => not_found(settings),
+        Err(Missing::Fault(fault)) => failed(asked, &fault),
+        Err(Missing::Answered(response)) => *response,
+    }
+}
+
+/// The answer to a method that files do not have; routes see to that before.
+fn other_method(method: &Method) -> Option<Response> {
+    const ALLOWED: [(HeaderName, &str); 1] = [(ALLOW, "GET, HEAD, OPTIONS")];
+    match *method {
+        Method::GET | Method::HEAD => None,
+        Method::OPTIONS => Some((StatusCode::NO_CONTENT, ALLOWED, ()).into_response()),
+        // RFC 9110 §15.5.6.
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::TRACE | Method::CONNECT => {
+            let refusal = refusal(StatusCode::METHOD_NOT_ALLOWED, "This path does not offer the method.");
+            Some((ALLOWED, refusal).into_response())
+        }
+        // RFC 9110 §9.1: nobody knows it.
+        _ => Some((StatusCode::NOT_IMPLEMENTED, "This server does not know the method.").into_response()),
+    }
+}
+
+fn root_index(settings: &Settings, asked: &Asked<'_>) -> Result<Found, Missing> {
+    let root = Wanted::Path(Relative { name: String::new(), is_folder: true });
+    find(settings, asked, &root)
+}
+
+/// Whether a browser navigates here, to a page that scripts make.
+fn is_for_the_index(settings: &Settings, asked: &Asked<'_>) -> bool {
+    if settings.unknown == Unknown::NotFound || settings.index.is_none() {
+        return false;
+    }
+    if let Some(mode) = asked.headers.get(SEC_FETCH_MODE) {
+        return mode == "navigate";
+    }
+    let mut accepted =
+        asked.headers.get_all(ACCEPT).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    accepted.any(|range| {
+        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let is_page = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"));
+        is_page && parts.all(|parameter| encodings::weight(parameter) != Some(0))
+    })
+}
+
+fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
+    let Found { file, metadata, path, coding } = found;
+    let mut headers = HeaderMap::new();
+    let validators = Validators::of(&metadata, coding.map_or("", Coding::name), SystemTime::now());
+    validators.put(&mut headers);
+    if let Some(cache) = settings.cache.value(&path) {
+        headers.insert(CACHE_CONTROL, cache);
+    }
+    if settings.side_files == SideFiles::Offered {
+        // RFC 9110 §12.5.5: also where there is no other form today.
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    let ranges = match validators.judge(asked.method, asked.headers) {
+        Verdict::Failed => {
+            let text = "The file is not in the state that the request asks for.";
+            return refusal(StatusCode::PRECONDITION_FAILED, text);
+        }
+        // RFC 9110 §15.4.5: with what the whole answer would say of caching.
+        Verdict::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
+        Verdict::Proceed(ranges) => ranges,
+    };
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(CONTENT_TYPE, names::content_type(&path));
+    if let Some(coding) = coding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+    }
+    let name = path.rsplit('/').next().unwrap_or_default();
+    match &settings.disposition {
+        Disposition::Inline => {}
+        Disposition::Attachment => drop(headers.insert(CONTENT_DISPOSITION, names::attachment(name))),
+        Disposition::AttachmentAs(name) => drop(headers.insert(CONTENT_DISPOSITION, names::attachment(name))),
+    }
+    let length = metadata.len();
+    let selection = match ranges {
+        Ranges::Apply => select(asked.headers, length),
+        Ranges::Ignore => Selection::Whole,
+    };
+    let (status, parts) = match selection {
+        Selection::Whole => (StatusCode::OK, vec![Part::Stretch(0..length)]),
+        Selection::Unsatisfiable => return unsatisfiable(length),
+        Selection::Parts(mut ranges) => match (ranges.pop(), ranges.is_empty()) {
+            (Some(range), true) => {
+                put_content_range(&mut headers, format!("bytes {}-{}/{length}", range.start, range.end - 1));
+                (StatusCode::PARTIAL_CONTENT, vec![Part::Stretch(range)])
+            }
+            // The coding is that of the file, and not of the parts: clients differ on what the field would mean.
+            _ if coding.is_some() => (StatusCode::OK, vec![Part::Stretch(0..length)]),
+            (last, _) => {
+                ranges.extend(last);
+                (StatusCode::PARTIAL_CONTENT, multipart(&mut headers, ranges, length))
+            }
+        },
+    };
+    send(asked, status, headers, file, parts)
+}
+
+/// RFC 9110 §14.2 with §5.3: a field that stands there twice is no list of ranges.
+fn select(headers: &HeaderMap, length: u64) -> Selection {
+    let mut values = headers.get_all(RANGE).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => ranges::select(value.as_bytes(), length),
+        _ => Selection::Whole,
+    }
+}
+
+fn multipart(headers: &mut HeaderMap, ranges: Vec<std::ops::Range<u64>>, length: u64) -> Vec<Part> {
+    let content_type = headers.remove(CONTENT_TYPE);
+    let content_type = content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (parts, boundary) = send::multipart(ranges, length, content_type);
+    let value = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}"));
+    headers.extend(value.ok().map(|value| (CONTENT_TYPE, value)));
+    parts
+}
+
+fn put_content_range(headers: &mut HeaderMap, value: String) {
+    headers.extend(HeaderValue::try_from(value).ok().map(|value| (CONTENT_RANGE, value)));
+}
+
+fn send(
+    asked: &Asked<'_>,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    file: File,
+    parts: Vec<Part>,
+) -> Response {
+    // Also for a body whose length does not show before it has been read, and for HEAD (RFC 9110 §9.3.2).
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(send::length(&parts)));
+    let body = if *asked.method == Method::HEAD { Ok(Body::empty()) } else { send::body(file, parts) };
+    match body {
+        Ok(body) => respond(status, headers, body),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => failed(asked, &Fault::Busy(error)),
+        Err(error) => failed(asked, &Fault::Failed(error)),
+    }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// RFC 9110 §15.5.17.
+fn unsatisfiable(length: u64) -> Response {
+    let text = "None of the ranges begins inside the file.";
+    let mut response = refusal(StatusCode::RANGE_NOT_SATISFIABLE, text);
+    put_content_range(response.headers_mut(), format!("bytes */{length}"));
+    response
+}
+
+/// In the way of all that refuses, so that an app can word it in one place.
+fn refusal(status: StatusCode, text: &'static str) -> Response {
+    Rejection::new(status, text).into_response()
+}
+
+pub(super) fn missing() -> Response {
+    refusal(StatusCode::NOT_FOUND, "There is nothing at this path.")
+}
+
+fn not_found(settings: &Settings) -> Response {
+    let mut response = missing();
+    if settings.unknown == Unknown::Index {
+        // Another client would get the index.
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
+    }
+    response
+}
+
+fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
+    // Of a target there is nothing in the log but what may stand in a path: visible ASCII.
+    let path = asked.target.map_or("", Uri::path);
+    match fault {
+        Fault::NotFound => missing(),
+        Fault::Busy(error) => {
+            log::warn!("a file could not be sent now: {path}: {error}");
+            let headers = [(RETRY_AFTER, "1")];
+            (StatusCode::SERVICE_UNAVAILABLE, headers, "The file cannot be sent now: try again.")
+                .into_response()
+        }
+        Fault::Failed(error) => {
+            log::error!("a file could not be sent: {path}: {error}");
+            (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.").into_response()
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Which file a path means: split at slashes, each segment decoded once, then checked. It touches no file system, and
+//! what it lets through has no segment that could mean anything else than a name.
+
+use percent_encoding::percent_decode_str;
+
+use super::DotFiles;
+
+/// A path below the root.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Relative {
+    /// Names and the slashes between them; empty: the root.
+    pub(super) name: String,
+    /// Whether a slash stands at the end.
+    pub(super) is_folder: bool,
+}
+
+/// Why a path means no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// No file can have it: 400, with this sentence.
+    Malformed(&'static str),
+    /// It is not to be told whether there is such a file.
+    NotFound,
+}
+
+/// The path of a request, as it was sent, without its first slash.
+pub(super) fn raw(raw: &str, dots: DotFiles) -> Result<Relative, Refused> {
+    relative(raw, |segment, name| {
+        let mut after_percent = segment.split('%').skip(1).map(str::as_bytes);
+        let is_escape = |rest: &[u8]| matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+        if !after_percent.all(is_escape) {
+            return Err(Refused::Malformed("The path has a percent sign that begins no escape."));
+        }
+        let decoded = percent_decode_str(segment).decode_utf8();
+        let decoded = decoded.map_err(|_| Refused::Malformed("The path is not UTF-8."))?;
+        check(&decoded, dots)?;
+        name.push_str(&decoded);
+        Ok(())
+    })
+}
+
+/// A path that is decoded already.
+pub(super) fn decoded(path: &str, dots: DotFiles) -> Result<Relative, Refused> {
+    relative(path, |segment, name| {
+        check(segment, dots)?;
+        name.push_str(segment);
+        Ok(())
+    })
+}
+
+/// A path whose segments `add` appends.
+fn relative(path: &str, add: impl Fn(&str, &mut String) -> Result<(), Refused>) -> Result<Relative, Refused> {
+    let mut name = String::with_capacity(path.len());
+    let (rest, is_folder) = match path.strip_suffix('/') {
+        Some(rest) => (rest, true),
+        None => (path, path.is_empty()),
+    };
+    if path.is_empty() {
+        return Ok(Relative { name, is_folder: false });
+    }
+    let mut result = Ok(());
+    for segment in rest.split('/') {
+        if !name.is_empty() {
+            name.push('/');
+        }
+        match add(segment, &mut name) {
+            Ok(()) => {}
+            // What is malformed anywhere is told, whatever comes before it.
+            Err(refused @ Refused::Malformed(_)) => return Err(refused),
+            Err(Refused::NotFound) => result = Err(Refused::NotFound),
+        }
+    }
+    result.map(|()| Relative { name, is_folder })
+}
+
+/// The longest name that file systems know, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Whether `name`, which is decoded, may be the name of a file or folder.
+pub(super) fn check(name: &str, dots: DotFiles) -> Result<(), Refused> {
+    if matches!(name, "." | "..") {
+        return Err(Refused::Malformed("The path has a segment of dots."));
+    }
+    for byte in name.bytes() {
+        match byte {
+            b'/' => return Err(Refused::Malformed("The path has an encoded slash.")),
+            b'\\' => return Err(Refused::Malformed("The path has a backslash.")),
+            0..=31 | 127 => return Err(Refused::Malformed("The path has a control character.")),
+            _ => {}
+        }
+    }
+    let is_hidden = name.starts_with('.') && dots == DotFiles::NotFound;
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || is_hidden || is_drive(name) || is_device(name) {
+        return Err(Refused::NotFound);
+    }
+    Ok(())
+}
+
+/// `C:`, and what follows. A folder that is served is to mean the same wherever it lies.
+fn is_drive(name: &str) -> bool {
+    matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
+}
+
+/// The devices that Windows has in each folder, under any extension.
+fn is_device(name: &str) -> bool {
+    let stem = name.split(['.', ':']).next().unwrap_or_default().trim_end_matches(' ');
+    let is = |device: &&str| stem.eq_ignore_ascii_case(device);
+    if ["con", "prn", "aux", "nul", "conin$", "conout$"].iter().any(is) {
+        return true;
+    }
+    // Also with the digits ¹, ² and ³.
+    let (Some(kind), Some(number)) = (stem.get(..3), stem.get(3..)) else { return false };
+    let is_port = kind.eq_ignore_ascii_case("com") || kind.eq_ignore_ascii_case("lpt");
+    is_port && matches!(number, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLASH: Refused = Refused::Malformed("The path has an encoded slash.");
+    const DOTS: Refused = Refused::Malformed("The path has a segment of dots.");
+    const BACKSLASH: Refused = Refused::Malformed("The path has a backslash.");
+    const CONTROL: Refused = Refused::Malformed("The path has a control character.");
+    const UTF_8: Refused = Refused::Malformed("The path is not UTF-8.");
+    const ESCAPE: Refused = Refused::Malformed("The path has a percent sign that begins no escape.");
+
+    #[test]
+    fn paths_that_mean_a_file() {
+        for (path, name, is_folder) in [
+            ("", "", false),
+            ("a", "a", false),
+            ("a/", "a", true),
+            ("a/b.txt", "a/b.txt", false),
+            ("%61%2Etxt", "a.txt", false),
+            ("a%20b/%C3%A4", "a b/ä", false),
+            ("100%25", "100%", false),
+            ("%2561", "%61", false),
+            ("%252e%252e", "%2e%2e", false),
+            ("a..b/...", "a..b/...", false),
+            ("12:30", "12:30", false),
+            ("console/com10/nulled", "console/com10/nulled", false),
+        ] {
+            let dots = if path.contains("...") { DotFiles::Served } else { DotFiles::NotFound };
+            let expected = Relative { name: name.into(), is_folder };
+            assert_eq!(raw(path, dots), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_that_mean_none() {
+        for (path, expected) in [
+            ("..", DOTS),
+            ("../a", DOTS),
+            ("a/../b", DOTS),
+            ("a/..", DOTS),
+            ("a/../", DOTS),
+            (".", DOTS),
+            ("a/./b", DOTS),
+            ("%2e%2E/a", DOTS),
+            (".%2e", DOTS),
+            ("a%2fb", SLASH),
+            ("..%2Fa", SLASH),
+            ("a%5Cb", BACKSLASH),
+            ("a%00", CONTROL),
+            ("a%0a", CONTROL),
+            ("%7f", CONTROL),
+            ("%c0%ae%c0%ae", UTF_8),
+            ("%ff", UTF_8),
+            ("%ed%a0%80", UTF_8),
+            ("100%", ESCAPE),
+            ("%zz", ESCAPE),
+            ("/", Refused::NotFound),
+            ("/etc", Refused::NotFound),
+            ("a//b", Refused::NotFound),
+            ("a//", Refused::NotFound),
+            (".env", Refused::NotFound),
+            ("a/.git/config", Refused::NotFound),
+            ("C:", Refused::NotFound),
+            ("c%3Aa", Refused::NotFound),
+            ("CON", Refused::NotFound),
+            ("nul.txt", Refused::NotFound),
+            ("a/Aux .html", Refused::NotFound),
+            ("COM1", Refused::NotFound),
+            ("lpt%C2%B2.x", Refused::NotFound),
+            ("CONIN$", Refused::NotFound),
+            (".git/%2e%2e", DOTS),
+        ] {
+            assert_eq!(raw(path, DotFiles::NotFound), Err(expected), "{path}");
+        }
+        assert_eq!(raw(&"a".repeat(256), DotFiles::NotFound), Err(Refused::NotFound));
+        assert!(raw(".env", DotFiles::Served).is_ok());
+        assert_eq!(raw("..", DotFiles::Served), Err(DOTS));
+    }
+
+    #[test]
+    fn decoded_paths_are_not_decoded_again() {
+        assert_eq!(decoded("%2e%2e", DotFiles::NotFound).unwrap().name, "%2e%2e");
+        assert_eq!(decoded("a/../b", DotFiles::NotFound), Err(DOTS));
+        assert_eq!(decoded("a\\b", DotFiles::NotFound), Err(BACKSLASH));
+        assert_eq!(decoded("/etc/passwd", DotFiles::NotFound), Err(Refused::NotFound));
+    }
+
+    /// Of whatever bytes: what is let through is made of names.
+    #[test]
+    fn no_segment_is_anything_but_a_name() {
+        const PARTS: [&str; 16] = [
+            "a", ".", "..", "/", "%2e", "%2f", "%5c", "\\", "%00", "%", "%c0%ae", "%25", "2e", "C:", "é",
+            "%ff",
+        ];
+        let mut seed = 1_u64;
+        let mut passed = 0;
+        for _ in 0..200_000 {
+            let mut path = String::new();
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let mut rest = seed >> 20;
+            for _ in 0..rest % 8 {
+                path += PARTS[(rest >> 3) as usize % 16];
+                rest >>= 5;
+            }
+            let Ok(Relative { name, .. }) = raw(&path, DotFiles::Served) else { continue };
+            passed += 1;
+            let is_name = |segment: &str| {
+                !matches!(segment, "" | "." | "..") && !segment.contains(['\\', '\0']) && !is_drive(segment)
+            };
+            assert!(name.is_empty() || name.split('/').all(is_name), "{path:?}: {name:?}");
+        }
+        assert!(passed > 1000, "{passed}");
+    }
+}

@@ -1,0 +1,208 @@
+//! The bytes of a file as a body: a small one in one piece, a large one as it is read. It never reads more than was
+//! there when the file was opened, and never lets less pass for a whole.
+
+use std::{
+    collections::hash_map::RandomState,
+    fs::File,
+    hash::{BuildHasher, Hasher},
+    io,
+    ops::Range,
+    vec,
+};
+
+use rustix::{buffer::spare_capacity, io::Errno};
+use trijet_core::{Body, Bytes};
+
+/// What is sent in one piece, and read before anything is sent; and the size of the pieces of all else. One write of
+/// the socket takes as much.
+const PIECE_BYTES: u64 = 64 << 10;
+
+/// One part of what is sent.
+pub(super) enum Part {
+    /// As it is.
+    Text(Bytes),
+    /// These bytes of the file.
+    Stretch(Range<u64>),
+}
+
+impl Part {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Stretch(range) => range.end - range.start,
+        }
+    }
+}
+
+/// How many bytes these are.
+pub(super) fn length(parts: &[Part]) -> u64 {
+    parts.iter().map(Part::len).sum()
+}
+
+/// The body that these parts are.
+///
+/// # Errors
+/// Where a small one could not be read: nothing has been sent then.
+pub(super) fn body(file: File, parts: Vec<Part>) -> io::Result<Body> {
+    let length = length(&parts);
+    let mut pieces = Pieces { file, parts: parts.into_iter(), stretch: 0..0, has_failed: false };
+    if length > PIECE_BYTES {
+        return Ok(Body::from_iter(pieces));
+    }
+    let Some(first) = pieces.next().transpose()? else { return Ok(Body::empty()) };
+    if first.len() as u64 == length {
+        return Ok(first.into());
+    }
+    let mut whole = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    whole.extend_from_slice(&first);
+    for piece in pieces {
+        whole.extend_from_slice(&piece?);
+    }
+    Ok(whole.into())
+}
+
+/// Parts of a file, piece by piece. Each piece is read where it may block.
+struct Pieces {
+    file: File,
+    parts: vec::IntoIter<Part>,
+    /// What is left of the part that is being sent.
+    stretch: Range<u64>,
+    has_failed: bool,
+}
+
+impl Iterator for Pieces {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.stretch.is_empty() && !self.has_failed {
+            match self.parts.next()? {
+                Part::Text(text) => return Some(Ok(text)),
+                Part::Stretch(range) => self.stretch = range,
+            }
+        }
+        if self.has_failed {
+            return None;
+        }
+        let piece = read(&self.file, &self.stretch);
+        match &piece {
+            Ok(piece) => self.stretch.start += piece.len() as u64,
+            Err(_) => self.has_failed = true,
+        }
+        Some(piece)
+    }
+}
+
+/// The first bytes of this range, at most a piece.
+fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
+    let length = usize::try_from((range.end - range.start).min(PIECE_BYTES)).unwrap_or_default();
+    let mut piece = Vec::with_capacity(length);
+    while piece.len() < length {
+        let at = range.start + piece.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut piece), at) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter")),
+            Ok(_) => {}
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // Where there was room for more, more may have been read.
+    piece.truncate(length);
+    Ok(piece.into())
+}
+
+/// Several ranges of a file as `multipart/byteranges`, RFC 9110 §14.6: the parts, and the boundary between them.
+pub(super) fn multipart(ranges: Vec<Range<u64>>, length: u64, content_type: &str) -> (Vec<Part>, String) {
+    let boundary = boundary();
+    let mut parts = Vec::with_capacity(2 * ranges.len() + 1);
+    let mut line_end = "";
+    for range in ranges {
+        let last = range.end - 1;
+        let head = format!(
+            "{line_end}--{boundary}\r\ncontent-type: {content_type}\r\ncontent-range: bytes {}-{last}/{length}\r\n\r\n",
+            range.start
+        );
+        parts.push(Part::Text(head.into()));
+        parts.push(Part::Stretch(range));
+        line_end = "\r\n";
+    }
+    parts.push(Part::Text(format!("\r\n--{boundary}--\r\n").into()));
+    (parts, boundary)
+}
+
+/// What nobody can have put into a file: a new one each time, by the keys with which maps of the standard library
+/// protect themselves.
+fn boundary() -> String {
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+
+    struct Temporary(PathBuf);
+
+    impl Temporary {
+        fn new(name: &str, content: &[u8]) -> Self {
+            let path = std::env::temp_dir().join(format!("trijet-send-{}-{name}", std::process::id()));
+            fs::write(&path, content).unwrap();
+            Self(path)
+        }
+
+        fn pieces(&self, parts: Vec<Part>) -> Pieces {
+            let file = File::open(&self.0).unwrap();
+            Pieces { file, parts: parts.into_iter(), stretch: 0..0, has_failed: false }
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            fs::remove_file(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn large_files_come_in_pieces() {
+        let content: Vec<u8> = (0..200_001_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let file = Temporary::new("large", &content);
+        let pieces: Vec<Bytes> = file.pieces(vec![Part::Stretch(1..200_001)]).map(Result::unwrap).collect();
+        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [65536, 65536, 65536, 3392]);
+        assert_eq!(pieces.concat(), content[1..]);
+    }
+
+    #[test]
+    fn one_that_grows_is_as_long_as_it_was() {
+        let file = Temporary::new("grows", b"0123456789");
+        let mut pieces = file.pieces(vec![Part::Stretch(0..10)]);
+        fs::write(&file.0, b"0123456789 and more").unwrap();
+        assert_eq!(pieces.next().unwrap().unwrap(), "0123456789");
+        assert!(pieces.next().is_none());
+    }
+
+    #[test]
+    fn one_that_shrinks_fails_once() {
+        let file = Temporary::new("shrinks", &[1; 100]);
+        let mut pieces = file.pieces(vec![Part::Stretch(0..100), Part::Text("end".into())]);
+        fs::write(&file.0, [1; 99]).unwrap();
+        assert_eq!(pieces.next().unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert!(pieces.next().is_none());
+    }
+
+    #[test]
+    fn parts_and_their_heads() {
+        let (parts, boundary) = multipart(vec![0..2, 5..6], 10, "text/plain");
+        let file = Temporary::new("parts", b"0123456789");
+        let expected_length = length(&parts);
+        let whole: Vec<Bytes> = file.pieces(parts).map(Result::unwrap).collect();
+        let whole = String::from_utf8(whole.concat()).unwrap();
+        let expected = format!(
+            "--{boundary}\r\ncontent-type: text/plain\r\ncontent-range: bytes 0-1/10\r\n\r\n01\r\n\
+             --{boundary}\r\ncontent-type: text/plain\r\ncontent-range: bytes 5-5/10\r\n\r\n5\r\n--{boundary}--\r\n"
+        );
+        assert_eq!(whole, expected);
+        assert_eq!(expected_length, expected.len() as u64);
+        assert_ne!(boundary, super::boundary());
+    }
+}
