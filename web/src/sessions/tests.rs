@@ -211,6 +211,45 @@ fn a_store_is_asked_for_no_more_than_is_needed() {
     }
 }
 
+/// A store that forgets nothing.
+struct Forever(MemoryStore);
+
+const AGES: Duration = Duration::from_secs(1_000_000);
+
+impl SessionStore for Forever {
+    async fn load(&self, id: &str) -> Result<Option<Vec<u8>>, BoxError> {
+        SessionStore::load(&self.0, id).await
+    }
+
+    async fn insert(&self, id: &str, data: Vec<u8>, _: Duration) -> Result<(), BoxError> {
+        SessionStore::insert(&self.0, id, data, AGES).await
+    }
+
+    async fn update(&self, id: &str, data: Vec<u8>, _: Duration) -> Result<bool, BoxError> {
+        SessionStore::update(&self.0, id, data, AGES).await
+    }
+
+    async fn touch(&self, id: &str, _: Duration) -> Result<bool, BoxError> {
+        SessionStore::touch(&self.0, id, AGES).await
+    }
+
+    async fn remove(&self, id: &str) -> Result<bool, BoxError> {
+        SessionStore::remove(&self.0, id).await
+    }
+}
+
+#[test]
+fn the_end_of_a_life_needs_no_store_that_forgets() {
+    let (seconds, clock) = clock();
+    let sessions = Sessions::new(Forever(MemoryStore::new())).clock(clock);
+    let mut browser = Browser::new(sessions.lifetime(Duration::from_secs(1000)));
+    browser.write("ada");
+    seconds.fetch_add(999, Ordering::Relaxed);
+    assert_eq!(browser.read(), "ada");
+    seconds.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(browser.read(), "");
+}
+
 #[test]
 fn a_store_never_sees_an_id_that_a_cookie_has() {
     let spy = Spy::default();
