@@ -280,6 +280,7 @@ fn a_destroyed_session_is_gone(on: Backend) {
 /// One request destroys what another still holds.
 fn a_session_that_has_ended_does_not_come_back(on: Backend) {
     for renews in [false, true] {
+        let lasting = Cookie::new("session", "").max_age(Duration::from_secs(600));
         let gate = Gate::default();
         let (waits, (entered, entries)) = (gate.clone(), std::sync::mpsc::channel());
         let slow = move |session: Session| {
@@ -297,7 +298,8 @@ fn a_session_that_has_ended_does_not_come_back(on: Backend) {
             .route("/fn", get(read).post(write))
             .route("/log-out", post(log_out))
             .route("/slow", post(slow))
-            .wrap(Sessions::new(MemoryStore::new()));
+            // Such a cookie is set each time that the session is asked for, as long as that is there.
+            .wrap(Sessions::new(MemoryStore::new()).cookie(lasting));
         let server = start(on, app);
         let mut browser = Browser::new(&server);
         browser.post("/fn", "ada").with_status(200);
