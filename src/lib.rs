@@ -26,10 +26,22 @@ pub use trijet_core::{
 };
 #[doc(no_inline)]
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};
+#[cfg(feature = "client-address")]
+pub use trijet_web::client;
+#[cfg(feature = "cookies")]
+pub use trijet_web::cookies;
 #[cfg(feature = "static-files")]
 pub use trijet_web::files;
 #[cfg(feature = "tower")]
 pub use trijet_web::interop;
+#[cfg(feature = "multipart")]
+pub use trijet_web::multipart;
+#[cfg(feature = "sessions")]
+pub use trijet_web::sessions;
+#[cfg(feature = "sse")]
+pub use trijet_web::sse;
+#[cfg(feature = "typed-headers")]
+pub use trijet_web::typed_headers;
 pub use {bytes, http};
 
 /// Middleware: what one is, and with the feature `middleware` those that most applications want. The features

@@ -135,6 +135,7 @@ impl EventLoop {
             Phase::Stopping(deadline) => Stage::Stopping(deadline),
         };
         if stage == Stage::Running {
+            self.shared.runtime.stop();
             connections::with(connections::Connections::queue_all);
             if let Some(acceptor) = &mut self.acceptor {
                 acceptor.close_when_empty();

@@ -100,6 +100,7 @@ impl Poller {
                 Phase::Stopping(deadline) => {
                     if !is_stopping {
                         is_stopping = true;
+                        self.runtime.stop();
                         self.acceptor.close_when_empty();
                         self.accept();
                         // Each looks once whether it has anything to wait for now, as on the other backends.

@@ -177,6 +177,7 @@ impl Acceptor {
 
     /// The graceful stop: ready when the last connection has ended, or at the deadline.
     fn poll_stop(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        self.shared.runtime.stop();
         let timer = self.stop_deadline.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
         if timer.as_mut().poll(cx).is_ready() {
             log::warn!("{} connections were cut: the time to stop is over", self.connections.len());

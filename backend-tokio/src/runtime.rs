@@ -58,6 +58,11 @@ impl TokioRuntime {
         })
     }
 
+    /// The server begins to stop. Once is enough.
+    pub(crate) fn stop(&self) {
+        self.tasks.stop();
+    }
+
     /// The server has ended, and its tasks and connections with it. Once is enough, twice does no harm.
     pub(crate) fn end(&self) {
         self.tasks.end();

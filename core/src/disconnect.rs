@@ -6,11 +6,8 @@ use std::{
     convert::Infallible,
     fmt,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    task::{Context as TaskContext, Poll, Waker},
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
 };
 
 use http::request::Parts;
@@ -18,7 +15,8 @@ use http::request::Parts;
 use crate::{
     FromRequestParts,
     extract::{Context, Needs},
-    jobs, panics,
+    jobs,
+    latch::{Latch, Listener, OWNER},
 };
 
 /// What a request can be asked beside what it says.
@@ -88,79 +86,23 @@ impl<B> RequestExt for http::Request<B> {
 /// # assert_eq!(peer.received_text().matches("200 OK").count(), 2);
 /// # }
 /// ```
-pub struct Disconnected {
-    shared: Arc<Shared>,
-    /// Which of the handles it is.
-    key: u64,
-}
-
-/// The driver is a listener too.
-const DRIVER: u64 = 0;
-
-#[derive(Default)]
-struct Shared {
-    has_left: AtomicBool,
-    /// How many handles there have been.
-    handles: AtomicU64,
-    listeners: Mutex<Vec<(u64, Waker)>>,
-}
-
-impl Shared {
-    fn listeners(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has_left(&self) -> bool {
-        self.has_left.load(Ordering::Acquire)
-    }
-
-    fn poll(&self, key: u64, cx: &TaskContext<'_>) -> Poll<()> {
-        // Cloned and dropped without the lock: what a waker holds is the app's.
-        let mut waker = Some(cx.waker().clone());
-        let mut listeners = self.listeners();
-        // Under the lock: whoever tells takes the listeners afterwards.
-        if self.has_left() {
-            return Poll::Ready(());
-        }
-        match (listeners.iter_mut().find(|(other, _)| *other == key), &mut waker) {
-            (Some((_, kept)), Some(waker)) => std::mem::swap(kept, waker),
-            _ => listeners.extend(waker.take().map(|waker| (key, waker))),
-        }
-        Poll::Pending
-    }
-
-    fn tell(&self) {
-        if self.has_left.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let listeners = std::mem::take(&mut *self.listeners());
-        for (_, waker) in listeners {
-            // One of the app's may panic: the others are told all the same, the driver among them.
-            let _ = panics::contained(|| waker.wake());
-        }
-    }
-
-    fn handle(self: &Arc<Self>) -> Disconnected {
-        let key = self.handles.fetch_add(1, Ordering::Relaxed) + 1;
-        Disconnected { shared: self.clone(), key }
-    }
-}
+#[derive(Clone)]
+pub struct Disconnected(Listener);
 
 impl Disconnected {
     /// Whether the client has left. It does not wait.
     pub fn is_disconnected(&self) -> bool {
-        self.shared.has_left()
+        self.0.is_told()
     }
 
     /// Of an exchange that is over.
     pub(crate) fn of_the_past() -> Self {
-        let watch = Watch::default();
-        watch.0.shared.handle()
+        Watch::default().handle()
     }
 
     /// Of no exchange: there is nobody who could leave.
     fn of_nobody() -> Self {
-        Arc::<Shared>::default().handle()
+        Self(Arc::<Latch>::default().listener())
     }
 }
 
@@ -168,23 +110,8 @@ impl Disconnected {
 impl Future for Disconnected {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.shared.poll(self.key, cx)
-    }
-}
-
-impl Clone for Disconnected {
-    fn clone(&self) -> Self {
-        self.shared.handle()
-    }
-}
-
-impl Drop for Disconnected {
-    fn drop(&mut self) {
-        let mut listeners = self.shared.listeners();
-        let own = listeners.iter().position(|(key, _)| *key == self.key).map(|at| listeners.swap_remove(at));
-        drop(listeners);
-        drop(own);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 
@@ -218,20 +145,18 @@ fn here() -> Disconnected {
 
 /// What a backend tells when the peer has left: [`Transport::watch_peer`](crate::Transport::watch_peer).
 #[derive(Clone)]
-pub struct PeerWatch {
-    shared: Arc<Shared>,
-}
+pub struct PeerWatch(Arc<Latch>);
 
 impl PeerWatch {
     /// Says that the peer has left. Once is enough, and any thread will do.
     pub fn tell(&self) {
-        self.shared.tell();
+        self.0.tell();
     }
 }
 
 impl fmt::Debug for PeerWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PeerWatch").field(&self.shared.has_left()).finish()
+        f.debug_tuple("PeerWatch").field(&self.0.is_told()).finish()
     }
 }
 
@@ -240,13 +165,13 @@ pub(crate) struct Watch(PeerWatch);
 
 impl Default for Watch {
     fn default() -> Self {
-        Self(PeerWatch { shared: Arc::default() })
+        Self(PeerWatch(Arc::default()))
     }
 }
 
 impl Watch {
     pub(crate) fn handle(&self) -> Disconnected {
-        self.0.shared.handle()
+        Disconnected(self.0.0.listener())
     }
 
     pub(crate) fn peer(&self) -> &PeerWatch {
@@ -254,11 +179,11 @@ impl Watch {
     }
 
     pub(crate) fn is_told(&self) -> bool {
-        self.0.shared.has_left()
+        self.0.0.is_told()
     }
 
     pub(crate) fn poll_told(&self, cx: &TaskContext<'_>) -> Poll<()> {
-        self.0.shared.poll(DRIVER, cx)
+        self.0.0.poll(OWNER, cx)
     }
 }
 
@@ -270,7 +195,10 @@ impl Drop for Watch {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicUsize, task::Wake};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        task::Wake,
+    };
 
     use super::*;
 
@@ -300,7 +228,7 @@ mod tests {
         }
         assert!(poll(&mut gone, &third).is_pending());
         drop(gone);
-        assert_eq!(watch.0.shared.listeners().len(), 2);
+        assert_eq!(watch.0.0.listeners().len(), 2);
         assert!(!one.is_disconnected());
 
         watch.peer().clone().tell();

@@ -15,6 +15,7 @@ pub mod extract;
 pub mod h1;
 pub mod handler;
 pub mod jobs;
+mod latch;
 mod limits;
 pub mod middleware;
 mod panics;

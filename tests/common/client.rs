@@ -266,6 +266,15 @@ impl Client {
         &self.buffer
     }
 
+    /// What one read brings, or what is here already; it is not looked at again.
+    #[track_caller]
+    pub(crate) fn first_read_and_forget(&mut self) -> Vec<u8> {
+        if self.buffer.is_empty() {
+            self.fill();
+        }
+        std::mem::take(&mut self.buffer)
+    }
+
     /// Everything up to the end, whether that is a close or a reset.
     pub(crate) fn everything(&mut self) -> (Vec<u8>, Result<(), io::ErrorKind>) {
         let mut all = std::mem::take(&mut self.buffer);

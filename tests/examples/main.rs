@@ -217,6 +217,57 @@ fn routes() {
 }
 
 #[test]
+#[cfg(all(feature = "form", feature = "sessions", feature = "multipart", feature = "sse"))]
+fn forms() {
+    const UPLOAD: &str = "multipart/form-data; boundary=b";
+    fn form(files: &[(&str, &str)]) -> Vec<u8> {
+        let head = "--b\r\nContent-Disposition: form-data; name=";
+        let files: String = files
+            .iter()
+            .map(|(name, content)| format!("{head}\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n"))
+            .collect();
+        format!("{head}\"title\"\r\n\r\nSummer\r\n{files}--b--\r\n").into_bytes()
+    }
+    let secret = "s".repeat(64);
+    on_each_backend_with("forms", &[("SECRET", &secret)], |process| {
+        let mut window = process.connect();
+        let live = window.listen("/live");
+        assert_eq!((live.status, live.header("content-type")), (200, Some("text/event-stream")));
+        assert_eq!(window.chunk(), "event: uploads\nid: 0\ndata: 0\n\n");
+
+        let mut client = process.connect();
+        assert!(client.get("/").text().contains("action=/log-in"));
+        assert_eq!(client.ask("POST", "/upload", UPLOAD, &form(&[])).status, 401);
+        assert_eq!(client.ask("POST", "/log-in", FORM, b"name=Eve&password=guess").status, 403);
+        assert_eq!(client.ask("POST", "/log-in", FORM, b"name=Ada+%3CL%3E&password=sesame").status, 303);
+        assert!(client.get("/").text().contains("Hello, Ada &lt;L&gt;!"));
+        assert_eq!(client.ask("POST", "/theme", "text/plain", b"dark").status, 200);
+        assert!(client.get("/").text().contains("color-scheme content=\"dark\""));
+
+        let large = "large ".repeat(100_000);
+        let files = form(&[("../../a.txt", "text"), ("C:\\b.bin", &large)]);
+        let answer = client.ask("POST", "/upload", UPLOAD, &files);
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, "title: Summer\na.txt: 4 bytes\nb.bin: 600000 bytes\n")
+        );
+        let mut seen = window.chunk();
+        // Two at once may be one event.
+        if !seen.contains("data: 2") {
+            seen += &window.chunk();
+        }
+        assert!(seen.ends_with("event: uploads\nid: 2\ndata: 2\n\n"), "{seen}");
+        assert_eq!(client.ask("POST", "/upload", UPLOAD, &form(&[("a", ""); 16])).status, 413);
+        assert_eq!(client.ask("POST", "/upload", FORM, b"a=b").status, 415);
+
+        let mut client = process.connect();
+        assert_eq!(client.ask("POST", "/log-in", FORM, b"name=Bob&password=sesame").status, 303);
+        assert_eq!(client.ask("POST", "/log-out", "", b"").status, 303);
+        assert_eq!(client.ask("POST", "/upload", UPLOAD, &form(&[])).status, 401);
+    });
+}
+
+#[test]
 #[cfg(all(feature = "form", feature = "static-files"))]
 fn pages() {
     on_each_backend("pages", |process| {

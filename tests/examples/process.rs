@@ -95,8 +95,11 @@ impl Drop for Process {
     }
 }
 
-/// A connection that is kept.
-pub(crate) struct Client(BufReader<TcpStream>);
+/// A connection that is kept, and the cookies that came by it.
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+    cookies: Vec<String>,
+}
 
 /// A response.
 #[derive(Debug)]
@@ -122,7 +125,7 @@ impl Client {
         let stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-        Self(BufReader::new(stream))
+        Self { stream: BufReader::new(stream), cookies: Vec::new() }
     }
 
     /// Asks, and panics where there is no answer.
@@ -168,6 +171,46 @@ impl Client {
         fields: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
+        self.send(method, target, fields, body)?;
+        let mut answer = self.read_head()?;
+        let mut body = Vec::new();
+        if method != "HEAD" {
+            self.read_body(&answer, |piece| body.extend_from_slice(piece))?;
+        }
+        answer.body = body;
+        if let Some(cookie) = answer.header("set-cookie") {
+            let pair = cookie.split(';').next().unwrap_or_default().to_owned();
+            let (name, _) = pair.split_once('=').expect("a pair");
+            self.cookies.retain(|other| !other.starts_with(&format!("{name}=")));
+            if !cookie.contains("Max-Age=0") {
+                self.cookies.push(pair);
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Asks for a body that does not end: see [`chunk`](Self::chunk).
+    pub(crate) fn listen(&mut self, target: &str) -> Answer {
+        let sent = self.send("GET", target, &[], b"");
+        sent.and_then(|()| self.read_head()).unwrap_or_else(|error| panic!("{target}: {error}"))
+    }
+
+    /// The next chunk of it; an empty one is the end.
+    pub(crate) fn chunk(&mut self) -> String {
+        let mut chunk = Vec::new();
+        let mut read = || -> io::Result<()> {
+            let line = self.line()?;
+            let length = u64::from_str_radix(&line, 16).expect("a chunk's length");
+            self.read_exactly(length, &mut |piece| chunk.extend_from_slice(piece))?;
+            assert_eq!(self.line()?, "");
+            Ok(())
+        };
+        read().expect("a chunk");
+        String::from_utf8(chunk).expect("UTF-8")
+    }
+
+    /// Sends a request, with the cookies that it has been given; a body where there are fields to tell of it.
+    fn send(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
         for (name, value) in fields {
             head += &format!("{name}: {value}\r\n");
@@ -175,17 +218,13 @@ impl Client {
         if !fields.is_empty() {
             head += &format!("Content-Length: {}\r\n", body.len());
         }
+        if !self.cookies.is_empty() {
+            head += &format!("Cookie: {}\r\n", self.cookies.join("; "));
+        }
         head += "\r\n";
         let mut request = head.into_bytes();
         request.extend_from_slice(body);
-        self.0.get_mut().write_all(&request)?;
-        let mut answer = self.read_head()?;
-        let mut body = Vec::new();
-        if method != "HEAD" {
-            self.read_body(&answer, |piece| body.extend_from_slice(piece))?;
-        }
-        answer.body = body;
-        Ok(answer)
+        self.stream.get_mut().write_all(&request)
     }
 
     /// Sends a chunked body while reading the answer's, on two threads.
@@ -198,7 +237,7 @@ impl Client {
     ) -> io::Result<Answer> {
         let head =
             format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
-        let mut stream = self.0.get_ref().try_clone()?;
+        let mut stream = self.stream.get_ref().try_clone()?;
         let sender = thread::spawn(move || -> io::Result<()> {
             stream.write_all(head.as_bytes())?;
             for piece in pieces {
@@ -217,7 +256,7 @@ impl Client {
 
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        if self.0.read_line(&mut line)? == 0 || !line.ends_with("\r\n") {
+        if self.stream.read_line(&mut line)? == 0 || !line.ends_with("\r\n") {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         line.truncate(line.len() - 2);
@@ -262,14 +301,14 @@ impl Client {
     fn read_exactly(&mut self, length: u64, take: &mut impl FnMut(&[u8])) -> io::Result<()> {
         let mut rest = length;
         while rest > 0 {
-            let mut limited = (&mut self.0).take(rest);
+            let mut limited = (&mut self.stream).take(rest);
             let piece = limited.fill_buf()?;
             if piece.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             take(piece);
             let count = piece.len();
-            self.0.consume(count);
+            self.stream.consume(count);
             rest -= count as u64;
         }
         Ok(())

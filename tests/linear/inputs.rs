@@ -60,26 +60,31 @@ fn app(routes: Router) -> App {
 }
 
 /// An input of this kind, which comes whole.
-fn input(name: &'static str, size: usize, bytes: fn(usize) -> String) -> Input {
+pub(crate) fn input(name: &'static str, size: usize, bytes: fn(usize) -> String) -> Input {
     Input { name, size, arrival: Arrival::Whole, bytes, routes: |_| Router::new() }
 }
 
 impl Input {
-    fn dripped(self) -> Self {
+    pub(crate) fn dripped(self) -> Self {
         Self { arrival: Arrival::ByteByByte, ..self }
     }
 
-    fn with(self, routes: fn(usize) -> Router) -> Self {
+    pub(crate) fn with(self, routes: fn(usize) -> Router) -> Self {
         Self { routes, ..self }
     }
 }
 
 pub(crate) fn inputs() -> Vec<Input> {
     [heads(), lists(), targets(), bodies(), chunks(), series(), layers()].into_iter().flatten().collect()
+    #[cfg(all(feature = "client-address", feature = "cookies", feature = "multipart"))]
+    let web = crate::web::inputs();
+    #[cfg(not(all(feature = "client-address", feature = "cookies", feature = "multipart")))]
+    let web = Vec::new();
+    [heads(), lists(), targets(), bodies(), chunks(), series(), web].into_iter().flatten().collect()
 }
 
 /// A GET with these field lines.
-fn with_fields(fields: &str) -> String {
+pub(crate) fn with_fields(fields: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
 }
 

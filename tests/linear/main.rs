@@ -7,6 +7,8 @@
 
 mod feed;
 mod inputs;
+#[cfg(all(feature = "client-address", feature = "cookies", feature = "multipart"))]
+mod web;
 
 use std::{
     fs,

@@ -11,6 +11,10 @@ mod common;
 mod basics;
 mod bytes;
 mod cancelling;
+#[cfg(feature = "client-address")]
+mod client_address;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod deadlines;
 mod deferred;
 mod ends;
@@ -30,16 +34,24 @@ mod leaving;
 mod lending;
 mod limits;
 mod middleware;
+#[cfg(feature = "multipart")]
+mod multipart;
 mod outliving;
 mod panics;
 mod routing;
+#[cfg(feature = "sessions")]
+mod sessions;
 #[cfg(target_os = "linux")]
 mod sockets;
+#[cfg(feature = "sse")]
+mod sse;
 mod stopping;
 mod streaming;
 mod threads;
 #[cfg(feature = "tower")]
 mod tower;
+#[cfg(feature = "typed-headers")]
+mod typed_headers;
 mod unread;
 mod waiting;
 mod waking;

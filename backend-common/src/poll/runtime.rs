@@ -56,6 +56,11 @@ impl PollRuntime {
         &self.reactors[(self.home)() % self.reactors.len()]
     }
 
+    /// The server begins to stop. Once is enough.
+    pub fn stop(&self) {
+        self.tasks.stop();
+    }
+
     /// The server has ended: nobody serves connections any more, and its tasks end.
     pub fn end(&self) {
         self.tasks.end();

@@ -31,6 +31,11 @@ impl BodyReader {
     }
 }
 
+/// The next piece of `body`, waited for on this thread.
+pub(super) fn next(body: &mut Body) -> Option<Result<Bytes, BodyError>> {
+    jobs::block_on(body.next()).unwrap_or_else(|unfinished| Some(Err(unread(unfinished))))
+}
+
 fn unread(unfinished: Unfinished) -> BodyError {
     match unfinished {
         Unfinished::WouldBlockTheLoop => BodyError::WouldBlock,
@@ -41,7 +46,7 @@ fn unread(unfinished: Unfinished) -> BodyError {
 impl BufRead for BodyReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.piece.is_empty() && !self.ended {
-            match jobs::block_on(self.body.next()).map_err(unread)? {
+            match next(&mut self.body) {
                 Some(piece) => self.piece = piece?,
                 None => self.ended = true,
             }

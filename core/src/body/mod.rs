@@ -120,6 +120,14 @@ impl Body {
         std::future::poll_fn(|cx| self.poll_data(cx)).await
     }
 
+    /// As [`next`](Self::next), for a plain `fn`: waits for the peer on this thread, as [`reader`](Self::reader) does.
+    ///
+    /// # Errors
+    /// As `next`; [`BodyError::WouldBlock`] inside an `async fn`.
+    pub fn next_blocking(&mut self) -> Option<Result<Bytes, BodyError>> {
+        blocking::next(self)
+    }
+
     /// The whole body. Its size is bounded by the route's body limit when it came from the network.
     ///
     /// # Errors

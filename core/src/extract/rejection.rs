@@ -43,13 +43,15 @@ impl Rejection {
         Self { status, text: text.into(), source: None, may_quote: true }
     }
 
-    /// A mistake in the app: `cause` is logged, and not answered.
-    pub(crate) fn internal(cause: Cow<'static, str>) -> Self {
+    /// A fault of the app, or of what it stands on: 500. `cause` is logged, and not answered.
+    pub fn internal(cause: Cow<'static, str>) -> Self {
         log::error!("{cause}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR).with_source(cause)
     }
 
-    pub(crate) fn with_source(self, source: impl Into<BoxError>) -> Self {
+    /// The same refusal, with the error that it comes from.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into()), ..self }
     }
 

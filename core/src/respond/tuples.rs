@@ -37,6 +37,13 @@ pub trait IntoResponseParts {
 #[derive(Clone, Debug)]
 pub struct InvalidHeader(String);
 
+impl InvalidHeader {
+    /// Why a part of yours cannot be sent. It goes to the log, and not to the client.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
 impl fmt::Display for InvalidHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -33,6 +33,7 @@
 mod net;
 #[cfg(all(test, trijet_loom))]
 pub(crate) mod stand_in;
+mod stopping;
 pub(crate) mod task;
 mod time;
 
@@ -40,6 +41,7 @@ use std::{fmt, io, sync::Arc};
 
 pub use net::{Address, Host, TcpStream};
 
+pub use stopping::{Stopping, stopping};
 pub use task::{JoinError, JoinHandle, spawn, spawn_blocking};
 pub(crate) use time::deadline;
 pub use time::{Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, timeout};

@@ -12,6 +12,7 @@ use std::{
 use super::{Outside, current};
 use crate::{
     ambient,
+    latch::{Latch, Listener},
     panics::{self, Held, Panicked, drop_contained},
     runtime::{self, Call, Runtime},
     sync::{Mutex, MutexGuard},
@@ -357,7 +358,7 @@ struct Queued<T> {
 
 impl<T: Send + 'static> Queued<T> {
     fn new(task: &Arc<Task<T>>, runtime: &dyn Runtime) -> Self {
-        Self { task: task.clone(), alive: runtime.tasks().0.clone() }
+        Self { task: task.clone(), alive: runtime.tasks().alive.clone() }
     }
 }
 
@@ -381,9 +382,12 @@ impl<T> Drop for Queued<T> {
     }
 }
 
-/// The tasks of one server that are alive.
+/// The tasks of one server that are alive, and the word that it stops.
 #[derive(Default)]
-pub struct Tasks(Arc<Mutex<Alive>>);
+pub struct Tasks {
+    alive: Arc<Mutex<Alive>>,
+    stop: Arc<Latch>,
+}
 
 #[derive(Default)]
 struct Alive {
@@ -395,7 +399,7 @@ struct Alive {
 
 impl Tasks {
     fn lock(&self) -> MutexGuard<'_, Alive> {
-        lock(&self.0)
+        lock(&self.alive)
     }
 
     fn keep(&self, task: Arc<dyn Abort>) -> Kept {
@@ -410,7 +414,7 @@ impl Tasks {
         if is_closed {
             task.abort();
         }
-        Kept { alive: self.0.clone(), key }
+        Kept { alive: self.alive.clone(), key }
     }
 
     /// How many there are.
@@ -418,8 +422,18 @@ impl Tasks {
         self.lock().tasks.len()
     }
 
+    /// The server begins to stop: whoever listens is told, on this thread. Once is enough.
+    pub fn stop(&self) {
+        self.stop.tell();
+    }
+
+    pub(super) fn stopping(&self) -> Listener {
+        self.stop.listener()
+    }
+
     /// Ends them all, and those that are still spawned: the server has ended.
     pub fn end(&self) {
+        self.stop();
         let tasks = {
             let mut alive = self.lock();
             alive.closed = true;

@@ -308,6 +308,9 @@ impl Sim {
             self.0.slots.borrow().iter().for_each(|slot| slot.alarm.wake_by_ref());
             self.0.cut_at.set(Some(world.now + self.0.limits.shutdown_timeout));
         }
+        // Wakers may be anybody's.
+        drop(world);
+        self.0.runtime.tasks().stop();
     }
 
     /// Why the server closed the connection of `peer`; `None` while it is open.

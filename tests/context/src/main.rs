@@ -13,6 +13,7 @@ mod database;
 mod net;
 mod program;
 mod proxy;
+mod sessions;
 mod time;
 
 use std::fmt::Display;

@@ -24,7 +24,7 @@ use super::{LONG, Remote, answer, ask, for_two, hold, serving};
 use crate::common::{
     PATIENCE,
     executor::block_on,
-    server::{start, start_workers},
+    server::{start, start_with, start_workers},
 };
 
 on_every_backend!(
@@ -38,6 +38,7 @@ on_every_backend!(
     a_cut_ends_a_handler_that_sleeps,
     a_stop_lets_a_handler_wait_to_its_end,
     a_stop_serves_the_waits_of_plain_fns_to_their_end,
+    a_stop_is_told_to_who_listens,
     threads_of_ones_own_are_outside,
 );
 
@@ -241,6 +242,63 @@ fn a_stop_serves_the_waits_of_plain_fns_to_their_end(on: Backend) {
         client.response().says("slept");
     }
     drop(clients);
+    server.ended();
+}
+
+fn a_stop_is_told_to_who_listens(on: Backend) {
+    let (begun, begins) = channel();
+    let [from_async, from_fn, from_thread] = [(); 3].map(|()| begun.clone());
+    let (told, tells) = channel();
+    let waits = move || {
+        let stopping = rt::stopping();
+        assert!(!stopping.is_stopping());
+        // Beside the handler, and after it.
+        let (also, told) = (stopping.clone(), told.clone());
+        drop(rt::spawn(async move {
+            also.await;
+            told.send(()).unwrap();
+        }));
+        from_async.send(()).unwrap();
+        async move {
+            stopping.clone().await;
+            stopping.clone().await;
+            stopping.is_stopping().to_string()
+        }
+    };
+    let looks = move || {
+        let stopping = rt::stopping();
+        from_fn.send(()).unwrap();
+        block_on(stopping.clone());
+        stopping.is_stopping().to_string()
+    };
+    let elsewhere = move || {
+        let stopping = rt::stopping();
+        from_thread.send(()).unwrap();
+        thread::spawn(move || {
+            while !stopping.is_stopping() {
+                thread::yield_now();
+            }
+        })
+        .join()
+        .unwrap();
+        "true"
+    };
+    let app =
+        Router::new().route("/async", get(waits)).route("/fn", get(looks)).route("/thread", get(elsewhere));
+    // Nothing is cut in this test.
+    let limits = trijet::Limits { shutdown_timeout: LONG, ..trijet::Limits::default() };
+    let server = start_with(on, app, limits);
+    let clients = ["/async", "/fn", "/thread"].map(|path| {
+        let mut client = server.connect();
+        client.send(crate::common::client::get(path));
+        begins.recv_timeout(PATIENCE).unwrap();
+        client
+    });
+    server.handle().shutdown();
+    for mut client in clients {
+        client.response().says("true");
+    }
+    tells.recv_timeout(PATIENCE).expect("a task is told");
     server.ended();
 }
 

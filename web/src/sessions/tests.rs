@@ -1,0 +1,317 @@
+//! In simulation, where time passes as the test says; the suite has the rest, on real servers.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use trijet_core::{
+    BoxError, Router, get, post,
+    sim::{Settings as SimSettings, TestClient, TestResponse},
+};
+
+use super::{MemoryStore, Session, SessionStore, Sessions, data::Data};
+use crate::cookies::{Cookie, Keys};
+
+/// A clock of the test's, in seconds.
+fn clock() -> (Arc<AtomicU64>, impl Fn() -> SystemTime + Send + Sync + 'static) {
+    let seconds = Arc::new(AtomicU64::new(1_000_000));
+    let read = seconds.clone();
+    (seconds, move || SystemTime::UNIX_EPOCH + Duration::from_secs(read.load(Ordering::Relaxed)))
+}
+
+fn app(sessions: Sessions) -> Router {
+    Router::new()
+        .route("/plain", get(async || "plain"))
+        .route(
+            "/read",
+            get(async |session: Session| session.get::<String>("name").unwrap().unwrap_or_default()),
+        )
+        .route("/write", post(async |session: Session, name: String| session.insert("name", &name)))
+        .route("/renew", post(|session: Session| session.renew()))
+        .route("/destroy", post(|session: Session| session.destroy()))
+        .wrap(sessions)
+}
+
+/// A browser with one cookie.
+struct Browser {
+    client: TestClient,
+    cookie: Option<String>,
+}
+
+impl Browser {
+    fn new(sessions: Sessions) -> Self {
+        Self { client: TestClient::with_settings(app(sessions), SimSettings::default()), cookie: None }
+    }
+
+    fn ask(&mut self, path: &str, body: &str) -> TestResponse {
+        let method = if body.is_empty() && !["/renew", "/destroy"].contains(&path) { "GET" } else { "POST" };
+        let mut request = self.client.request(method.parse().unwrap(), path);
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        let response = request.body(body).send();
+        if let Some(field) = response.header("set-cookie") {
+            let pair = field.split(';').next().unwrap().to_owned();
+            self.cookie = (!field.contains("Max-Age=0")).then_some(pair);
+        }
+        response
+    }
+
+    fn read(&mut self) -> String {
+        self.ask("/read", "").text().to_owned()
+    }
+
+    fn write(&mut self, name: &str) {
+        assert_eq!(self.ask("/write", name).status, 200);
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.client.sim().advance(Duration::from_secs(seconds));
+    }
+}
+
+#[test]
+fn idle_sessions_end_and_busy_ones_at_the_end_of_their_life() {
+    for is_in_cookie in [false, true] {
+        let (seconds, clock) = clock();
+        let sessions = match is_in_cookie {
+            false => Sessions::new(MemoryStore::new()),
+            true => Sessions::in_cookies(Keys::generate()),
+        };
+        let sessions = sessions.clock(clock);
+        let sessions = sessions.idle_timeout(Duration::from_secs(100)).lifetime(Duration::from_secs(1000));
+        let mut browser = Browser::new(sessions);
+        let pass = |browser: &Browser, count: u64| {
+            seconds.fetch_add(count, Ordering::Relaxed);
+            browser.pass(count);
+        };
+        browser.write("ada");
+        for _ in 0..9 {
+            pass(&browser, 99);
+            assert_eq!(browser.read(), "ada", "in a cookie: {is_in_cookie}");
+        }
+        // 891 s old, and busy to the end.
+        pass(&browser, 60);
+        assert_eq!(browser.read(), "ada");
+        pass(&browser, 60);
+        assert_eq!(browser.read(), "", "in a cookie: {is_in_cookie}");
+        browser.write("bob");
+        pass(&browser, 101);
+        assert_eq!(browser.read(), "", "in a cookie: {is_in_cookie}");
+        // A clock that goes back ends nothing.
+        browser.write("eve");
+        seconds.fetch_sub(10_000, Ordering::Relaxed);
+        assert_eq!(browser.read(), "eve");
+    }
+}
+
+#[test]
+fn a_cookie_with_a_max_age_is_set_anew_when_it_is_used() {
+    for sessions in [Sessions::new(MemoryStore::new()), Sessions::in_cookies(Keys::generate())] {
+        let (seconds, clock) = clock();
+        let cookie = Cookie::new("id", "").max_age(Duration::from_secs(600)).secure();
+        let mut browser = Browser::new(sessions.clock(clock).cookie(cookie));
+        browser.write("ada");
+        seconds.fetch_add(10_000, Ordering::Relaxed);
+        let again = browser.ask("/read", "");
+        let field = again.header("set-cookie").expect("it is set anew");
+        assert!(
+            field.starts_with("id=") && field.contains("; Secure") && field.contains("Max-Age=600"),
+            "{field}"
+        );
+        assert_eq!(again.header("cache-control"), Some("private"));
+    }
+}
+
+/// What a store was asked.
+#[derive(Clone, Default)]
+struct Spy(MemoryStore, Arc<Mutex<Vec<(&'static str, String)>>>);
+
+impl Spy {
+    fn note(&self, what: &'static str, id: &str) {
+        self.1.lock().unwrap().push((what, id.to_owned()));
+    }
+
+    fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.1.lock().unwrap()).into_iter().map(|(what, _)| what).collect()
+    }
+}
+
+impl SessionStore for Spy {
+    async fn load(&self, id: &str) -> Result<Option<Vec<u8>>, BoxError> {
+        self.note("load", id);
+        SessionStore::load(&self.0, id).await
+    }
+
+    async fn insert(&self, id: &str, data: Vec<u8>, keep: Duration) -> Result<(), BoxError> {
+        self.note("insert", id);
+        SessionStore::insert(&self.0, id, data, keep).await
+    }
+
+    async fn update(&self, id: &str, data: Vec<u8>, keep: Duration) -> Result<bool, BoxError> {
+        self.note("update", id);
+        SessionStore::update(&self.0, id, data, keep).await
+    }
+
+    async fn touch(&self, id: &str, keep: Duration) -> Result<bool, BoxError> {
+        self.note("touch", id);
+        SessionStore::touch(&self.0, id, keep).await
+    }
+
+    async fn remove(&self, id: &str) -> Result<bool, BoxError> {
+        self.note("remove", id);
+        SessionStore::remove(&self.0, id).await
+    }
+}
+
+#[test]
+fn a_store_is_asked_for_no_more_than_is_needed() {
+    let spy = Spy::default();
+    let mut browser = Browser::new(Sessions::new(spy.clone()));
+    assert_eq!(browser.ask("/plain", "").header("set-cookie"), None);
+    assert_eq!(browser.read(), "");
+    browser.ask("/renew", "");
+    browser.ask("/destroy", "");
+    assert_eq!((spy.take(), browser.cookie.as_ref()), (vec![], None));
+
+    browser.write("ada");
+    assert_eq!(spy.take(), ["insert"]);
+    let first = browser.cookie.clone().unwrap();
+    let plain = browser.ask("/plain", "");
+    assert_eq!((plain.header("vary"), spy.take()), (None, vec![]));
+    let read = browser.ask("/read", "");
+    assert_eq!((read.header("vary"), read.header("set-cookie")), (Some("cookie"), None));
+    assert_eq!(spy.take(), ["load", "touch"]);
+    browser.write("bob");
+    assert_eq!(spy.take(), ["load", "update"]);
+    assert_eq!(browser.cookie.as_ref(), Some(&first));
+    browser.ask("/renew", "");
+    assert_eq!(spy.take(), ["load", "remove", "insert"]);
+    let second = browser.cookie.clone().unwrap();
+    assert_ne!(first, second);
+    assert_eq!(browser.read(), "bob");
+    browser.ask("/destroy", "");
+    assert_eq!(browser.cookie, None);
+    for old in [first, second] {
+        browser.cookie = Some(old);
+        assert_eq!(browser.read(), "");
+    }
+    // What cannot be an id is not looked for.
+    spy.take();
+    for forged in
+        ["session=", "session=1", "session=../../etc/passwd", &format!("session={}", "G".repeat(64))]
+    {
+        browser.cookie = Some(forged.to_owned());
+        assert_eq!(browser.read(), "");
+        assert_eq!(spy.take(), [""; 0], "{forged}");
+    }
+}
+
+/// A store that forgets nothing.
+struct Forever(MemoryStore);
+
+const AGES: Duration = Duration::from_secs(1_000_000);
+
+impl SessionStore for Forever {
+    async fn load(&self, id: &str) -> Result<Option<Vec<u8>>, BoxError> {
+        SessionStore::load(&self.0, id).await
+    }
+
+    async fn insert(&self, id: &str, data: Vec<u8>, _: Duration) -> Result<(), BoxError> {
+        SessionStore::insert(&self.0, id, data, AGES).await
+    }
+
+    async fn update(&self, id: &str, data: Vec<u8>, _: Duration) -> Result<bool, BoxError> {
+        SessionStore::update(&self.0, id, data, AGES).await
+    }
+
+    async fn touch(&self, id: &str, _: Duration) -> Result<bool, BoxError> {
+        SessionStore::touch(&self.0, id, AGES).await
+    }
+
+    async fn remove(&self, id: &str) -> Result<bool, BoxError> {
+        SessionStore::remove(&self.0, id).await
+    }
+}
+
+#[test]
+fn the_end_of_a_life_needs_no_store_that_forgets() {
+    let (seconds, clock) = clock();
+    let sessions = Sessions::new(Forever(MemoryStore::new())).clock(clock);
+    let mut browser = Browser::new(sessions.lifetime(Duration::from_secs(1000)));
+    browser.write("ada");
+    seconds.fetch_add(999, Ordering::Relaxed);
+    assert_eq!(browser.read(), "ada");
+    seconds.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(browser.read(), "");
+}
+
+#[test]
+fn a_store_never_sees_an_id_that_a_cookie_has() {
+    let spy = Spy::default();
+    let mut browser = Browser::new(Sessions::new(spy.clone()));
+    browser.write("ada");
+    browser.read();
+    let token = browser.cookie.clone().unwrap().split_off("session=".len());
+    assert!(token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+    let asked = spy.1.lock().unwrap();
+    let [(_, first), .., (_, last)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(first, last);
+    assert!(first.len() == 64 && *first != token, "{first}");
+}
+
+#[test]
+fn what_was_kept_is_read_and_nothing_else_is() {
+    let data = {
+        let mut data = Data::new(5);
+        data.values.insert("a\"b".into(), serde_json::json!({"c": [1, null]}));
+        data
+    };
+    assert_eq!(Data::from_bytes(&data.to_bytes()), Some(data.clone()));
+    for none in ["", "null", "[]", "[1,2]", "[1,2,3]", "[1,2,{},4]", "[\"1\",2,{}]", "[-1,2,{}]", "{\"a\":1}"]
+    {
+        assert_eq!(Data::from_bytes(none.as_bytes()), None, "{none}");
+    }
+}
+
+/// Runs a future that never waits.
+fn now<T>(future: impl Future<Output = Result<T, BoxError>>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut cx) {
+        std::task::Poll::Ready(result) => result.unwrap(),
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+#[test]
+fn a_store_in_memory_is_bounded() {
+    let hour = Duration::from_secs(3600);
+    let store = MemoryStore::new().sessions_max(10).bytes_max(100);
+    for number in 0..1000_u32 {
+        now(store.insert(&number.to_string(), vec![0; 10], hour + Duration::from_secs(number.into())));
+        assert!(store.len() <= 10);
+        assert!(now(store.load(&number.to_string())).is_some());
+    }
+    assert!(now(store.load("989")).is_none() && now(store.load("990")).is_some());
+    // Bytes count as well, and the newest stays though it ends the soonest.
+    now(store.insert("large", vec![0; 95], Duration::from_secs(60)));
+    assert_eq!((store.len(), now(store.load("large")).map(|data| data.len())), (1, Some(95)));
+    now(store.insert("too large", vec![0; 101], hour));
+    assert!(store.is_empty());
+    // What is over is not there, and goes at the next occasion.
+    now(store.insert("over", vec![1], Duration::ZERO));
+    assert!(now(store.load("over")).is_none());
+    assert!(!now(store.update("over", vec![2], hour)) && !now(store.touch("over", hour)));
+    assert!(!now(store.remove("over")));
+    now(store.insert("kept", vec![3], hour));
+    assert_eq!(store.len(), 1);
+    assert!(now(store.touch("kept", hour)) && now(store.update("kept", vec![4], hour)));
+    assert_eq!(now(store.load("kept")), Some(vec![4]));
+    assert!(now(store.remove("kept")) && !now(store.remove("kept")));
+    assert!(!now(store.update("kept", vec![5], hour)) && store.is_empty());
+}
