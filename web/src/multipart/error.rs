@@ -6,7 +6,7 @@ use http::StatusCode;
 use trijet_core::{BodyError, IntoResponse, Response, extract::Rejection};
 
 /// Why a form, or a part of it, could not be read. A response too: 400 for what is malformed, 413 for what is too large,
-/// 415 for another type. After one, the form gives no more.
+/// 415 for another type. After one the form gives no more, unless it is only that a part is not UTF-8.
 #[derive(Debug)]
 pub enum MultipartError {
     /// The body is of another type than `multipart/form-data`.

@@ -231,13 +231,18 @@ impl Multipart {
         }
     }
 
+    /// There is no more.
+    fn end(&mut self) {
+        self.field = None;
+        self.stage = Stage::Over;
+    }
+
     /// The error of ours for one of `multer`, after which there is no more.
     fn fail(&mut self, error: &multer::Error) -> MultipartError {
         use multer::Error::{
             FieldSizeExceeded, IncompleteFieldData, IncompleteHeaders, IncompleteStream, StreamSizeExceeded,
         };
-        self.field = None;
-        self.stage = Stage::Over;
+        self.end();
         match error {
             FieldSizeExceeded { .. } => MultipartError::TooLarge("a part has too many bytes"),
             StreamSizeExceeded { .. } => MultipartError::TooLarge("it has too many bytes"),
@@ -322,7 +327,7 @@ impl<'m> Part<'m> {
     pub async fn bytes(mut self) -> Result<Bytes, MultipartError> {
         let mut whole = self.collection();
         while let Some(piece) = self.next().await? {
-            whole.add(piece)?;
+            whole.add(piece).inspect_err(|_| self.form.end())?;
         }
         Ok(whole.bytes.freeze())
     }
@@ -350,7 +355,7 @@ impl<'m> Part<'m> {
     pub fn bytes_blocking(mut self) -> Result<Bytes, MultipartError> {
         let mut whole = self.collection();
         while let Some(piece) = self.next_blocking()? {
-            whole.add(piece)?;
+            whole.add(piece).inspect_err(|_| self.form.end())?;
         }
         Ok(whole.bytes.freeze())
     }

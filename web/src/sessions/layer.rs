@@ -72,9 +72,9 @@ impl Session {
         let settings = &self.0.settings;
         let now = settings.now();
         let (data, change) = {
-            let mut state = self.state();
+            let state = self.state();
             let Some(data) = state.data.clone() else { return Ok(()) };
-            (data, Change::of(&mut state, settings, now))
+            (data, Change::of(&state, settings, now))
         };
         response.headers_mut().append(VARY, HeaderValue::from_static("cookie"));
         let old = self.0.token.as_deref();
@@ -124,7 +124,7 @@ enum Change {
 }
 
 impl Change {
-    fn of(state: &mut State, settings: &Settings, now: u64) -> Self {
+    fn of(state: &State, settings: &Settings, now: u64) -> Self {
         let has_values = state.data.as_ref().is_some_and(|data| !data.values.is_empty());
         let is_written = state.is_changed && has_values;
         match (state.is_known, state.is_destroyed) {
