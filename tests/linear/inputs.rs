@@ -75,12 +75,11 @@ impl Input {
 }
 
 pub(crate) fn inputs() -> Vec<Input> {
-    [heads(), lists(), targets(), bodies(), chunks(), series(), layers()].into_iter().flatten().collect()
     #[cfg(all(feature = "client-address", feature = "cookies", feature = "multipart"))]
     let web = crate::web::inputs();
     #[cfg(not(all(feature = "client-address", feature = "cookies", feature = "multipart")))]
     let web = Vec::new();
-    [heads(), lists(), targets(), bodies(), chunks(), series(), web].into_iter().flatten().collect()
+    [heads(), lists(), targets(), bodies(), chunks(), series(), layers(), web].into_iter().flatten().collect()
 }
 
 /// A GET with these field lines.

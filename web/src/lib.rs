@@ -10,10 +10,10 @@ pub mod client;
 pub mod cookies;
 #[cfg(feature = "static-files")]
 pub mod files;
-#[cfg(feature = "middleware")]
-pub mod middleware;
 #[cfg(feature = "tower")]
 pub mod interop;
+#[cfg(feature = "middleware")]
+pub mod middleware;
 #[cfg(feature = "multipart")]
 pub mod multipart;
 #[cfg(feature = "sessions")]

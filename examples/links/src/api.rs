@@ -1,9 +1,7 @@
 //! The JSON API, under `/api`. Its errors are problems of RFC 9457.
 
 use serde::Deserialize;
-use trijet::{
-    IntoResponse, Json, Path, Query, Response, Router, State, StatusCode, get, respond,
-};
+use trijet::{IntoResponse, Json, Path, Query, Response, Router, State, StatusCode, get, respond};
 
 use crate::{Failure, link::Link, store::Store};
 

@@ -22,9 +22,7 @@ use trijet::{
     files::Files,
     get,
     http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
-    middleware::{
-        AccessLog, CrossOriginProtection, Metrics, RequestIds, SecurityHeaders, server_figures,
-    },
+    middleware::{AccessLog, CrossOriginProtection, Metrics, RequestIds, SecurityHeaders, server_figures},
     post,
     sessions::{Blocking, SessionError, Sessions},
 };
@@ -92,8 +90,7 @@ impl IntoResponse for Failure {
 }
 
 /// Nothing but what comes from here is shown or run, should something slip through the templates.
-const CONTENT_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 fn app(store: Store, pages: SharedPages, folder: &Path, metrics: &Metrics) -> Router {
     let error_pages = pages.clone();
@@ -114,10 +111,7 @@ fn app(store: Store, pages: SharedPages, folder: &Path, metrics: &Metrics) -> Ro
         .state(store)
         .state(pages)
         .wrap(CrossOriginProtection::new())
-        .wrap(
-            SecurityHeaders::new()
-                .set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY)),
-        )
+        .wrap(SecurityHeaders::new().set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY)))
         .wrap(metrics.clone())
         .wrap(AccessLog::common())
         .wrap(RequestIds::new())

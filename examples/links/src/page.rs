@@ -1,11 +1,9 @@
 //! The page, and the redirects that it is all for. A browser's session remembers whose links these are, and what has just
 //! been done. Templates escape what users gave wherever it stands.
 
-use minijinja::{Environment, Value, context};
+use minijinja::{Environment, Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
-use trijet::{
-    Form, Html, IntoResponse, Path, Redirect, Response, State, StatusCode, respond, sessions::Session,
-};
+use trijet::{Form, Html, IntoResponse, Path, Redirect, Response, State, respond, sessions::Session};
 
 use crate::{
     Failure,
@@ -41,8 +39,10 @@ impl Pages {
         if failure.preferred(&["text/plain", "text/html"]) != Some("text/html") {
             return failure.into_response();
         }
-        let values = context! { status => failure.status().to_string(), sentence => unescaped(failure.detail()) };
-        self.render("error.html", values).map_or_else(IntoResponse::into_response, IntoResponse::into_response)
+        let values =
+            context! { status => failure.status().to_string(), sentence => unescaped(failure.detail()) };
+        self.render("error.html", values)
+            .map_or_else(IntoResponse::into_response, IntoResponse::into_response)
     }
 }
 
@@ -85,10 +85,8 @@ fn index(
         Some(News::Removed(code)) => (None, Some(code)),
         None => (None, None),
     };
-    pages.render(
-        "index.html",
-        context! { links, added, removed, error, url => &form.url, code => &form.code },
-    )
+    pages
+        .render("index.html", context! { links => Value::from(Serde(&links)), added, removed, error, url => &form.url, code => &form.code })
 }
 
 pub(crate) fn show(
@@ -142,9 +140,7 @@ pub(crate) fn remove(
 
 /// Leads to the link's URL, which was checked when it was stored. Temporary, since a link can be removed.
 pub(crate) fn follow(State(store): State<Store>, Path(code): Path<String>) -> Result<Response, Failure> {
-    let location = store.find(&code)?.url;
-    // No session is asked for: whoever follows a link is nobody here.
-    Ok((StatusCode::TEMPORARY_REDIRECT, [("location", location)]).into_response())
+    Ok(Redirect::temporary(store.find(&code)?.url).into_response())
 }
 
 #[cfg(test)]
@@ -154,7 +150,9 @@ mod tests {
     #[test]
     fn markup_is_escaped() {
         let links = vec![Link { code: "a".into(), url: "http://h/?<b>'\"&".into() }];
-        let page = Pages::new().unwrap().render("index.html", context! { links, error => "<i>" });
+        let page = Pages::new()
+            .unwrap()
+            .render("index.html", context! { links => Value::from(Serde(&links)), error => "<i>" });
         let Ok(Html(page)) = page else { panic!("it is rendered") };
         assert!(page.contains("&lt;b&gt;") && page.contains("&lt;i&gt;"), "{page}");
         assert!(!page.contains("<b>") && !page.contains("<i>"), "{page}");

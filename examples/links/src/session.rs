@@ -17,7 +17,9 @@ impl BlockingSessionStore for Store {
 
     fn insert(&self, id: &str, data: Vec<u8>, keep: Duration) -> Result<(), BoxError> {
         Ok(self.write(|writer| {
-            writer.prepare_cached("DELETE FROM session WHERE ends <= ?1")?.execute([seconds(Duration::ZERO)])?;
+            writer
+                .prepare_cached("DELETE FROM session WHERE ends <= ?1")?
+                .execute([seconds(Duration::ZERO)])?;
             let mut insert =
                 writer.prepare_cached("INSERT INTO session (id, data, ends) VALUES (?1, ?2, ?3)")?;
             insert.execute((id, data, seconds(keep))).map(drop)
@@ -26,7 +28,8 @@ impl BlockingSessionStore for Store {
 
     fn update(&self, id: &str, data: Vec<u8>, keep: Duration) -> Result<bool, BoxError> {
         Ok(self.write(|writer| {
-            let mut update = writer.prepare_cached("UPDATE session SET data = ?2, ends = ?3 WHERE id = ?1")?;
+            let mut update =
+                writer.prepare_cached("UPDATE session SET data = ?2, ends = ?3 WHERE id = ?1")?;
             Ok(update.execute((id, data, seconds(keep)))? > 0)
         })?)
     }

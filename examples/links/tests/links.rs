@@ -62,17 +62,20 @@ fn the_api_and_the_page() {
         let named = br#"{"url":"http://example.com/","code":"mine"}"#;
         assert_eq!(client.ask("POST", "/api/links", JSON, named).status, 201);
         let taken = client.ask("POST", "/api/links", JSON, named);
-        assert_eq!((taken.status, taken.text()), (409, r#"{"error":"This code is taken."}"#));
+        let problem = r#"{"title":"Conflict","status":409,"detail":"This code is taken."}"#;
+        assert_eq!((taken.status, taken.text()), (409, problem));
+        assert_eq!(taken.header("content-type"), Some("application/problem+json"));
         for (body, status) in [
             (&br#"{"url":"javascript:alert(1)"}"#[..], 422),
             (br#"{"url":"http://u:p@example.com/"}"#, 422),
             (br#"{"url":"http://example.com/","code":"a/b"}"#, 422),
+            (br#"{"url":"http://example.com/","code":"static"}"#, 409),
             (br#"{"link":"http://example.com/"}"#, 422),
             (b"{", 400),
         ] {
             let refused = client.ask("POST", "/api/links", JSON, body);
             assert_eq!(refused.status, status, "{refused:?}");
-            assert!(refused.text().starts_with(r#"{"error":""#), "{refused:?}");
+            assert!(refused.text().starts_with(r#"{"title":""#), "{refused:?}");
         }
         assert_eq!(
             client.get("/api/links?limit=1").text(),
@@ -82,12 +85,18 @@ fn the_api_and_the_page() {
         let form = client.ask("POST", "/", FORM, b"url=http%3A%2F%2Fexample.com%2F%3Fa%3D'%26b&code=");
         assert_eq!((form.status, form.header("location")), (303, Some("/")), "{form:?}");
         let page = client.get("/");
-        assert!(page.text().contains("http://example.com/?a=&#39;&amp;b"), "{page:?}");
+        let shown = page.text().replace("&#x2f;", "/").replace("&#x27;", "&#39;");
+        assert!(shown.contains("http://example.com/?a=&#39;&amp;b"), "{page:?}");
+        assert_eq!(process.connect().get("/").text().matches("class=\"code\"").count(), 0, "others'");
+        let metrics = client.get("/metrics");
+        assert!(metrics.text().contains(r#"route="/api/links",method="POST",status="201""#), "{metrics:?}");
+        assert_eq!(client.get("/static/style.css").status, 200);
 
         assert_eq!(client.ask("DELETE", "/api/links/mine", "", b"").status, 204);
         assert_eq!(client.ask("DELETE", "/api/links/mine", "", b"").status, 404);
         assert_eq!(client.get("/mine").status, 404);
-        assert_eq!(client.get("/api/other").text(), r#"{"error":"There is no such endpoint."}"#);
+        let nowhere = r#"{"title":"Not Found","status":404,"detail":"There is nothing at this path."}"#;
+        assert_eq!(client.get("/api/other").text(), nowhere);
         process.interrupt();
         fs::remove_dir_all(file.parent().expect("its folder")).expect("cleared away");
     }
