@@ -156,7 +156,7 @@ impl std::fmt::Display for Secret {
 
 impl std::error::Error for Secret {}
 
-/// Fails where its path says so.
+/// Never ready: it fails.
 #[derive(Clone)]
 struct Failing;
 
@@ -211,15 +211,9 @@ fn a_body_that_cannot_be_read_is_the_clients_fault(on: Backend) {
     server.connect().send(post("/", "123456789")).response().with_status(413);
 }
 
-/// Panics where its header says so.
-#[derive(Default)]
+/// Panics where the path says so.
+#[derive(Clone)]
 struct Explosive;
-
-impl Clone for Explosive {
-    fn clone(&self) -> Self {
-        Self
-    }
-}
 
 impl Service<Request> for Explosive {
     type Response = Response;

@@ -129,7 +129,6 @@ fn its_bodies_and_limits(on: Backend) {
         .send(upload("/upper", "").replacen("length: 0", "length: 2097153", 1))
         .response()
         .with_status(413);
-    // Its length is not announced: axum is told while it reads, and has its own word for it.
-    let refused = server.connect().send(post_chunked("/upper", &too_long)).response();
-    assert!(refused.status == 413 || refused.status == 400, "{refused:?}");
+    // Its length is not announced: axum finds an error in the body, of whose kind it knows nothing.
+    server.connect().send(post_chunked("/upper", &too_long)).response().with_status(400);
 }

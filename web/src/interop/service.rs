@@ -57,7 +57,9 @@ use super::{
 ///   in axum it has to be `Clone + Send + Sync`: `tower::util::BoxCloneSyncService` is, when boxed.
 /// - It runs where an `async fn` does, and must not block.
 /// - Bodies are streamed in both directions. The limit of the server or the route holds for that of the request
-///   (`any(service(s)).body_limit(…)`), beside what the service's framework sets itself.
+///   (`any(service(s)).body_limit(…)`), beside what the service's framework sets itself. A length over it is answered
+///   with 413 before the service is called; what only turns out to be over it is an error in the body, which an app of
+///   axum answers with 400.
 /// - An error is a 500, and a line in the log: see [`on_error`](Mounted::on_error). A panic is what it is in any handler.
 /// - It is dropped as any handler's future is: at the end of a stop, or with its client where the route is
 ///   [`cancel_on_disconnect`](trijet_core::MethodRouter::cancel_on_disconnect).
