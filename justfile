@@ -36,6 +36,10 @@ package:
 smoke:
     tests/smoke.sh
 
+# `links` in headless Chromium on each backend; the screenshots are in the build folder (`browser/`)
+browser:
+    tests/browser/run.sh
+
 # The loads (`idle`, `slow-heads`, `slow-bodies`, `slow-readers`, `churn`, `overload`, `soak`) on the backends, or those that are named
 load *NAMES:
     cargo run --release -p trijet-load --all-features -- {{NAMES}}
