@@ -90,7 +90,7 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
             .map_err(because("a listener cannot be registered"))?,
     );
     let (life, context) = (service.life.clone(), service.context.clone());
-    let runtime = runtime::new(&service.limits, &context, reactors.clone(), mailboxes.clone());
+    let runtime = runtime::new(&service, reactors.clone(), mailboxes.clone());
     let shared = Arc::new(Shared::new(service, mailboxes.clone(), runtime, drive));
     let asked = Arc::downgrade(&shared);
     shared.watch.ask_for_figures(move || asked.upgrade().map(|shared| shared.figures()).unwrap_or_default());
