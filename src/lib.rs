@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 mod choice;
+#[cfg(feature = "config")]
+mod config;
 mod server;
 
 use std::{io, net::ToSocketAddrs};
 
 pub use choice::Backend;
+#[cfg(feature = "config")]
+pub use config::ServerConfig;
 pub use server::Server;
 pub use trijet_backend::{
     Address, Hold, Listen, Listener, LocalAddress, LoopStatistics, ServerHandle, Statistics,

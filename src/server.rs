@@ -27,7 +27,8 @@ use crate::choice::{Backend, choose};
 pub struct Server {
     app: Router,
     settings: Settings,
-    backend: Option<Backend>,
+    /// And where it was set.
+    backend: Option<(Backend, &'static str)>,
 }
 
 impl Server {
@@ -38,7 +39,18 @@ impl Server {
 
     /// Pins the backend.
     pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = Some(backend);
+        self.backend = Some((backend, "pinned in code"));
+        self
+    }
+
+    /// With the settings of `config`, its addresses apart.
+    #[cfg(feature = "config")]
+    pub(crate) fn configured(mut self, config: &crate::ServerConfig) -> Self {
+        self.backend = config.backend.map(|backend| (backend, "set in the configuration"));
+        self.settings.workers = config.workers;
+        self.settings.limits = config.limits.clone();
+        self.settings.sockets = config.sockets;
+        self.settings.drain_delay = config.drain_delay;
         self
     }
 

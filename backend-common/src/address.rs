@@ -163,7 +163,7 @@ pub(crate) fn bind_all(
                     listeners.push(bind_first(&*addresses, settings, is_only_v6)?.into());
                 }
                 Kind::Unix(path) => listeners.push(bind_unix(&path, settings)?),
-                Kind::Systemd { name } => listeners.extend(take_from_systemd(name.as_deref())?),
+                Kind::Systemd { name } => listeners.extend(take_from_systemd(name)?),
             },
         }
     }
@@ -218,15 +218,12 @@ fn bind_unix(path: &Path, settings: &SocketSettings) -> io::Result<Listener> {
     Ok(Listener { socket: listener::Socket::Unix(listener), file: Some(file) })
 }
 
-fn take_from_systemd(name: Option<&str>) -> io::Result<Vec<Listener>> {
+fn take_from_systemd(name: Option<String>) -> io::Result<Vec<Listener>> {
     #[cfg(feature = "systemd")]
-    return crate::systemd::take(name);
+    let taken = crate::systemd::take(name.as_deref());
     #[cfg(not(feature = "systemd"))]
-    {
-        let address = Address(Kind::Systemd { name: name.map(str::to_owned) });
-        let text = "it needs the feature `systemd` of trijet";
-        Err(because(address)(io::Error::new(io::ErrorKind::Unsupported, text)))
-    }
+    let taken = Err(io::Error::new(io::ErrorKind::Unsupported, "it needs the feature `systemd` of trijet"));
+    taken.map_err(because(Address(Kind::Systemd { name })))
 }
 
 #[cfg(all(test, not(trijet_loom)))]

@@ -170,6 +170,12 @@ impl From<Address> for Listen {
     }
 }
 
+impl From<&Address> for Listen {
+    fn from(address: &Address) -> Self {
+        address.clone().into()
+    }
+}
+
 impl From<SocketAddr> for Listen {
     fn from(address: SocketAddr) -> Self {
         Self::Address(address.into())

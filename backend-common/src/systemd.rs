@@ -28,8 +28,8 @@ pub(crate) fn take(name: Option<&str>) -> io::Result<Vec<Listener>> {
     *passed = left;
     if taken.is_empty() {
         let text = match name {
-            Some(name) => format!("systemd passes no socket of the name {name:?} (LISTEN_FDNAMES)"),
-            None => "systemd passes no socket (LISTEN_FDS)".to_owned(),
+            Some(name) => format!("no socket of the name {name:?} was passed (LISTEN_FDNAMES)"),
+            None => "no socket was passed (LISTEN_FDS)".to_owned(),
         };
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
@@ -46,7 +46,7 @@ fn receive() -> io::Result<Vec<(String, Listener)>> {
     for index in 0..descriptors.len() {
         let name = names.next().unwrap_or("unknown").to_owned();
         let listener = receive_one(&mut descriptors, index).map_err(|error| {
-            let text = format!("socket {index} ({name}) of those that systemd passes: {error}");
+            let text = format!("socket {index} ({name}) of those that are passed: {error}");
             io::Error::new(error.kind(), text)
         })?;
         passed.push((name, listener));

@@ -185,7 +185,7 @@ fn several_listeners_are_all_served() {
     let listeners: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let server = Server::new(Router::default()).start_on(listeners).unwrap();
     for address in server.local_addrs() {
-        exchange(&mut connect(*address));
+        exchange(&mut connect(address.tcp().unwrap()));
     }
     server.shutdown();
     wait(server);

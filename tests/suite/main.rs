@@ -22,16 +22,21 @@ mod extremes;
 #[cfg(all(feature = "static-files", target_os = "linux"))]
 mod files;
 mod giving_up;
+mod hooks;
 mod leaving;
 mod lending;
 mod limits;
+mod listening;
 mod middleware;
 mod outliving;
 mod panics;
+mod readiness;
 #[cfg(target_os = "linux")]
 mod sockets;
 mod stopping;
 mod streaming;
+#[cfg(all(feature = "systemd", target_os = "linux"))]
+mod systemd;
 mod threads;
 mod unread;
 mod waiting;
