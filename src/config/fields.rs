@@ -1,6 +1,6 @@
 //! The table of all settings: their names, and how a value is read into each. File and environment both go by it.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use trijet_backend::Address;
 
@@ -8,6 +8,7 @@ use super::{
     ServerConfig,
     value::{self, Value},
 };
+use crate::Backend;
 
 /// What kind of value a setting has, and where it goes.
 pub(super) enum Field {
@@ -107,42 +108,37 @@ impl Field {
     /// A sentence that says what it is and what it has to be.
     pub(super) fn set(&self, config: &mut ServerConfig, value: &Value) -> Result<(), String> {
         let set = match self {
-            Self::Addresses => {
-                config.address = addresses(value)?;
-                Some(())
-            }
-            Self::Backend => match value {
-                Value::Text(name) => Some(config.backend = Some(name.trim().parse().map_err(text)?)),
-                _ => None,
-            },
+            Self::Addresses => addresses(value)?.map(|addresses| config.address = addresses),
+            Self::Backend => backend(value)?.map(|backend| config.backend = Some(backend)),
             Self::UnixMode => value::mode(value).map(|mode| config.sockets.unix_mode = Some(mode)),
             Self::Flag(field) => value::flag(value).map(|flag| *field(config) = flag),
             Self::Count(field) => value::count(value).filter(|count| field(config).set(*count)).map(drop),
-            Self::CountOrAuto(field) => match value {
-                Value::Text(text) if text.trim() == "auto" => Some(*field(config) = None),
-                value => value::count(value)
-                    .and_then(|count| usize::try_from(count).ok())
-                    .map(|count| *field(config) = Some(count)),
-            },
+            Self::CountOrAuto(field) => {
+                let count = |value: &Value| value::count(value)?.try_into().ok();
+                value::or_word("auto", value, count).map(|count| *field(config) = count)
+            }
             Self::Bytes(field) => value::bytes(value).filter(|bytes| field(config).set(*bytes)).map(drop),
             Self::Time(field) => value::time(value).map(|time| *field(config) = time),
-            Self::TimeOrOff(field) => match value {
-                Value::Text(text) if text.trim() == "off" => Some(*field(config) = None),
-                value => value::time(value).map(|time| *field(config) = Some(time)),
-            },
+            Self::TimeOrOff(field) => {
+                value::or_word("off", value, value::time).map(|time| *field(config) = time)
+            }
         };
         set.ok_or_else(|| format!("it is {value}, and has to be {}", self.expected()))
     }
 }
 
-fn text(error: impl ToString) -> String {
-    error.to_string()
+/// `None` where it is no kind of value that addresses can be.
+fn addresses(value: &Value) -> Result<Option<Vec<Address>>, String> {
+    let parse = |text: &str| text.trim().parse().map_err(|error: io::Error| error.to_string());
+    match value {
+        Value::List(list) => list.iter().map(|each| parse(each)).collect::<Result<_, _>>().map(Some),
+        Value::Text(list) => list.split(',').map(parse).collect::<Result<_, _>>().map(Some),
+        _ => Ok(None),
+    }
 }
 
-fn addresses(value: &Value) -> Result<Vec<Address>, String> {
-    match value {
-        Value::List(list) => list.iter().map(|each| each.parse().map_err(text)).collect(),
-        Value::Text(list) => list.split(',').map(|each| each.trim().parse().map_err(text)).collect(),
-        other => Err(format!("it is {other}, and has to be {}", Field::Addresses.expected())),
-    }
+/// As [`addresses`].
+fn backend(value: &Value) -> Result<Option<Backend>, String> {
+    let Value::Text(name) = value else { return Ok(None) };
+    name.trim().parse().map(Some).map_err(|error: io::Error| error.to_string())
 }

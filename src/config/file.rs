@@ -223,14 +223,14 @@ mod tests {
             };
             let mut config = ServerConfig::default();
             field.set(&mut config, &Value::Text(text.to_owned())).unwrap();
-            let [before, after] = [ServerConfig::default(), config].map(|config| format!("{config:#?}"));
-            let changed: Vec<_> = after.lines().filter(|line| !before.contains(line)).collect();
-            let is_named = after.lines().zip(before.lines()).find(|(after, before)| after != before);
-            let (after, _) = is_named.unwrap_or_else(|| panic!("{name} changed nothing"));
-            assert!(
-                after.trim_start().starts_with(&format!("{name}: ")) || name == &"address",
-                "{name}: {changed:?}"
-            );
+            let [before, after] = [ServerConfig::default(), config].map(|config| format!("{config:?}"));
+            let alike = |pairs: &mut dyn Iterator<Item = (u8, u8)>| pairs.take_while(|(a, b)| a == b).count();
+            let start = alike(&mut before.bytes().zip(after.bytes()));
+            let end = alike(&mut before.bytes().rev().zip(after.bytes().rev()));
+            let place = after[..start].rsplit_once(": ").unwrap().0;
+            assert!(place.ends_with(&format!(" {name}")), "{name}: {place}");
+            let changed = &after[start..after.len() - end];
+            assert!(!changed.is_empty() && !changed.contains(": "), "{name}: {changed}");
         }
     }
 

@@ -46,6 +46,14 @@ fn whole(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// What `read` finds, or nothing where it is the word for that.
+pub(super) fn or_word<T>(word: &str, value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
+    match value {
+        Value::Text(text) if text.trim() == word => Some(None),
+        value => read(value).map(Some),
+    }
+}
+
 pub(super) fn bytes(value: &Value) -> Option<u64> {
     let Value::Text(text) = value else { return count(value) };
     let (number, unit) = split(text);

@@ -2,13 +2,16 @@
 //! process that it did not start.
 
 use std::{
-    cell::Cell,
     ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -20,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
-    log: mpsc::Receiver<String>,
-    is_interrupted: Cell<bool>,
+    log: Mutex<mpsc::Receiver<String>>,
+    is_interrupted: AtomicBool,
 }
 
 impl Process {
@@ -56,7 +59,7 @@ impl Process {
         let (address, rest) = rest.split_once([' ', ',']).expect("a space or a comma after the address");
         assert!(format!(" {rest}").contains(&format!(" with backend {backend} ")), "{line}");
         let address = address.parse().expect("an address");
-        Self { child, address, log: receive, is_interrupted: Cell::new(false) }
+        Self { child, address, log: Mutex::new(receive), is_interrupted: AtomicBool::new(false) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -79,14 +82,15 @@ impl Process {
     pub(crate) fn signal(&self) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -INT {}", self.child.id())).status();
         assert!(sent.is_ok_and(|status| status.success()), "SIGINT could not be sent");
-        self.is_interrupted.set(true);
+        self.is_interrupted.store(true, Ordering::Relaxed);
     }
 
     /// Waits for a line of the log that has this in it.
     pub(crate) fn await_line(&self, part: &str) {
+        let log = self.log.lock().expect("no other test of it has failed");
         let mut seen = String::new();
         loop {
-            match self.log.recv_timeout(PATIENCE) {
+            match log.recv_timeout(PATIENCE) {
                 Ok(line) if line.contains(part) => return,
                 Ok(line) => seen.extend([&line, "\n"]),
                 Err(error) => panic!("it did not say {part:?} ({error}):\n{seen}"),
@@ -96,7 +100,7 @@ impl Process {
 
     /// Sends SIGINT, unless the test has, and waits for the end, which must be a success.
     pub(crate) fn interrupt(mut self) {
-        if !self.is_interrupted.get() {
+        if !self.is_interrupted.load(Ordering::Relaxed) {
             self.signal();
         }
         let until = Instant::now() + PATIENCE;
