@@ -8,6 +8,7 @@ use std::{
     env,
     error::Error,
     fs,
+    path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -29,6 +30,7 @@ fn configure() -> Result<(String, ServerConfig), Box<dyn Error>> {
     let config: Config = match env::var_os("LIFE_CONFIG") {
         None => Config::default(),
         Some(path) => {
+            let path = PathBuf::from(path);
             let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?
         }

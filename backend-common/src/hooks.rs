@@ -49,11 +49,17 @@ impl Hooks {
     /// # Errors
     /// What the first says that fails; the log has them all.
     pub fn stop(&self, server: &ServerHandle) -> io::Result<()> {
+        let hooks = take(&self.at_stop);
+        if hooks.is_empty() {
+            return Ok(());
+        }
         let mut stopped = Ok(());
-        for hook in take(&self.at_stop) {
+        server.life.set_in_hooks(true);
+        for hook in hooks {
             let done = run(hook, "on_stop", server).inspect_err(|error| log::error!("{error}"));
             stopped = stopped.and(done);
         }
+        server.life.set_in_hooks(false);
         stopped
     }
 }

@@ -163,9 +163,9 @@ impl Life {
         }
     }
 
-    /// All that is left are the hooks of the stop.
-    pub fn enter_hooks(&self) {
-        self.lock().in_hooks = true;
+    /// Whether all that is left are the hooks of the stop.
+    pub(crate) fn set_in_hooks(&self, in_hooks: bool) {
+        self.lock().in_hooks = in_hooks;
     }
 
     fn advance(&self, phase: Phase) {
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(life.phase(), Phase::Running);
         life.shutdown_now();
         assert_eq!(life.phase(), Phase::Cut);
-        life.enter_hooks();
+        life.set_in_hooks(true);
         life.shutdown();
         assert!(life.lock().end.is_none());
         life.shutdown_now();

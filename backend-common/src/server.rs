@@ -164,7 +164,6 @@ fn launch<B: Backend>(service: Service, owner: Owner) -> io::Result<()> {
         // What the server has of the app goes with its work, and so inside.
         let (served, stopped) = owner.end_with(|| {
             let served = catch_unwind(AssertUnwindSafe(run));
-            life.enter_hooks();
             (served, hooks.stop(&handle))
         });
         if let Ok(served) = served {
@@ -315,7 +314,7 @@ impl<B> fmt::Debug for Server<B> {
 /// A running server. Clones are handles of the same server; dropping them does not stop it.
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
-    life: Arc<Life>,
+    pub(crate) life: Arc<Life>,
     watch: Arc<Watch>,
     addresses: Arc<[LocalAddress]>,
     backend: &'static str,

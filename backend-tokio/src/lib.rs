@@ -73,7 +73,6 @@ impl Backend for Tokio {
             drop(lent);
             let stopped = {
                 let _inside = runtime.handle().enter();
-                life.enter_hooks();
                 hooks.stop(&server)
             };
             // A running plain `fn` cannot be stopped, and is not waited for, nor is what holds a worker.

@@ -218,10 +218,7 @@ impl Serving {
     /// Runs those of the stop, unless it has not started, and tells the end.
     async fn finish(self, served: io::Result<()>) {
         let stopped = match served {
-            Ok(()) => {
-                self.life.enter_hooks();
-                self.run(Hooks::stop).await
-            }
+            Ok(()) => self.run(Hooks::stop).await,
             Err(failed) => Err(failed),
         };
         self.life.end(stopped.map_err(|error| error.to_string()));

@@ -172,3 +172,22 @@ fn a_stop_against_the_end_leaves_no_callback() {
         assert_eq!(Arc::strong_count(&bell), 1, "the latch lets go of the callback");
     });
 }
+
+/// A drain, which is a thread that waits, against what ends the server: it never stays behind.
+#[test]
+fn a_drain_ends_with_the_server() {
+    model(|| {
+        let life = Arc::new(Life::new(Duration::from_secs(5)).draining(Duration::from_secs(600)));
+        life.serves();
+        let (drains, ends) = (life.clone(), life.clone());
+        let drain = thread::spawn(move || {
+            drains.drain();
+            assert!(!drains.is_ready());
+        });
+        let end = thread::spawn(move || ends.end(Ok(())));
+        life.shutdown_now();
+        drain.join().unwrap();
+        end.join().unwrap();
+        assert!(!life.is_ready() && life.is_stopping());
+    });
+}
