@@ -55,9 +55,9 @@ impl Address {
     /// The sockets that systemd passes, or those with the name (`FileDescriptorName=`) that is given. There has to be one at
     /// least. They may be asked for once: a socket that is taken is not there a second time.
     ///
-    /// It takes `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` out of the environment at the first such bind in the process,
-    /// so that no child takes them for its own: start that server before there are other threads that look at the
-    /// environment.
+    /// They are the descriptors from 3 on: start that server first, before the process opens others. At the first such
+    /// bind `LISTEN_PID` and `LISTEN_FDS` leave the environment, so that no child takes them for its own; no other thread
+    /// should look at the environment at that moment.
     #[cfg(feature = "systemd")]
     pub fn systemd(name: Option<&str>) -> Self {
         Self(Kind::Systemd { name: name.map(str::to_owned) })
@@ -215,7 +215,7 @@ fn bind_one(address: SocketAddr, settings: &SocketSettings, only_v6: bool) -> io
 fn bind_unix(path: &Path, settings: &SocketSettings) -> io::Result<Listener> {
     let (listener, file) =
         unix::bind(path, settings).map_err(because(format_args!("unix:{}", path.display())))?;
-    Ok(Listener { socket: listener::Socket::Unix(listener), file: Some(file) })
+    Ok(Listener::with_file(listener, file))
 }
 
 fn take_from_systemd(name: Option<String>) -> io::Result<Vec<Listener>> {

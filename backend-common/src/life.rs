@@ -157,8 +157,10 @@ impl Life {
 
     /// Ends at once: sockets are cut, and hooks of the stop that run are left behind.
     pub fn shutdown_now(&self) {
+        // Before it: a cut brings the hooks on, and those have their time.
+        let in_hooks = self.lock().in_hooks;
         self.advance(Phase::Cut);
-        if self.lock().in_hooks {
+        if in_hooks {
             self.end(Err("stopped now, while on_stop was still running".to_owned()));
         }
     }

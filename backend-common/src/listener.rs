@@ -26,10 +26,9 @@ use crate::{Address, unix::SocketFile};
 /// ```
 #[derive(Debug)]
 pub struct Listener {
-    /// The socket.
-    pub socket: Socket,
-    /// Where we have made it: taken away when this is dropped, which has to be before the socket is closed.
-    pub file: Option<SocketFile>,
+    // Taken away before the socket is closed.
+    file: Option<SocketFile>,
+    pub(crate) socket: Socket,
 }
 
 /// The two kinds of sockets, as the standard library has them.
@@ -54,6 +53,16 @@ impl Listener {
                 Ok(LocalAddress::Unix(address.as_pathname().map(Path::to_owned)))
             }
         }
+    }
+
+    /// A Unix socket and the file that we have made for it.
+    pub(crate) fn with_file(listener: UnixListener, file: SocketFile) -> Self {
+        Self { file: Some(file), socket: Socket::Unix(listener) }
+    }
+
+    /// For backends: its file is to be dropped before the socket.
+    pub fn into_parts(self) -> (Socket, Option<SocketFile>) {
+        (self.socket, self.file)
     }
 
     /// Prepares it for an accept loop of readiness.

@@ -159,18 +159,21 @@ fn launch<B: Backend>(service: Service, owner: Owner) -> io::Result<()> {
         io::Result::Ok(run)
     })?;
     life.serves();
+    let (own_hooks, own_handle) = (hooks.clone(), handle.clone());
     let serve = move || {
-        let end = EndOnDrop(life.clone());
+        let end = EndOnDrop(life);
         // What the server has of the app goes with its work, and so inside.
         let (served, stopped) = owner.end_with(|| {
             let served = catch_unwind(AssertUnwindSafe(run));
-            (served, hooks.stop(&handle))
+            (served, own_hooks.stop(&own_handle))
         });
         if let Ok(served) = served {
             end.finished(served.and(stopped));
         }
     };
     thread::Builder::new().name(format!("trijet-{}", B::NAME)).spawn(serve).map(drop).map_err(|error| {
+        // What those of the start have begun has an end all the same; the log has what fails.
+        _ = hooks.stop(&handle);
         io::Error::new(error.kind(), format!("the server's thread cannot be started: {error}"))
     })
 }

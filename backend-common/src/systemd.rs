@@ -36,15 +36,15 @@ pub(crate) fn take(name: Option<&str>) -> io::Result<Vec<Listener>> {
     Ok(taken.into_iter().map(|(_, listener)| listener).collect())
 }
 
-/// Takes them over, and the variables out of the environment.
+/// Takes them over, and their count out of the environment.
 fn receive() -> io::Result<Vec<(String, Listener)>> {
-    // A name that is missing is what systemd calls one without a name.
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let mut names = names.split(':').filter(|name| !name.is_empty());
+    let mut names = names.split(':');
     let mut descriptors = ListenFd::from_env();
     let mut passed = Vec::with_capacity(descriptors.len());
     for index in 0..descriptors.len() {
-        let name = names.next().unwrap_or("unknown").to_owned();
+        // As systemd calls one without a name.
+        let name = names.next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_owned();
         let listener = receive_one(&mut descriptors, index).map_err(|error| {
             let text = format!("socket {index} ({name}) of those that are passed: {error}");
             io::Error::new(error.kind(), text)

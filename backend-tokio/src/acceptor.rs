@@ -181,6 +181,8 @@ impl Acceptor {
             log::warn!("{} connections were cut: the time to stop is over", self.connections.len());
             return self.poll_cut(cx);
         }
+        // Who finds the file of a Unix socket no more is told so, and not lost with a queue.
+        self.listeners.iter_mut().for_each(Listening::remove_file);
         while !self.listeners.is_empty() {
             ready!(self.poll_accept_queued(cx));
         }
@@ -207,8 +209,6 @@ impl Acceptor {
     /// limit no longer holds: what is queued is bounded by the backlog, and would be reset.
     fn poll_accept_queued(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.poll_pause(cx));
-        // Who finds the file of a Unix socket no more is told so, and not lost with a queue.
-        self.listeners.iter_mut().for_each(Listening::remove_file);
         let Some(listener) = self.listeners.last() else { return Poll::Ready(()) };
         // The rest of the runtime gets its turn.
         let step = ready!(coop::poll_proceed(cx));

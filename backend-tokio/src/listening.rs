@@ -27,7 +27,7 @@ enum Socket {
 impl Listening {
     /// Takes over one that is non-blocking, inside a runtime.
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
-        let Listener { socket, file } = listener;
+        let (socket, file) = listener.into_parts();
         let socket = match socket {
             listener::Socket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
             listener::Socket::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),

@@ -124,10 +124,33 @@ impl<'de> Visitor<'de> for Setting<'_> {
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
         let mut texts = Vec::new();
-        while let Some(text) = list.next_element()? {
+        while let Some(text) = list.next_element_seed(Element(&self))? {
             texts.push(text);
         }
         self.set(&Value::List(texts))
+    }
+}
+
+/// One of a list, whose mistakes are those of the setting.
+struct Element<'a>(&'a Setting<'a>);
+
+impl<'de> DeserializeSeed<'de> for Element<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Element<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
     }
 }
 
@@ -241,7 +264,9 @@ mod tests {
             ("workers = \"many\"", "`workers`: it is \"many\", and has to be a whole number, or auto"),
             ("workers = -1", "expected `workers` to be a whole number, or auto"),
             ("workers = 1.5", "`workers`: it is 1.5, and has to be a whole number, or auto"),
-            ("workers = [3]", "expected a string"),
+            ("workers = [3]", "expected `workers` to be a whole number, or auto"),
+            ("workers = [\"3\"]", "`workers`: it is a list, and has to be a whole number, or auto"),
+            ("address = [8080]", "expected `address` to be an address to listen on, or a list of them"),
             ("workers = { count = 3 }", "expected `workers` to be a whole number, or auto"),
             ("backend = \"rocket\"", "`backend`: there is no backend \"rocket\""),
             ("backend = 1", "`backend`: it is 1, and has to be the name of a backend"),

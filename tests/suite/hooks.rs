@@ -27,6 +27,7 @@ on_every_backend!(
     those_of_the_stop_run_after_the_last_connection,
     those_of_the_stop_all_run_and_the_first_failure_is_told,
     those_of_the_stop_run_after_a_cut_too,
+    a_cut_is_no_failure_of_those_of_the_stop,
     now_leaves_one_behind_that_hangs,
     they_are_inside_what_handlers_are_inside_of,
 );
@@ -204,6 +205,15 @@ fn those_of_the_stop_run_after_a_cut_too(on: Backend) {
     drop(go_on);
     server.ended();
     held.gate.open();
+}
+
+/// The cut itself must not be taken for one that comes while they run.
+fn a_cut_is_no_failure_of_those_of_the_stop(on: Backend) {
+    for _ in 0..100 {
+        let server = server(on, Router::new()).on_stop(|_| Ok(())).start("127.0.0.1:0").unwrap();
+        server.shutdown_now();
+        patiently("the server", move || server.wait()).unwrap();
+    }
 }
 
 fn now_leaves_one_behind_that_hangs(on: Backend) {

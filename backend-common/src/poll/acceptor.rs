@@ -78,7 +78,8 @@ impl Acceptor {
     /// Those of the system.
     pub fn new(listeners: Vec<Listener>, registry: &Registry) -> io::Result<Self> {
         let mut registered = Vec::with_capacity(listeners.len());
-        for (index, Listener { socket, file }) in listeners.into_iter().enumerate() {
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (socket, file) = listener.into_parts();
             let mut socket = Socket::new(socket);
             registry.register(socket.as_source(), token::listener(index), Interest::READABLE)?;
             registered.push(Some(Listening { file, socket, ready: false, last_accepts: 0 }));
