@@ -191,3 +191,21 @@ fn a_drain_ends_with_the_server() {
         assert!(!life.is_ready() && life.is_stopping());
     });
 }
+
+/// A cut brings the hooks of the stop on: it is not taken for one that comes while they run.
+#[test]
+fn a_cut_leaves_the_hooks_that_follow_it_their_time() {
+    model(|| {
+        let life = life();
+        let (server, bell) = (life.clone(), Bell::of(&life));
+        let serving = thread::spawn(move || {
+            bell.wait(0);
+            server.set_in_hooks(true);
+            server.set_in_hooks(false);
+            server.end(Ok(()));
+        });
+        life.shutdown_now();
+        serving.join().unwrap();
+        assert!(life.wait().is_ok());
+    });
+}
