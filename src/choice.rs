@@ -76,14 +76,14 @@ impl FromStr for Backend {
     }
 }
 
-/// The backend to serve with, and why, for the log.
-pub(crate) fn choose(pinned: Option<Backend>) -> io::Result<(Backend, String)> {
+/// The backend to serve with, and why, for the log; `pinned` says where it was set.
+pub(crate) fn choose(pinned: Option<(Backend, &str)>) -> io::Result<(Backend, String)> {
     choose_by(pinned, env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned()).as_deref())
 }
 
-fn choose_by(pinned: Option<Backend>, variable: Option<&str>) -> io::Result<(Backend, String)> {
+fn choose_by(pinned: Option<(Backend, &str)>, variable: Option<&str>) -> io::Result<(Backend, String)> {
     let (backend, why) = match (pinned, variable.filter(|name| !name.is_empty())) {
-        (Some(backend), _) => (backend, "pinned in code".to_owned()),
+        (Some((backend, place)), _) => (backend, place.to_owned()),
         (None, Some(name)) => {
             let backend = name.parse().map_err(|error| invalid(format!("{VARIABLE}: {error}")))?;
             (backend, format!("{VARIABLE} names it"))
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_order_is_pin_then_environment_then_preference() {
         for backend in Backend::ALL {
-            let chosen = choose_by(Some(backend), Some("rocket"));
+            let chosen = choose_by(Some((backend, "pinned in code")), Some("rocket"));
             assert_eq!(chosen.is_ok(), backend.is_compiled(), "{backend} pinned");
             let chosen = choose_by(None, Some(backend.name()));
             match chosen {

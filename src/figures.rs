@@ -37,7 +37,7 @@ pub fn server_figures(server: &ServerHandle) -> impl Fn(&mut Exposition) + Send 
     let server = server.clone();
     move |page| {
         let statistics = server.statistics();
-        let address = server.local_addr().to_string();
+        let address = server.local_addrs().first().map(ToString::to_string).unwrap_or_default();
         let labels = [("backend", server.backend()), ("address", &*address)];
         for (name, help, value) in [
             ("trijet_connections", "Open connections, the idle ones included.", statistics.connections),

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod choice;
+#[cfg(feature = "config")]
+mod config;
 #[cfg(feature = "metrics")]
 mod figures;
 mod server;
@@ -8,8 +10,12 @@ mod server;
 use std::{io, net::ToSocketAddrs};
 
 pub use choice::Backend;
+#[cfg(feature = "config")]
+pub use config::ServerConfig;
 pub use server::Server;
-pub use trijet_backend::{Hold, LoopStatistics, ServerHandle, Statistics};
+pub use trijet_backend::{
+    Address, Hold, Listen, Listener, LocalAddress, LoopStatistics, ServerHandle, Statistics,
+};
 #[cfg(feature = "form")]
 pub use trijet_core::Form;
 #[cfg(feature = "json")]
@@ -21,8 +27,8 @@ pub use trijet_core::sim as testing;
 pub use trijet_core::{
     Body, BodyError, BoxError, Deferred, FromRequest, FromRequestParts, Handler, Html, IntoResponse, Limits,
     MethodRouter, Next, Path, Redirect, Reply, Request, RequestExt, Response, Router, SocketSettings, State,
-    any, body, check_async, check_fn, delete, extract, get, handler, head, inline, options, patch, post, put,
-    respond, routing, rt,
+    any, body, check_async, check_fn, delete, extract, get, handler, head, health, inline, options, patch,
+    post, put, respond, routing, rt,
 };
 #[doc(no_inline)]
 pub use trijet_core::{Bytes, HeaderMap, Method, StatusCode, Uri};

@@ -1,12 +1,9 @@
 //! The server whose backend is chosen when it starts. It only chooses: the backends do the rest.
 
-use std::{
-    io,
-    net::{TcpListener, ToSocketAddrs},
-};
+use std::{io, net::ToSocketAddrs, time::Duration};
 
-use trijet_backend::{ServerHandle, Settings, bind};
-use trijet_core::{Limits, Router, SocketSettings};
+use trijet_backend::{Listen, ServerHandle, Settings, bind};
+use trijet_core::{BoxError, Limits, Router, SocketSettings};
 
 use crate::choice::{Backend, choose};
 
@@ -30,7 +27,8 @@ use crate::choice::{Backend, choose};
 pub struct Server {
     app: Router,
     settings: Settings,
-    backend: Option<Backend>,
+    /// And where it was set.
+    backend: Option<(Backend, &'static str)>,
 }
 
 impl Server {
@@ -41,7 +39,18 @@ impl Server {
 
     /// Pins the backend.
     pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = Some(backend);
+        self.backend = Some((backend, "pinned in code"));
+        self
+    }
+
+    /// With the settings of `config`, its addresses apart.
+    #[cfg(feature = "config")]
+    pub(crate) fn configured(mut self, config: &crate::ServerConfig) -> Self {
+        self.backend = config.backend.map(|backend| (backend, "set in the configuration"));
+        self.settings.workers = config.workers;
+        self.settings.limits = config.limits.clone();
+        self.settings.sockets = config.sockets;
+        self.settings.drain_delay = config.drain_delay;
         self
     }
 
@@ -64,6 +73,37 @@ impl Server {
         self
     }
 
+    /// Sets how long requests are still served once a stop is asked for, while the server is no longer
+    /// [ready](ServerHandle::is_ready): as long as load balancers take to notice. Default: zero, the stop begins at once. A
+    /// second signal, and [`ServerHandle::shutdown_now`], end it.
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.settings.drain_delay = delay;
+        self
+    }
+
+    /// Has `hook` run at the start: all listeners are bound, and nothing is accepted until it has returned. It may block.
+    /// Several run in their order. If one fails or panics, the server does not start, and says why; those of
+    /// [`on_stop`](Self::on_stop) do not run then.
+    pub fn on_start(
+        mut self,
+        hook: impl FnOnce(&ServerHandle) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        self.settings.hooks.on_start(hook);
+        self
+    }
+
+    /// Has `hook` run after the stop: the last connection has ended or was cut, and [`ServerHandle::wait`] has not returned
+    /// yet. It may block. Several run in their order, each whatever the others do. The first that fails or panics is what
+    /// `wait` returns; the log has all. [`ServerHandle::shutdown_now`], and so another signal, leaves one behind that is
+    /// running.
+    pub fn on_stop(
+        mut self,
+        hook: impl FnOnce(&ServerHandle) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        self.settings.hooks.on_stop(hook);
+        self
+    }
+
     /// Binds `address` and starts to serve in the background. Port 0 takes any free port:
     /// [`ServerHandle::local_addr`] tells which.
     ///
@@ -75,13 +115,38 @@ impl Server {
         self.start_on([listener])
     }
 
-    /// As [`start`](Self::start), on listeners that are bound already.
+    /// As [`start`](Self::start), on several listeners at once: of TCP and Unix, bound already or
+    /// [to be bound](crate::Address).
+    ///
+    /// ```
+    /// # #[cfg(feature = "threaded")] {
+    /// use std::net::TcpListener;
+    /// use trijet::{Address, Listen, Router, Server, get};
+    ///
+    /// let path = std::env::temp_dir().join(format!("app-{}.sock", std::process::id()));
+    /// let addresses = ["127.0.0.1:0".parse()?, Address::unix(&path)];
+    /// let app = Router::new().route("/", get(async || "Hello, World!"));
+    /// let server = Server::new(app).start_on(addresses)?;
+    /// assert_eq!(server.local_addrs().len(), 2);
+    /// server.shutdown();
+    /// server.wait()?;
+    /// assert!(!path.exists());
+    ///
+    /// // Some bound already, others not.
+    /// let bound = TcpListener::bind("127.0.0.1:0")?;
+    /// let listeners = [Listen::from(bound), Listen::from(Address::unix(&path))];
+    /// # drop(listeners);
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`start`](Self::start); also where no listener is given.
-    pub fn start_on(self, listeners: impl IntoIterator<Item = TcpListener>) -> io::Result<ServerHandle> {
+    pub fn start_on(
+        self,
+        listeners: impl IntoIterator<Item = impl Into<Listen>>,
+    ) -> io::Result<ServerHandle> {
         let (backend, why) = choose(self.backend)?;
-        let listeners: Vec<TcpListener> = listeners.into_iter().collect();
         match backend {
             #[cfg(feature = "threaded")]
             Backend::Threaded => self.settings.start::<trijet_threaded::Threaded>(self.app, listeners, &why),

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The suite, core's tests and the backends' under the compiler's address and leak sanitizers, on the
 # stable toolchain: `sanitize.sh`, or `sanitize.sh leak`. What it builds is below the target folder, apart.
-# Nothing is suppressed.
+# Nothing is suppressed. One test is left out: a map whose element's destructor panics while it is dropped keeps its
+# table for good, as the standard library's always does, and that test plants such a panic.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +23,8 @@ for sanitizer in "$@"; do
         ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1" \
         cargo test --no-fail-fast --target "$host" --target-dir "$target/$sanitizer" --all-features \
         -p trijet -p trijet-core -p trijet-backend -p trijet-threaded -p trijet-mio -p trijet-tokio \
-        --lib --test suite --test crowd --test advisories --test rfc --test sockets
+        --lib --test suite --test crowd --test advisories --test rfc --test sockets \
+        -- --skip panics::tests::what_a_response_holds_panics_each_for_itself
 done
 echo
 echo "sanitize: nothing is reported by: $*"

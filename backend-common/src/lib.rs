@@ -2,11 +2,14 @@
 //! for failed accepts, the pool of threads and the stop signals. It knows no HTTP: that is core's.
 
 mod accept;
+mod address;
 mod calls;
 mod context;
 mod ends;
+mod hooks;
 mod late;
 mod life;
+pub mod listener;
 #[cfg(feature = "poll")]
 pub mod poll;
 mod pool;
@@ -18,20 +21,25 @@ mod signals;
 mod sockets;
 mod statistics;
 mod sync;
+#[cfg(feature = "systemd")]
+mod systemd;
+mod unix;
 mod watchdog;
 
 pub use accept::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX};
+pub use address::{Address, bind};
 pub use calls::{Calls, inside, resolve};
 pub use context::Context;
 pub use ends::{Ending, Ends, GRACE, server_has_ended};
+pub use hooks::Hooks;
 pub use late::Late;
 pub use life::{Life, Phase};
+pub use listener::{Listen, Listener, LocalAddress, as_stream, name_peer};
 pub use pool::Pool;
 pub use server::{Backend, Server, ServerHandle, Service, Settings};
-pub use sockets::{
-    bind, open_files_max, prepare_connection, prepare_listener, reset_on_close, send_at_once, send_vectored,
-};
+pub use sockets::{open_files_max, prepare_connection, reset_on_close, send_at_once, send_vectored};
 pub use statistics::{Figures, Hold, LoopStatistics, Statistics};
+pub use unix::SocketFile;
 pub use watchdog::{Seat, TASK, Watch, Watchdog};
 
 use std::any::Any;

@@ -1,15 +1,17 @@
 //! A server's life: running, stopping gracefully, stopping now, ended. One latch, shared by the
-//! handle, the signals and the backend. It only ever moves forward.
+//! handle, the signals and the backend. It only ever moves forward. Before a graceful stop it may drain for a while: it
+//! serves as ever, and is no longer ready.
 
 use std::{
     fmt, io,
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::sync::{
     Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
+    thread,
 };
 
 /// How far a server's life has gone.
@@ -26,13 +28,20 @@ pub enum Phase {
 /// The latch of one server.
 pub struct Life {
     stopping: AtomicBool,
+    ready: AtomicBool,
     shutdown_timeout: Duration,
+    drain_delay: Duration,
     state: Mutex<State>,
-    ended: Condvar,
+    /// It is cut, or has ended.
+    changed: Condvar,
 }
 
 struct State {
     phase: Phase,
+    /// Whether a stop has been asked for, be it one that drains first.
+    asked: bool,
+    /// Whether all that is left are the hooks of the stop.
+    in_hooks: bool,
     end: Option<Result<(), String>>,
     wake: Vec<Box<dyn Fn() + Send + Sync>>,
 }
@@ -47,10 +56,23 @@ impl Life {
     pub(crate) fn new(shutdown_timeout: Duration) -> Self {
         Self {
             stopping: AtomicBool::new(false),
+            ready: AtomicBool::new(false),
             shutdown_timeout,
-            state: Mutex::new(State { phase: Phase::Running, end: None, wake: Vec::new() }),
-            ended: Condvar::new(),
+            drain_delay: Duration::ZERO,
+            state: Mutex::new(State {
+                phase: Phase::Running,
+                asked: false,
+                in_hooks: false,
+                end: None,
+                wake: Vec::new(),
+            }),
+            changed: Condvar::new(),
         }
+    }
+
+    /// With so much time between a stop that is asked for and its begin.
+    pub(crate) fn draining(self, drain_delay: Duration) -> Self {
+        Self { drain_delay, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -72,21 +94,80 @@ impl Life {
         self.stopping.load(Ordering::Acquire)
     }
 
+    /// It serves from now on, unless a stop has been asked for already.
+    pub fn serves(&self) {
+        let state = self.lock();
+        self.ready.store(!state.asked && state.end.is_none(), Ordering::Release);
+    }
+
+    /// Whether it serves, and no stop has been asked for.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
     /// The current phase. A graceful stop whose deadline has passed is still `Stopping` here: whoever
     /// serves compares the deadline with its clock.
     pub fn phase(&self) -> Phase {
         self.lock().phase
     }
 
-    /// Begins a graceful stop.
+    /// Asks for a graceful stop: it is no longer ready, and begins to stop once the delay of the drain is over.
+    pub fn drain(self: &Arc<Self>) {
+        {
+            let mut state = self.lock();
+            if state.asked || state.end.is_some() {
+                return;
+            }
+            state.asked = true;
+            self.ready.store(false, Ordering::Release);
+        }
+        if self.drain_delay.is_zero() {
+            return self.shutdown();
+        }
+        let over = trijet_core::after(Instant::now(), self.drain_delay);
+        let life = self.clone();
+        let waiting =
+            thread::Builder::new().name("trijet-drain".to_owned()).spawn(move || life.stop_at(over));
+        if let Err(error) = waiting {
+            log::warn!(
+                "no thread can be started for the delay of the drain, and the stop begins now: {error}"
+            );
+            self.shutdown();
+        }
+    }
+
+    /// Begins the graceful stop at `over`, unless the server is cut or ends before.
+    fn stop_at(&self, over: Instant) {
+        let mut state = self.lock();
+        while state.phase == Phase::Running && state.end.is_none() {
+            let left = over.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(state);
+                return self.shutdown();
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Begins a graceful stop, without the delay of the drain.
     pub fn shutdown(&self) {
         let deadline = trijet_core::after(Instant::now(), self.shutdown_timeout);
         self.advance(Phase::Stopping(deadline));
     }
 
-    /// Ends at once: sockets are cut.
+    /// Ends at once: sockets are cut, and hooks of the stop that run are left behind.
     pub fn shutdown_now(&self) {
+        // Before it: a cut brings the hooks on, and those have their time.
+        let in_hooks = self.lock().in_hooks;
         self.advance(Phase::Cut);
+        if in_hooks {
+            self.end(Err("stopped now, while on_stop was still running".to_owned()));
+        }
+    }
+
+    /// Whether all that is left are the hooks of the stop.
+    pub(crate) fn set_in_hooks(&self, in_hooks: bool) {
+        self.lock().in_hooks = in_hooks;
     }
 
     fn advance(&self, phase: Phase) {
@@ -97,10 +178,20 @@ impl Life {
             return;
         }
         state.phase = phase;
+        state.asked = true;
+        self.ready.store(false, Ordering::Release);
         self.stopping.store(true, Ordering::Release);
         for wake in &state.wake {
             wake();
         }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Whether a stop has been asked for, be it one that drains first.
+    #[cfg(feature = "signals")]
+    pub(crate) fn is_asked(&self) -> bool {
+        self.lock().asked
     }
 
     #[cfg(feature = "signals")]
@@ -114,9 +205,10 @@ impl Life {
         state.end.get_or_insert(result);
         // The callbacks hold the backend's own parts: let go of them.
         state.wake.clear();
+        self.ready.store(false, Ordering::Release);
         self.stopping.store(true, Ordering::Release);
         drop(state);
-        self.ended.notify_all();
+        self.changed.notify_all();
     }
 
     pub(crate) fn wait(&self) -> io::Result<()> {
@@ -125,7 +217,7 @@ impl Life {
             match &state.end {
                 Some(Ok(())) => return Ok(()),
                 Some(Err(text)) => return Err(io::Error::other(text.clone())),
-                None => state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
@@ -157,6 +249,57 @@ mod tests {
         life.shutdown();
         assert_eq!(life.phase(), Phase::Cut);
         assert_eq!(woken.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn it_is_ready_from_its_start_to_the_first_stop_that_is_asked_for() {
+        let stops: [fn(&Arc<Life>); 4] = [
+            |life| life.drain(),
+            |life| life.shutdown(),
+            |life| life.shutdown_now(),
+            |life| life.end(Ok(())),
+        ];
+        for delay in [Duration::ZERO, Duration::from_secs(600)] {
+            for stop in stops {
+                let life = Arc::new(Life::new(Duration::from_secs(5)).draining(delay));
+                assert!(!life.is_ready(), "before the start");
+                life.serves();
+                assert!(life.is_ready());
+                stop(&life);
+                life.serves();
+                assert!(!life.is_ready());
+                life.drain();
+                assert!(!life.is_ready());
+                // Lets go of the thread that drains.
+                life.shutdown_now();
+            }
+        }
+    }
+
+    #[test]
+    fn a_drain_serves_for_its_delay_and_then_stops() {
+        let delay = Duration::from_millis(30);
+        let life = Arc::new(Life::new(Duration::from_secs(5)).draining(delay));
+        let (tell, told) = std::sync::mpsc::channel();
+        life.on_change(move || tell.send(Instant::now()).unwrap());
+        let start = Instant::now();
+        life.drain();
+        assert!(told.recv().unwrap() - start >= delay);
+        assert!(matches!(life.phase(), Phase::Stopping(_)));
+    }
+
+    #[test]
+    fn now_ends_a_drain_and_the_hooks_of_the_stop() {
+        let life = Arc::new(Life::new(Duration::from_secs(5)).draining(Duration::from_secs(600)));
+        life.drain();
+        assert_eq!(life.phase(), Phase::Running);
+        life.shutdown_now();
+        assert_eq!(life.phase(), Phase::Cut);
+        life.set_in_hooks(true);
+        life.shutdown();
+        assert!(life.lock().end.is_none());
+        life.shutdown_now();
+        assert!(life.wait().unwrap_err().to_string().contains("on_stop"));
     }
 
     #[test]

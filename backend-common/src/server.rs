@@ -3,14 +3,21 @@
 use std::{
     fmt, io,
     marker::PhantomData,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{SocketAddr, ToSocketAddrs},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
-use trijet_core::{App, Limits, Router, SocketSettings};
+use trijet_core::{App, BoxError, Limits, Router, SocketSettings};
 
-use crate::{Context, Life, Run, Statistics, Watch, context::Owner, sockets};
+use crate::{
+    Context, Hooks, Life, Listen, Listener, LocalAddress, Run, Statistics, Watch,
+    address::{self, bind_all},
+    context::Owner,
+    sockets,
+};
 
 /// A way to run servers.
 pub trait Backend: 'static {
@@ -21,7 +28,8 @@ pub trait Backend: 'static {
     /// `runtime` has to be on.
     const HAS_CONTEXT: bool = false;
 
-    /// Sets everything up that can fail, and gives the work that serves until `service.life` ends.
+    /// Sets everything up that can fail, and gives the work that serves until `service.life` ends. Whoever calls it runs
+    /// what is left of `service.hooks` then: a backend whose threads are inside of something of its own runs them there.
     ///
     /// # Errors
     /// What the system refused, or a setting that this backend cannot honour, by name.
@@ -42,17 +50,21 @@ pub struct Service {
     /// Connections at a time, resolved from [`Limits::connections_max`].
     pub connections_max: usize,
     /// What to listen on: non-blocking, at least one.
-    pub listeners: Vec<TcpListener>,
+    pub listeners: Vec<Listener>,
     /// When to stop.
     pub life: Arc<Life>,
     /// What its threads have to be inside of; the one that serves is already.
     pub context: Context,
     /// To watch its event loops with, where it has any, and to tell its figures.
     pub watch: Arc<Watch>,
+    /// What the app has done at the start and after the stop.
+    pub hooks: Arc<Hooks>,
+    /// What the hooks are given.
+    pub handle: ServerHandle,
 }
 
 /// What every server can be set to, whatever its backend.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Settings {
     /// As in [`Server::workers`].
     pub workers: Option<usize>,
@@ -60,34 +72,29 @@ pub struct Settings {
     pub limits: Limits,
     /// As in [`Server::sockets`].
     pub sockets: SocketSettings,
+    /// As in [`Server::drain_delay`].
+    pub drain_delay: Duration,
+    /// As in [`Server::on_start`] and [`Server::on_stop`].
+    pub hooks: Hooks,
 }
 
 impl Settings {
     /// Starts `router` on `listeners` with backend `B`. `why` says in the log how `B` was chosen.
     ///
     /// # Errors
-    /// A fault of the router, a limit that makes no sense, or what the system refused.
+    /// A fault of the router, a limit that makes no sense, what the system refused, or a hook.
     pub fn start<B: Backend>(
         self,
         router: Router,
-        listeners: Vec<TcpListener>,
+        listeners: impl IntoIterator<Item = impl Into<Listen>>,
         why: &str,
     ) -> io::Result<ServerHandle> {
         let (mut service, handle) = self.service(router, listeners, B::NAME)?;
         let owner = if B::HAS_CONTEXT { Owner::start(&service.limits)? } else { Owner::default() };
-        let (context, life) = (owner.context(), service.life.clone());
-        service.context = context.clone();
-        let run = context.within(|| B::prepare(service))?;
-        thread::Builder::new()
-            .name(format!("trijet-{}", B::NAME))
-            .spawn(move || {
-                let end = EndOnDrop(life);
-                // What the server has of the app goes with its work, and so inside.
-                end.finished(owner.end_with(run));
-            })
-            .map_err(|error| {
-                io::Error::new(error.kind(), format!("the server's thread cannot be started: {error}"))
-            })?;
+        service.context = owner.context();
+        let life = service.life.clone();
+        // A hook may have told others of the server, who wait for its end.
+        launch::<B>(service, owner).inspect_err(|error| life.end(Err(error.to_string())))?;
         handle.announce(why);
         Ok(handle)
     }
@@ -99,7 +106,7 @@ impl Settings {
     pub fn service(
         self,
         router: Router,
-        listeners: Vec<TcpListener>,
+        listeners: impl IntoIterator<Item = impl Into<Listen>>,
         backend: &'static str,
     ) -> io::Result<(Service, ServerHandle)> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
@@ -107,22 +114,25 @@ impl Settings {
         if self.workers == Some(0) {
             return Err(invalid("workers is 0: set it to at least 1, or leave it out".to_owned()));
         }
-        if listeners.is_empty() {
-            return Err(invalid("no listener was given: pass at least one".to_owned()));
-        }
         let app = router.build().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         if cfg!(panic = "abort") {
             log::warn!(
                 "built with panic = \"abort\": a panic in a handler ends the process, not the request"
             );
         }
+        let listeners = bind_all(listeners, &self.sockets)?;
+        if listeners.is_empty() {
+            return Err(invalid("no listener was given: pass at least one".to_owned()));
+        }
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in &listeners {
-            sockets::prepare_listener(listener)?;
+            listener.prepare()?;
             addresses.push(listener.local_addr()?);
         }
-        let life = Arc::new(Life::new(self.limits.shutdown_timeout));
+        let life = Arc::new(Life::new(self.limits.shutdown_timeout).draining(self.drain_delay));
         let watch = Arc::new(Watch::new(&self.limits, app.route_names()));
+        let handle =
+            ServerHandle { life: life.clone(), watch: watch.clone(), addresses: addresses.into(), backend };
         let service = Service {
             app: Arc::new(app.with_body_bytes_max(self.limits.body_bytes_max)),
             connections_max: connections_max(&self.limits, sockets::open_files_max()),
@@ -130,13 +140,42 @@ impl Settings {
             sockets: self.sockets,
             workers: self.workers,
             listeners,
-            life: life.clone(),
+            life,
             context: Context::default(),
-            watch: watch.clone(),
+            watch,
+            hooks: Arc::new(self.hooks),
+            handle: handle.clone(),
         };
-        let handle = ServerHandle { life, watch, addresses: addresses.into(), backend };
         Ok((service, handle))
     }
+}
+
+/// Runs the hooks of the start, and then a thread that serves `service` and runs those of the stop.
+fn launch<B: Backend>(service: Service, owner: Owner) -> io::Result<()> {
+    let (life, hooks, handle) = (service.life.clone(), service.hooks.clone(), service.handle.clone());
+    let run = owner.context().within(|| {
+        let run = B::prepare(service)?;
+        hooks.start(&handle)?;
+        io::Result::Ok(run)
+    })?;
+    life.serves();
+    let (own_hooks, own_handle) = (hooks.clone(), handle.clone());
+    let serve = move || {
+        let end = EndOnDrop(life);
+        // What the server has of the app goes with its work, and so inside.
+        let (served, stopped) = owner.end_with(|| {
+            let served = catch_unwind(AssertUnwindSafe(run));
+            (served, own_hooks.stop(&own_handle))
+        });
+        if let Ok(served) = served {
+            end.finished(served.and(stopped));
+        }
+    };
+    thread::Builder::new().name(format!("trijet-{}", B::NAME)).spawn(serve).map(drop).map_err(|error| {
+        // What those of the start have begun has an end all the same; the log has what fails.
+        _ = hooks.stop(&handle);
+        io::Error::new(error.kind(), format!("the server's thread cannot be started: {error}"))
+    })
 }
 
 /// The default: 10,000, within the open-file limit less 64 for everything else, never under half of it.
@@ -199,22 +238,59 @@ impl<B: Backend> Server<B> {
         self
     }
 
+    /// Sets how long requests are still served once a stop is asked for, while the server is no longer
+    /// [ready](ServerHandle::is_ready): as long as load balancers take to notice. Default: zero, the stop begins at once. A
+    /// second signal, and [`ServerHandle::shutdown_now`], end it.
+    #[must_use]
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.settings.drain_delay = delay;
+        self
+    }
+
+    /// Has `hook` run at the start: all listeners are bound, and nothing is accepted until it has returned. It may block.
+    /// Several run in their order. If one fails or panics, the server does not start, and says why; those of
+    /// [`on_stop`](Self::on_stop) do not run then.
+    #[must_use]
+    pub fn on_start(
+        mut self,
+        hook: impl FnOnce(&ServerHandle) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        self.settings.hooks.on_start(hook);
+        self
+    }
+
+    /// Has `hook` run after the stop: the last connection has ended or was cut, and [`ServerHandle::wait`] has not returned
+    /// yet. It may block. Several run in their order, each whatever the others do. The first that fails or panics is what
+    /// `wait` returns; the log has all. [`ServerHandle::shutdown_now`], and so another signal, leaves one behind that is
+    /// running.
+    #[must_use]
+    pub fn on_stop(
+        mut self,
+        hook: impl FnOnce(&ServerHandle) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        self.settings.hooks.on_stop(hook);
+        self
+    }
+
     /// Binds `address` and starts to serve in the background. Port 0 takes any free port:
     /// [`ServerHandle::local_addr`] tells which.
     ///
     /// # Errors
     /// A router with faults or missing state, a limit that makes no sense, an address that cannot be bound.
     pub fn start(self, address: impl ToSocketAddrs) -> io::Result<ServerHandle> {
-        let listener = sockets::bind(address, self.settings.sockets)?;
+        let listener = address::bind(address, self.settings.sockets)?;
         self.start_on([listener])
     }
 
-    /// As [`start`](Self::start), on listeners that are bound already.
+    /// As [`start`](Self::start), on several listeners at once: of TCP and Unix, bound already or
+    /// [to be bound](crate::Address).
     ///
     /// # Errors
     /// As [`start`](Self::start); also where no listener is given.
-    pub fn start_on(self, listeners: impl IntoIterator<Item = TcpListener>) -> io::Result<ServerHandle> {
-        let listeners = listeners.into_iter().collect();
+    pub fn start_on(
+        self,
+        listeners: impl IntoIterator<Item = impl Into<Listen>>,
+    ) -> io::Result<ServerHandle> {
         self.settings.start::<B>(self.router, listeners, "pinned in code")
     }
 
@@ -241,21 +317,32 @@ impl<B> fmt::Debug for Server<B> {
 /// A running server. Clones are handles of the same server; dropping them does not stop it.
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
-    life: Arc<Life>,
+    pub(crate) life: Arc<Life>,
     watch: Arc<Watch>,
-    addresses: Arc<[SocketAddr]>,
+    addresses: Arc<[LocalAddress]>,
     backend: &'static str,
 }
 
 impl ServerHandle {
-    /// The address that it listens on; the first, where there are several.
+    /// The address of TCP that it listens on; the first, where there are several.
+    ///
+    /// # Panics
+    /// Where it listens on Unix sockets alone: [`local_addrs`](Self::local_addrs) has them.
     pub fn local_addr(&self) -> SocketAddr {
-        self.addresses[0]
+        let first = self.addresses.iter().find_map(LocalAddress::tcp);
+        first.expect("the server listens on no address of TCP: ask `local_addrs`")
     }
 
     /// Every address that it listens on, in the order given.
-    pub fn local_addrs(&self) -> &[SocketAddr] {
+    pub fn local_addrs(&self) -> &[LocalAddress] {
         &self.addresses
+    }
+
+    /// Whether it serves and no stop has been asked for: true from the end of the start, its hooks included, to the moment
+    /// at which a stop is asked for, before the listeners are closed. A load balancer is told by a handler,
+    /// [`health::ready`](trijet_core::health::ready).
+    pub fn is_ready(&self) -> bool {
+        self.life.is_ready()
     }
 
     /// The name of the backend that it runs on.
@@ -272,10 +359,11 @@ impl ServerHandle {
     }
 
     /// Begins a graceful stop and returns at once: no more connections are taken, idle ones are
-    /// closed, requests in flight are finished, until [`Limits::shutdown_timeout`]. Calling it again
-    /// changes nothing. May be called from a handler.
+    /// closed, requests in flight are finished, until [`Limits::shutdown_timeout`]. Where a
+    /// [delay](Server::drain_delay) is set, requests are served as before for so long, and the server is not
+    /// [ready](Self::is_ready). Calling it again changes nothing. May be called from a handler.
     pub fn shutdown(&self) {
-        self.life.shutdown();
+        self.life.drain();
     }
 
     /// Stops now: connections are cut.
@@ -283,13 +371,13 @@ impl ServerHandle {
         self.life.shutdown_now();
     }
 
-    /// Waits until the server has stopped. Not from a handler: it would wait for itself.
+    /// Waits until the server has stopped and its hooks have run. Not from a handler or a hook: it would wait for itself.
     ///
     /// An `async fn` that blocks, and still holds its event loop a second after the time to stop is over, is left
     /// behind: the log says so, and its thread, with the connections and listeners of its loop, ends when it lets go.
     ///
     /// # Errors
-    /// Where the backend itself failed.
+    /// Where the backend itself failed, or a hook of the stop.
     pub fn wait(&self) -> io::Result<()> {
         self.life.wait()
     }
@@ -312,13 +400,12 @@ impl ServerHandle {
 
     /// Logs the one line that every server begins with.
     pub fn announce(&self, why: &str) {
-        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-        log::info!(
-            target: "trijet",
-            "serving on http://{} with backend {} ({why})",
-            addresses.join(", http://"),
-            self.backend,
-        );
+        let addresses = self.addresses.iter().map(|address| match address {
+            LocalAddress::Tcp(address) => format!("http://{address}"),
+            unix @ LocalAddress::Unix(_) => unix.to_string(),
+        });
+        let addresses = addresses.collect::<Vec<_>>().join(", ");
+        log::info!(target: "trijet", "serving on {addresses} with backend {} ({why})", self.backend);
     }
 }
 

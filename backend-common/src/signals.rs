@@ -13,7 +13,7 @@ use signal_hook::{
     low_level::{emulate_default_handler, signal_name},
 };
 
-use crate::{Life, Phase};
+use crate::Life;
 
 static LISTENING: Mutex<Listening> = Mutex::new(Listening { is_begun: false, lives: Vec::new() });
 
@@ -50,15 +50,12 @@ fn stop_all(signal: &str) -> bool {
     let lives = &mut LISTENING.lock().unwrap_or_else(PoisonError::into_inner).lives;
     lives.retain(|life| life.upgrade().is_some_and(|life| !life.is_ended()));
     for life in lives.iter().filter_map(Weak::upgrade) {
-        match life.phase() {
-            Phase::Running => {
-                log::info!(target: "trijet", "{signal}: stopping; once more to stop now");
-                life.shutdown();
-            }
-            Phase::Stopping(_) | Phase::Cut => {
-                log::info!(target: "trijet", "{signal} again: stopping now");
-                life.shutdown_now();
-            }
+        if life.is_asked() {
+            log::info!(target: "trijet", "{signal} again: stopping now");
+            life.shutdown_now();
+        } else {
+            log::info!(target: "trijet", "{signal}: stopping; once more to stop now");
+            life.drain();
         }
     }
     !lives.is_empty()

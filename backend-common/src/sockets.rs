@@ -1,56 +1,27 @@
-//! Socket set-up: core's settings applied. Nothing here reads or accepts.
+//! Connections: core's settings applied, and calls that the standard library has not. Nothing here binds or accepts.
 
 use std::{
     io::{self, IoSlice},
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::SocketAddr,
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use trijet_core::SocketSettings;
 
-/// Binds the first address of `addresses` that can be bound, and listens.
-///
-/// # Errors
-/// The reason with the address that it concerns, such as one in use.
-pub fn bind(addresses: impl ToSocketAddrs, settings: SocketSettings) -> io::Result<TcpListener> {
-    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on was given");
-    for address in addresses.to_socket_addrs()? {
-        match bind_one(address, settings) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => {
-                failure = io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-            }
-        }
-    }
-    Err(failure)
-}
-
-fn bind_one(address: SocketAddr, settings: SocketSettings) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(settings.reuse_address)?;
-    socket.bind(&address.into())?;
-    socket.listen(settings.backlog)?;
-    Ok(socket.into())
-}
-
-/// Prepares a listener, made here or given by the user, for an accept loop of readiness.
-///
-/// # Errors
-/// Those of the system.
-pub fn prepare_listener(listener: &TcpListener) -> io::Result<()> {
-    listener.set_nonblocking(true)
-}
-
-/// Applies the settings that concern an accepted connection.
+/// Applies the settings that concern a connection accepted from `peer`: a Unix socket has no options of TCP.
 ///
 /// # Errors
 /// Those of the system: the connection is to be dropped then.
-pub fn prepare_connection<'s, S>(stream: &'s S, settings: SocketSettings) -> io::Result<()>
+pub fn prepare_connection<'s, S>(
+    stream: &'s S,
+    peer: Option<SocketAddr>,
+    settings: SocketSettings,
+) -> io::Result<()>
 where
     SockRef<'s>: From<&'s S>,
 {
-    if settings.no_delay {
+    if settings.no_delay && peer.is_some() {
         SockRef::from(stream).set_tcp_nodelay(true)?;
     }
     Ok(())
@@ -125,17 +96,6 @@ pub fn open_files_max() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn port_zero_is_given_and_a_taken_port_is_named() {
-        let settings = SocketSettings::default();
-        let first = bind("127.0.0.1:0", settings).unwrap();
-        let address = first.local_addr().unwrap();
-        assert_ne!(address.port(), 0);
-        let error = bind(address, settings).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        assert!(error.to_string().contains(&address.to_string()), "{error}");
-    }
 
     #[test]
     #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ use std::{
 
 use mio::{Events, event::Event, net::TcpStream};
 use trijet_backend::{
-    Phase, Seat, TASK,
+    Phase, Seat, TASK, name_peer,
     poll::{Acceptor, Key, Reactor, Source},
     prepare_connection,
 };
@@ -172,7 +172,7 @@ impl EventLoop {
                 }
             }
             Err(error) => {
-                log::warn!("a connection from {peer} could not be registered: {error}");
+                log::warn!("a connection from {} could not be registered: {error}", name_peer(peer));
                 drop(connections::with(|own| own.remove(key)));
             }
         }
@@ -267,9 +267,9 @@ fn after(timeout: Duration) -> Instant {
 }
 
 /// Hands the connection to the loop with the fewest, or gives it back if that is the accepting one.
-fn deal_out(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> Option<Accepted> {
-    if let Err(error) = prepare_connection(&stream, shared.sockets) {
-        log::debug!("a connection from {peer} could not be set up: {error}");
+fn deal_out(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) -> Option<Accepted> {
+    if let Err(error) = prepare_connection(&stream, peer, shared.sockets) {
+        log::debug!("a connection from {} could not be set up: {error}", name_peer(peer));
         return None;
     }
     let permit = Permit::on_the_least_loaded(shared);

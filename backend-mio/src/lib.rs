@@ -90,15 +90,14 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
             .map_err(because("a listener cannot be registered"))?,
     );
     let (life, context) = (service.life.clone(), service.context.clone());
-    let runtime = runtime::new(&service.limits, &context, reactors.clone(), mailboxes.clone());
+    let runtime = runtime::new(&service, reactors.clone(), mailboxes.clone());
     let shared = Arc::new(Shared::new(service, mailboxes.clone(), runtime, drive));
     let asked = Arc::downgrade(&shared);
     shared.watch.ask_for_figures(move || asked.upgrade().map(|shared| shared.figures()).unwrap_or_default());
 
     // The threads start here, where a failure can still be told, and wait for the word to serve.
-    // Without it, their end of the channel closes, and they end.
     let ends = Ends::new(&life);
-    let mut threads = Vec::with_capacity(workers);
+    let mut threads = Threads(Vec::with_capacity(workers));
     for (index, (poll, reactor)) in polls.into_iter().zip(reactors).enumerate() {
         let acceptor = if index == ACCEPTING_LOOP { acceptor.take() } else { None };
         let mailbox = mailboxes[index].clone();
@@ -115,12 +114,12 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
                 context.within(|| if started.recv().is_ok() { run(event_loop) } else { Ok(()) })
             })
             .map_err(because("the thread of an event loop cannot be started"))?;
-        threads.push((start, thread));
+        threads.0.push((start, thread));
     }
     let watchdog = shared.watch.start();
     life.on_change(move || mailboxes.iter().for_each(|mailbox| mailbox.notify()));
     Ok(Box::new(move || {
-        let (starts, threads): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
+        let (starts, threads): (Vec<_>, Vec<_>) = std::mem::take(&mut threads.0).into_iter().unzip();
         for start in starts {
             // A loop that is gone already is found by its join.
             _ = start.send(());
@@ -135,6 +134,20 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
             end.unwrap_or_else(|panic| Err(io::Error::other(panic_text(&*panic).to_owned())))
         })
     }))
+}
+
+/// Loops that wait for the word to serve. Without it, their end of the channel closes, and they end: whoever is told that
+/// the server has not started finds its listeners closed.
+struct Threads(Vec<(mpsc::Sender<()>, thread::JoinHandle<io::Result<()>>)>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for (start, thread) in self.0.drain(..) {
+            drop(start);
+            // One that panics without having served has said so.
+            _ = thread.join();
+        }
+    }
 }
 
 /// Runs one loop. Without it the server is not whole: if it fails, the others are stopped too.

@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct Accepted {
     // Dropped before the permit: the descriptor is free when the next connection is let in.
     pub(crate) stream: TcpStream,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Option<SocketAddr>,
     pub(crate) permit: Permit,
 }
 

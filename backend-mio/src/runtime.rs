@@ -10,10 +10,9 @@ use std::{
 };
 
 use trijet_backend::{
-    Backend, Context,
+    Backend, Service,
     poll::{PollRuntime, Reactor, Schedule, Task},
 };
-use trijet_core::Limits;
 
 use crate::{Mio, connections, mailbox::Mailbox};
 
@@ -33,8 +32,7 @@ pub(crate) fn reactor(poll: &mio::Poll, mailbox: &Arc<Mailbox>) -> io::Result<Ar
 
 /// The runtime of the loops with these reactors and mailboxes.
 pub(crate) fn new(
-    limits: &Limits,
-    context: &Context,
+    service: &Service,
     reactors: Vec<Arc<Reactor>>,
     mailboxes: Vec<Arc<Mailbox>>,
 ) -> Arc<PollRuntime> {
@@ -45,7 +43,7 @@ pub(crate) fn new(
     let next = Arc::new(AtomicUsize::new(0));
     let home = move || connections::index().unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
     let own = home.clone();
-    PollRuntime::new(Mio::NAME, limits, context, reactors, home, |_| {
+    PollRuntime::new(Mio::NAME, service, reactors, home, |_| {
         Box::new(move |future| Task::spawn(future, schedules[own() % schedules.len()].clone()))
     })
 }

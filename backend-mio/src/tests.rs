@@ -130,7 +130,7 @@ fn lines(workers: usize, limits: Limits) -> Lines {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = Settings { workers: Some(workers), limits, ..Settings::default() };
     let (service, _) = settings.service(Router::default(), vec![listener], "mio").unwrap();
-    let address = service.listeners[0].local_addr().unwrap();
+    let address = service.handle.local_addr();
     let life = service.life.clone();
     let idle_timeout = service.limits.idle_timeout;
     let (parked, receive) = mpsc::channel();

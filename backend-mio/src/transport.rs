@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct MioTransport {
     // Dropped before the permit: the descriptor is free when the next connection is let in.
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     key: Key,
     permit: Permit,
     is_used: bool,
@@ -147,6 +147,6 @@ impl Transport for MioTransport {
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {
-        Some(self.peer)
+        self.peer
     }
 }

@@ -27,5 +27,5 @@ pub(crate) fn connect(shared: &Arc<Shared>) -> (TcpStream, ThreadedTransport) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, peer) = listener.accept().unwrap();
-    (client, ThreadedTransport::new(stream, peer, shared).unwrap())
+    (client, ThreadedTransport::new(stream, Some(peer), shared).unwrap())
 }

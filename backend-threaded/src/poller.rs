@@ -10,7 +10,7 @@ use std::{
 
 use mio::{Events, Poll, event::Event, net::TcpStream};
 use trijet_backend::{
-    Backend, Phase, Pool, Service, inside,
+    Backend, Phase, Pool, Service, inside, name_peer,
     poll::{Acceptor, PollRuntime, Reactor, Schedule, Source, Spawn, Task, token},
 };
 
@@ -182,8 +182,7 @@ fn runtime(
     let reactor = Arc::new(reactor);
     let runtime = PollRuntime::new(
         Threaded::NAME,
-        &service.limits,
-        &service.context,
+        service,
         vec![reactor.clone()],
         || 0,
         |runtime| spawn(service, runtime.clone()),
@@ -209,11 +208,11 @@ const QUEUE_LOOK: Duration = Duration::from_millis(100);
 
 /// A new connection goes to a thread at once if one is free: its request is likely here. Otherwise the
 /// poller watches for its first byte, so that silent ones cost no thread.
-fn welcome(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
+fn welcome(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) {
     match ThreadedTransport::new(stream.into(), peer, shared) {
         Ok(transport) if shared.pool.waiting() == 0 => Runnable::start(transport),
         Ok(transport) => park_idle(transport, after(Instant::now(), shared.limits.idle_timeout)),
-        Err(error) => log::debug!("a connection from {peer} could not be set up: {error}"),
+        Err(error) => log::debug!("a connection from {} could not be set up: {error}", name_peer(peer)),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(20);
 pub(crate) struct ThreadedTransport {
     // Dropped before the permit: the descriptor is free when the next connection is let in.
     stream: Arc<TcpStream>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     permit: Permit,
     /// Whether calls never block: from the beginning of a stop on.
     is_nonblocking: bool,
@@ -39,11 +39,11 @@ impl ThreadedTransport {
     ///
     /// # Errors
     /// Those of the system.
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) -> io::Result<Self> {
+    pub(crate) fn new(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(TICK))?;
         stream.set_write_timeout(Some(TICK))?;
-        prepare_connection(&stream, shared.sockets)?;
+        prepare_connection(&stream, peer, shared.sockets)?;
         let stream = Arc::new(stream);
         let permit = Permit::new(shared, &stream);
         Ok(Self { stream, peer, permit, is_nonblocking: false, is_used: false, watch: None })
@@ -181,7 +181,7 @@ impl Transport for ThreadedTransport {
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {
-        Some(self.peer)
+        self.peer
     }
 }
 

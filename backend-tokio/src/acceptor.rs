@@ -13,9 +13,8 @@ use std::{
     time::Instant,
 };
 
-use socket2::SockRef;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     task::{JoinError, JoinSet, coop},
     time::{Sleep, sleep, sleep_until},
 };
@@ -29,6 +28,7 @@ use crate::{
     bell::{Bell, Member},
     blocking::Blocking,
     connection::{Connection, Shared},
+    listening::Listening,
     runtime::TokioRuntime,
     transport::TokioTransport,
 };
@@ -40,7 +40,7 @@ pub(crate) struct Acceptor {
     member: Member,
     sockets: SocketSettings,
     /// None is left once a graceful stop has taken what they had queued.
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listening>,
     connections: JoinSet<()>,
     connections_max: usize,
     acceptance: Acceptance,
@@ -54,13 +54,12 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     /// Takes `service` over, inside the runtime that is to serve it.
     pub(crate) fn new(service: Service) -> io::Result<Self> {
-        let Service { app, limits, sockets, workers: _, connections_max, listeners, life, watch, context: _ } =
-            service;
+        let Service { app, limits, sockets, connections_max, listeners, life, watch, .. } = service;
         let bell = Arc::new(Bell::default());
         let rung = bell.clone();
         life.on_change(move || rung.ring());
-        let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
-        let runtime = TokioRuntime::new(&limits, watch.clone());
+        let listeners = listeners.into_iter().map(Listening::new).collect::<io::Result<_>>()?;
+        let runtime = TokioRuntime::new(&limits, watch.clone(), life.clone());
         let blocking = Blocking::new(&limits, &runtime);
         let watchdog = watch.start();
         let connections = AtomicUsize::new(0);
@@ -154,9 +153,9 @@ impl Acceptor {
         Poll::Ready(())
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, stream: TcpStream, peer: Option<SocketAddr>) {
         self.acceptance.succeeded();
-        if let Err(error) = prepare_connection(&stream, self.sockets) {
+        if let Err(error) = prepare_connection(&stream, peer, self.sockets) {
             // The peer has left already, most likely.
             log::debug!("a connection could not be set up: {error}");
             return;
@@ -183,6 +182,8 @@ impl Acceptor {
             log::warn!("{} connections were cut: the time to stop is over", self.connections.len());
             return self.poll_cut(cx);
         }
+        // Who finds the file of a Unix socket no more is told so, and not lost with a queue.
+        self.listeners.iter_mut().for_each(Listening::remove_file);
         while !self.listeners.is_empty() {
             ready!(self.poll_accept_queued(cx));
         }
@@ -214,13 +215,9 @@ impl Acceptor {
         let step = ready!(coop::poll_proceed(cx));
         step.made_progress();
         // The kernel is asked itself: Tokio knows only what was ready when it last looked.
-        let empty = match SockRef::from(listener).accept() {
-            Ok((socket, peer)) => {
-                let stream = socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket.into()));
-                match (stream, peer.as_socket()) {
-                    (Ok(stream), Some(peer)) => self.admit(stream, peer),
-                    (stream, _) => log::debug!("a connection could not be set up: {:?}", stream.err()),
-                }
+        let empty = match listener.accept_now() {
+            Ok((stream, peer)) => {
+                self.admit(stream, peer);
                 false
             }
             Err(error) => self.failed(&error) == AcceptFailure::Empty,

@@ -8,6 +8,7 @@ mod acceptor;
 mod bell;
 mod blocking;
 mod connection;
+mod listening;
 mod runtime;
 mod seats;
 mod server;
@@ -44,9 +45,12 @@ impl Backend for Tokio {
         let workers = service.workers.unwrap_or_else(cores);
         let runtime = OwnRuntime::start("trijet-tokio", workers, &service.limits)?;
         let life = service.life.clone();
+        let (hooks, server) = (service.hooks.clone(), service.handle.clone());
         let acceptor = {
             let _inside = runtime.handle().enter();
-            Acceptor::new(service)?
+            let acceptor = Acceptor::new(service)?;
+            hooks.start(&server)?;
+            acceptor
         };
         let lent = acceptor.runtime().clone();
         Ok(Box::new(move || {
@@ -67,9 +71,13 @@ impl Backend for Tokio {
                 Ok(())
             };
             drop(lent);
+            let stopped = {
+                let _inside = runtime.handle().enter();
+                hooks.stop(&server)
+            };
             // A running plain `fn` cannot be stopped, and is not waited for, nor is what holds a worker.
             drop(runtime);
-            served.map_err(io::Error::other)
+            served.map_err(io::Error::other).and(stopped)
         }))
     }
 }

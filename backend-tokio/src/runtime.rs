@@ -20,7 +20,7 @@ use tokio::{
     task::coop,
     time::{Sleep, sleep_until},
 };
-use trijet_backend::{Backend, Calls, Late, TASK, Watch, resolve, send_vectored, server_has_ended};
+use trijet_backend::{Backend, Calls, Late, Life, TASK, Watch, resolve, send_vectored, server_has_ended};
 use trijet_core::{
     BoxFuture, Limits,
     runtime::{self, Call, Calm, Runtime, Socket, Tasks, Timer},
@@ -38,6 +38,7 @@ pub(crate) struct TokioRuntime {
     calls: Calls,
     tasks: Tasks,
     watch: Arc<Watch>,
+    life: Arc<Life>,
     /// Rung once, for the timers and connections that wait. Tokio goes on to serve them if its runtime is the user's; of
     /// one that ends too it panics, or has errors of its own.
     end: Arc<Bell>,
@@ -46,13 +47,14 @@ pub(crate) struct TokioRuntime {
 
 impl TokioRuntime {
     /// On the runtime that this is called in.
-    pub(crate) fn new(limits: &Limits, watch: Arc<Watch>) -> Arc<Self> {
+    pub(crate) fn new(limits: &Limits, watch: Arc<Watch>, life: Arc<Life>) -> Arc<Self> {
         let handle = Handle::current();
         Arc::new_cyclic(|own| Self {
             calls: Calls::new(limits, &handle.clone().into(), own.clone()),
             handle,
             tasks: Tasks::default(),
             watch,
+            life,
             end: Arc::default(),
             own: own.clone(),
         })
@@ -80,6 +82,10 @@ impl fmt::Debug for TokioRuntime {
 impl Runtime for TokioRuntime {
     fn backend(&self) -> &'static str {
         Tokio::NAME
+    }
+
+    fn is_ready(&self) -> bool {
+        self.life.is_ready()
     }
 
     fn now(&self) -> Instant {

@@ -4,13 +4,14 @@
 use std::{
     future, io,
     net::{TcpListener, ToSocketAddrs},
-    pin::{Pin, pin},
+    os::unix::net::UnixListener,
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll},
+    time::Duration,
 };
 
-use trijet_backend::{Backend, Life, ServerHandle};
-use trijet_core::{Limits, Router, SocketSettings};
+use trijet_backend::{Backend, Hooks, Life, Listen, Listener, ServerHandle, panic_text};
+use trijet_core::{BoxError, Limits, Router, SocketSettings};
 
 use crate::{Tokio, acceptor::Acceptor};
 
@@ -46,6 +47,28 @@ impl Server {
         Self(self.0.sockets(sockets))
     }
 
+    /// Sets how long requests are still served once a stop is asked for, while the server is no longer
+    /// [ready](ServerHandle::is_ready): as long as load balancers take to notice. Default: zero, the stop begins at once.
+    #[must_use]
+    pub fn drain_delay(self, delay: Duration) -> Self {
+        Self(self.0.drain_delay(delay))
+    }
+
+    /// Has `hook` run at the start, before anything is accepted; as [`trijet_backend::Server::on_start`]. It may block: in a
+    /// runtime that is there already, it runs on one of that's blocking threads.
+    #[must_use]
+    pub fn on_start(self, hook: impl FnOnce(&ServerHandle) -> Result<(), BoxError> + Send + 'static) -> Self {
+        Self(self.0.on_start(hook))
+    }
+
+    /// Has `hook` run after the stop; as [`trijet_backend::Server::on_stop`]. It may block, as one of
+    /// [`on_start`](Self::on_start) may. What is dropped before it has stopped, as the future of [`run`](Self::run) can
+    /// be, runs none.
+    #[must_use]
+    pub fn on_stop(self, hook: impl FnOnce(&ServerHandle) -> Result<(), BoxError> + Send + 'static) -> Self {
+        Self(self.0.on_stop(hook))
+    }
+
     /// Binds `address` and starts to serve in the background. Port 0 takes any free port:
     /// [`ServerHandle::local_addr`] tells which.
     ///
@@ -56,11 +79,15 @@ impl Server {
         self.0.start(address)
     }
 
-    /// As [`start`](Self::start), on listeners that are bound already.
+    /// As [`start`](Self::start), on several listeners at once: of TCP and Unix, bound already or
+    /// [to be bound](trijet_backend::Address).
     ///
     /// # Errors
     /// As [`start`](Self::start); also where no listener is given.
-    pub fn start_on(self, listeners: impl IntoIterator<Item = TcpListener>) -> io::Result<ServerHandle> {
+    pub fn start_on(
+        self,
+        listeners: impl IntoIterator<Item = impl Into<Listen>>,
+    ) -> io::Result<ServerHandle> {
         self.0.start_on(listeners)
     }
 
@@ -80,7 +107,7 @@ impl Server {
     ///
     /// # Errors
     /// A router with faults or missing state, a limit that makes no sense, a number of
-    /// [`workers`](Self::workers) (the runtime has its own), what the system refused.
+    /// [`workers`](Self::workers) (the runtime has its own), what the system refused, or a hook.
     ///
     /// # Panics
     /// Outside of a Tokio runtime, or in one without I/O or time enabled.
@@ -112,15 +139,16 @@ impl Server {
             serving.as_mut().poll(cx)
         })
         .await;
-        Ok(())
+        // It has ended, and this tells how.
+        handle.wait()
     }
 
     /// As [`run`](Self::run), with the handle of the server: for its statistics, and to stop it from anywhere. The
-    /// future is what serves, and ready once the server has stopped. [`ServerHandle::wait`] blocks: not on a thread of
-    /// the runtime.
+    /// future is what serves, and ready once the server has stopped; how it has ended, be it by a hook that failed, is told
+    /// by [`ServerHandle::wait`], which blocks until then: not on a thread of the runtime.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run), but for the hooks.
     ///
     /// # Panics
     /// As [`run`](Self::run).
@@ -146,25 +174,69 @@ impl Server {
                 "workers is set, but the server runs inside a runtime, which has its own: leave it out";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let (service, handle) = settings.service(router, vec![listener.into_listener()?], Tokio::NAME)?;
-        let life = service.life.clone();
-        let serving = Serving { acceptor: Acceptor::new(service)?, _end: EndOnDrop(life) };
+        let (service, handle) = settings.service(router, listener.into_listeners()?, Tokio::NAME)?;
+        let serving = Serving {
+            hooks: service.hooks.clone(),
+            handle: handle.clone(),
+            life: service.life.clone(),
+            end: EndOnDrop(service.life.clone()),
+        };
+        let mut acceptor = Acceptor::new(service)?;
         handle.announce("inside a running runtime");
+        let serving = async move {
+            // Dropped before it, also if nobody polls this.
+            let serving = serving;
+            let accepting = async {
+                serving.begin().await?;
+                future::poll_fn(|cx| acceptor.poll_serve(cx)).await;
+                Ok(())
+            };
+            let served = accepting.await;
+            drop(acceptor);
+            serving.finish(served).await;
+        };
         Ok((handle, serving))
     }
 }
 
-/// A server that runs inside of somebody else's runtime. Its parts are dropped in this order.
+/// What goes on around a server that runs inside of somebody else's runtime.
 struct Serving {
-    acceptor: Acceptor,
-    _end: EndOnDrop,
+    hooks: Arc<Hooks>,
+    handle: ServerHandle,
+    life: Arc<Life>,
+    end: EndOnDrop,
 }
 
-impl Future for Serving {
-    type Output = ();
+impl Serving {
+    /// Runs the hooks of the start.
+    async fn begin(&self) -> io::Result<()> {
+        self.run(Hooks::start).await?;
+        self.life.serves();
+        Ok(())
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.acceptor.poll_serve(cx)
+    /// Runs those of the stop, unless it has not started, and tells the end.
+    async fn finish(self, served: io::Result<()>) {
+        let stopped = match served {
+            Ok(()) => self.run(Hooks::stop).await,
+            Err(failed) => Err(failed),
+        };
+        self.life.end(stopped.map_err(|error| error.to_string()));
+        drop(self.end);
+    }
+
+    /// Runs hooks where they may block.
+    async fn run(&self, hooks: fn(&Hooks, &ServerHandle) -> io::Result<()>) -> io::Result<()> {
+        if self.hooks.is_empty() {
+            return Ok(());
+        }
+        let (own, handle) = (self.hooks.clone(), self.handle.clone());
+        match tokio::task::spawn_blocking(move || hooks(&own, &handle)).await {
+            Ok(run) => run,
+            Err(error) => Err(error
+                .try_into_panic()
+                .map_or_else(io::Error::from, |panic| io::Error::other(panic_text(&*panic).to_owned()))),
+        }
     }
 }
 
@@ -177,23 +249,47 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// A listener of Tokio or of the standard library.
+/// A listener of Tokio or of the standard library, or several: `Vec<Listener>`.
 pub trait IntoListener {
-    /// As one of the standard library.
+    /// As those of all backends.
     ///
     /// # Errors
     /// Those of the system.
-    fn into_listener(self) -> io::Result<TcpListener>;
+    fn into_listeners(self) -> io::Result<Vec<Listener>>;
 }
 
 impl IntoListener for TcpListener {
-    fn into_listener(self) -> io::Result<TcpListener> {
-        Ok(self)
+    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        Ok(vec![self.into()])
+    }
+}
+
+impl IntoListener for UnixListener {
+    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        Ok(vec![self.into()])
     }
 }
 
 impl IntoListener for tokio::net::TcpListener {
-    fn into_listener(self) -> io::Result<TcpListener> {
-        self.into_std()
+    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        self.into_std()?.into_listeners()
+    }
+}
+
+impl IntoListener for tokio::net::UnixListener {
+    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        self.into_std()?.into_listeners()
+    }
+}
+
+impl IntoListener for Listener {
+    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        Ok(vec![self])
+    }
+}
+
+impl IntoListener for Vec<Listener> {
+    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+        Ok(self)
     }
 }

@@ -24,7 +24,7 @@ use crate::{connection::Shared, seats::SeatHere};
 /// One accepted connection.
 pub(crate) struct TokioTransport {
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     shared: Arc<Shared>,
     /// Apart, since it is large; armed at the first wait, and never later than it must be.
     timer: Option<Pin<Box<Sleep>>>,
@@ -35,7 +35,7 @@ pub(crate) struct TokioTransport {
 }
 
 impl TokioTransport {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(stream: TcpStream, peer: Option<SocketAddr>, shared: Arc<Shared>) -> Self {
         Self { stream, peer, shared, timer: None, has_more: false, is_used: false, seat: SeatHere::default() }
     }
 
@@ -170,6 +170,6 @@ impl Transport for TokioTransport {
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {
-        Some(self.peer)
+        self.peer
     }
 }

@@ -4,6 +4,7 @@ use std::{
     future,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::{Arc, Mutex, mpsc},
     task::{Context, Poll, Waker},
     thread,
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::runtime::{self, Runtime};
 use trijet_core::{Limits, Router, get, rt};
-use trijet_tokio::{Server, ServerHandle};
+use trijet_tokio::{IntoListener, Server, ServerHandle};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -185,7 +186,7 @@ fn several_listeners_are_all_served() {
     let listeners: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let server = Server::new(Router::default()).start_on(listeners).unwrap();
     for address in server.local_addrs() {
-        exchange(&mut connect(*address));
+        exchange(&mut connect(address.tcp().unwrap()));
     }
     server.shutdown();
     wait(server);
@@ -273,6 +274,61 @@ fn inside_a_runtime_too_it_has_a_handle() {
         runtime.block_on(serving);
         client.join().unwrap();
         server.wait().unwrap();
+    }
+}
+
+#[test]
+fn inside_a_runtime_too_there_are_hooks_and_listeners_of_both_kinds() {
+    for runtime in runtimes() {
+        let path = std::env::temp_dir().join(format!("trijet-tokio-{}", std::process::id()));
+        let (tell, told) = mpsc::channel();
+        let also = tell.clone();
+        let server = Server::new(Router::default())
+            .on_start(move |server| {
+                // It may block, and a thread of the runtime may not.
+                thread::spawn(move || tell.send("start").unwrap()).join().unwrap();
+                assert!(!server.is_ready());
+                Ok(())
+            })
+            .on_stop(move |server| {
+                assert_eq!(server.statistics().connections, 0);
+                also.send("stop")?;
+                Err("planted".into())
+            });
+        let serve = async {
+            let unix = tokio::net::UnixListener::bind(&path).unwrap();
+            let listeners = [TcpListener::bind("127.0.0.1:0").unwrap().into()];
+            let listeners = unix.into_listeners().unwrap().into_iter().chain(listeners);
+            server.run_with_handle(listeners.collect::<Vec<_>>())
+        };
+        let (server, serving) = runtime.block_on(serve).unwrap();
+        assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty), "they are the future's");
+        let told_of = server.clone();
+        let other = path.clone();
+        let client = thread::spawn(move || {
+            exchange(&mut connect(told_of.local_addr()));
+            exchange(&mut TcpStream::from(OwnedFd::from(UnixStream::connect(other).unwrap())));
+            assert!(told_of.is_ready());
+            told_of.shutdown();
+            told_of.wait().unwrap_err().to_string()
+        });
+        runtime.block_on(serving);
+        assert_eq!(client.join().unwrap(), "on_stop: planted");
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["start", "stop"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn inside_a_runtime_too_a_start_that_fails_is_no_start() {
+    for runtime in runtimes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server =
+            Server::new(Router::default()).on_start(|_| panic!("planted")).on_stop(|_| panic!("not run"));
+        let error = runtime.block_on(server.run(listener)).unwrap_err();
+        assert_eq!(error.to_string(), "on_start panicked: planted");
+        TcpStream::connect(address).expect_err("the port is closed");
     }
 }
 

@@ -14,6 +14,7 @@ mod exercise;
 pub mod extract;
 pub mod h1;
 pub mod handler;
+pub mod health;
 pub mod jobs;
 mod latch;
 mod limits;

@@ -191,10 +191,13 @@ pub struct SocketSettings {
     pub no_delay: bool,
     /// Binds an address whose old connections linger in `TIME_WAIT` (`SO_REUSEADDR`).
     pub reuse_address: bool,
+    /// The permissions of the file of a Unix socket, `0o660` for example: who may write to it may connect. `None`:
+    /// what the process's umask leaves of `0o777`.
+    pub unix_mode: Option<u32>,
 }
 
 impl Default for SocketSettings {
     fn default() -> Self {
-        Self { backlog: 1024, no_delay: true, reuse_address: true }
+        Self { backlog: 1024, no_delay: true, reuse_address: true, unix_mode: None }
     }
 }

@@ -23,6 +23,9 @@ pub trait Runtime: Send + Sync + 'static {
     /// The name of the backend.
     fn backend(&self) -> &'static str;
 
+    /// Whether the server serves and is not about to stop.
+    fn is_ready(&self) -> bool;
+
     /// Its clock.
     fn now(&self) -> Instant;
 

@@ -4,6 +4,8 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
     time::Duration,
 };
 
@@ -47,6 +49,13 @@ impl Client {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// Over a connection that stands already.
+    pub(crate) fn from(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, buffer: Vec::new() }
+    }
+
     /// A connection whose receive buffer is as small as the system allows: a slow reader fills it at once.
     pub(crate) fn connect_narrow(address: SocketAddr) -> Self {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -55,6 +64,12 @@ impl Client {
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream, buffer: Vec::new() }
+    }
+
+    /// A connection of a Unix socket: what is called on it is the same.
+    pub(crate) fn connect_unix(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).expect("the server listens");
+        Self::from(OwnedFd::from(stream).into())
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {

@@ -76,7 +76,8 @@ fn launch(on: Backend, app: Router, limits: Limits, workers: Option<usize>, addr
 }
 
 impl Running {
-    fn new(on: Backend, started: io::Result<ServerHandle>) -> Self {
+    /// One that was started with settings of the test's own.
+    pub(crate) fn new(on: Backend, started: io::Result<ServerHandle>) -> Self {
         let handle = started.expect("the server starts");
         assert_eq!(handle.backend(), on.name());
         Self { handle }

@@ -65,6 +65,48 @@ fn hello() {
     });
 }
 
+/// Settings of a file and of the environment, TCP and a Unix socket, readiness through a drain, and hooks.
+#[test]
+#[cfg(feature = "config")]
+fn life() {
+    use std::{fs, os::unix::net::UnixStream};
+
+    let folder = std::env::temp_dir().join(format!("trijet-life-{}", std::process::id()));
+    fs::create_dir(&folder).expect("a folder of its own");
+    let (file, socket) = (folder.join("life.toml"), folder.join("socket"));
+    fs::write(&file, "greeting = \"Hi!\"\n[server]\naddress = \"127.0.0.1:1\"\ndrain_delay = \"10 min\"\n")
+        .expect("it is written");
+    let addresses = format!("127.0.0.1:0, unix:{}", socket.display());
+    let variables = [
+        ("LIFE_CONFIG", file.to_str().expect("UTF-8")),
+        ("LIFE_SERVER_ADDRESS", &*addresses),
+        ("LIFE_SERVER_BODY_BYTES_MAX", "1 KiB"),
+    ];
+    on_each_backend_with("life", &variables, |process| {
+        let mut client = process.connect();
+        assert_eq!(client.get("/").text(), "Hi! The database is open: true.\n");
+        assert_eq!((client.get("/ready").status, client.get("/live").status), (200, 200));
+        let mut unix = UnixStream::connect(&socket).expect("it listens");
+        unix.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("it takes the request");
+        let answer = io::read_to_string(unix).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("open: true.\n"), "{answer}");
+        process.signal();
+        // It says that it is about to stop, and serves, until the second one ends it now.
+        while client.get("/ready").status != 503 {}
+        assert_eq!(client.get("/").status, 200);
+        process.signal();
+        process.await_line("the last connection has ended; the database was open for ");
+    });
+    assert!(!socket.exists(), "it goes with the server");
+    fs::write(&file, "[server]\nwrokers = 3\n").expect("it is written");
+    let output =
+        Command::new(program("life")).env("LIFE_CONFIG", &file).output().expect("it starts and fails");
+    let error = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(error.starts_with("life: ") && error.contains("line 2"), "{error}");
+    assert!(error.contains("`wrokers`: there is no such setting"), "{error}");
+    fs::remove_dir_all(&folder).expect("the folder");
+}
+
 const STYLES: [&str; 4] = ["blocking", "async", "deferred", "by-hand"];
 
 #[test]

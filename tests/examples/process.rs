@@ -7,7 +7,11 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -19,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
+    log: Mutex<mpsc::Receiver<String>>,
+    is_interrupted: AtomicBool,
 }
 
 impl Process {
@@ -49,9 +55,11 @@ impl Process {
             }
         };
         let rest = line.split_once("serving on http://").expect("just seen").1;
-        let (address, rest) = rest.split_once(' ').expect("a space after the address");
-        assert!(rest.starts_with(&format!("with backend {backend} ")), "{line}");
-        Self { child, address: address.parse().expect("an address") }
+        // The first, where there are several.
+        let (address, rest) = rest.split_once([' ', ',']).expect("a space or a comma after the address");
+        assert!(format!(" {rest}").contains(&format!(" with backend {backend} ")), "{line}");
+        let address = address.parse().expect("an address");
+        Self { child, address, log: Mutex::new(receive), is_interrupted: AtomicBool::new(false) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -70,10 +78,31 @@ impl Process {
         Some(kilobytes << 10)
     }
 
-    /// Sends SIGINT and waits for the end, which must be a success.
-    pub(crate) fn interrupt(mut self) {
+    /// Sends SIGINT.
+    pub(crate) fn signal(&self) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -INT {}", self.child.id())).status();
         assert!(sent.is_ok_and(|status| status.success()), "SIGINT could not be sent");
+        self.is_interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for a line of the log that has this in it.
+    pub(crate) fn await_line(&self, part: &str) {
+        let log = self.log.lock().expect("no other test of it has failed");
+        let mut seen = String::new();
+        loop {
+            match log.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(part) => return,
+                Ok(line) => seen.extend([&line, "\n"]),
+                Err(error) => panic!("it did not say {part:?} ({error}):\n{seen}"),
+            }
+        }
+    }
+
+    /// Sends SIGINT, unless the test has, and waits for the end, which must be a success.
+    pub(crate) fn interrupt(mut self) {
+        if !self.is_interrupted.load(Ordering::Relaxed) {
+            self.signal();
+        }
         let until = Instant::now() + PATIENCE;
         let status: ExitStatus = loop {
             match self.child.try_wait().expect("it can be waited for") {

@@ -28,16 +28,19 @@ mod extremes;
 #[cfg(all(feature = "static-files", target_os = "linux"))]
 mod files;
 mod giving_up;
+mod hooks;
 #[cfg(feature = "middleware")]
 mod layers;
 mod leaving;
 mod lending;
 mod limits;
+mod listening;
 mod middleware;
 #[cfg(feature = "multipart")]
 mod multipart;
 mod outliving;
 mod panics;
+mod readiness;
 mod routing;
 #[cfg(feature = "sessions")]
 mod sessions;
@@ -47,6 +50,8 @@ mod sockets;
 mod sse;
 mod stopping;
 mod streaming;
+#[cfg(all(feature = "systemd", target_os = "linux"))]
+mod systemd;
 mod threads;
 #[cfg(feature = "tower")]
 mod tower;

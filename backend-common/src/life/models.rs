@@ -172,3 +172,40 @@ fn a_stop_against_the_end_leaves_no_callback() {
         assert_eq!(Arc::strong_count(&bell), 1, "the latch lets go of the callback");
     });
 }
+
+/// A drain, which is a thread that waits, against what ends the server: it never stays behind.
+#[test]
+fn a_drain_ends_with_the_server() {
+    model(|| {
+        let life = Arc::new(Life::new(Duration::from_secs(5)).draining(Duration::from_secs(600)));
+        life.serves();
+        let (drains, ends) = (life.clone(), life.clone());
+        let drain = thread::spawn(move || {
+            drains.drain();
+            assert!(!drains.is_ready());
+        });
+        let end = thread::spawn(move || ends.end(Ok(())));
+        life.shutdown_now();
+        drain.join().unwrap();
+        end.join().unwrap();
+        assert!(!life.is_ready() && life.is_stopping());
+    });
+}
+
+/// A cut brings the hooks of the stop on: it is not taken for one that comes while they run.
+#[test]
+fn a_cut_leaves_the_hooks_that_follow_it_their_time() {
+    model(|| {
+        let life = life();
+        let (server, bell) = (life.clone(), Bell::of(&life));
+        let serving = thread::spawn(move || {
+            bell.wait(0);
+            server.set_in_hooks(true);
+            server.set_in_hooks(false);
+            server.end(Ok(()));
+        });
+        life.shutdown_now();
+        serving.join().unwrap();
+        assert!(life.wait().is_ok());
+    });
+}

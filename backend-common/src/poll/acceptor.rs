@@ -7,11 +7,12 @@ use std::{io, net::SocketAddr, time::Instant};
 
 use mio::{
     Interest, Registry,
-    net::{TcpListener, TcpStream},
+    event::Source,
+    net::{TcpListener, TcpStream, UnixListener},
 };
 
 use super::token;
-use crate::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX};
+use crate::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX, Listener, SocketFile, as_stream, listener};
 
 /// Accepts, failed ones included, before the connections get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -28,11 +29,46 @@ pub struct Acceptor {
 
 #[derive(Debug)]
 struct Listening {
-    listener: TcpListener,
+    // Taken away before the socket is closed.
+    file: Option<SocketFile>,
+    socket: Socket,
     /// Whether something may be queued.
     ready: bool,
     /// Accepts since it is to be closed.
     last_accepts: usize,
+}
+
+/// The two kinds of sockets, as mio has them.
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Socket {
+    fn new(socket: listener::Socket) -> Self {
+        match socket {
+            listener::Socket::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)),
+            listener::Socket::Unix(listener) => Self::Unix(UnixListener::from_std(listener)),
+        }
+    }
+
+    fn as_source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            Self::Unix(listener) => listener,
+        }
+    }
+
+    /// A connection, and the address of its peer if it has one.
+    fn accept(&self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => listener.accept().map(|(stream, peer)| (stream, Some(peer))),
+            Self::Unix(listener) => {
+                listener.accept().map(|(stream, _)| (TcpStream::from_std(as_stream(stream.into())), None))
+            }
+        }
+    }
 }
 
 impl Acceptor {
@@ -40,12 +76,13 @@ impl Acceptor {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn new(listeners: Vec<std::net::TcpListener>, registry: &Registry) -> io::Result<Self> {
+    pub fn new(listeners: Vec<Listener>, registry: &Registry) -> io::Result<Self> {
         let mut registered = Vec::with_capacity(listeners.len());
         for (index, listener) in listeners.into_iter().enumerate() {
-            let mut listener = TcpListener::from_std(listener);
-            registry.register(&mut listener, token::listener(index), Interest::READABLE)?;
-            registered.push(Some(Listening { listener, ready: false, last_accepts: 0 }));
+            let (socket, file) = listener.into_parts();
+            let mut socket = Socket::new(socket);
+            registry.register(socket.as_source(), token::listener(index), Interest::READABLE)?;
+            registered.push(Some(Listening { file, socket, ready: false, last_accepts: 0 }));
         }
         Ok(Self {
             listeners: registered,
@@ -64,10 +101,12 @@ impl Acceptor {
     }
 
     /// From now on a listener is closed once nothing is queued at it, or as much was taken as can have been queued.
-    /// The connection limit no longer holds: what is queued is bounded by the backlog, and would be reset.
+    /// The connection limit no longer holds: what is queued is bounded by the backlog, and would be reset. The files of
+    /// Unix sockets go first: who finds one no more is told so, and not lost with a queue.
     pub fn close_when_empty(&mut self) {
         self.closing = true;
         for listening in self.listeners.iter_mut().flatten() {
+            listening.file = None;
             listening.ready = true;
         }
     }
@@ -80,7 +119,11 @@ impl Acceptor {
 
     /// Accepts what is queued, within the bounds of a turn and while there is `room`, and hands each
     /// connection to `take`.
-    pub fn turn(&mut self, mut room: impl FnMut() -> bool, mut take: impl FnMut(TcpStream, SocketAddr)) {
+    pub fn turn(
+        &mut self,
+        mut room: impl FnMut() -> bool,
+        mut take: impl FnMut(TcpStream, Option<SocketAddr>),
+    ) {
         self.held = false;
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
             return;
@@ -89,7 +132,7 @@ impl Acceptor {
         for index in 0..self.listeners.len() {
             let mut accepts = 0;
             while accepts < ACCEPTS_PER_TURN && self.paused_until.is_none() {
-                let Some(Listening { listener, ready: true, last_accepts }) = &mut self.listeners[index]
+                let Some(Listening { socket, ready: true, last_accepts, .. }) = &mut self.listeners[index]
                 else {
                     break;
                 };
@@ -102,7 +145,7 @@ impl Acceptor {
                 }
                 let is_last = *last_accepts == LAST_ACCEPTS_MAX;
                 accepts += 1;
-                match listener.accept() {
+                match socket.accept() {
                     Ok((stream, peer)) => {
                         self.acceptance.succeeded();
                         take(stream, peer);
@@ -149,7 +192,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        (Acceptor::new(vec![listener], poll.registry()).unwrap(), address)
+        (Acceptor::new(vec![listener.into()], poll.registry()).unwrap(), address)
     }
 
     #[test]

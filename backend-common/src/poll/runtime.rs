@@ -9,12 +9,12 @@ use std::{
 };
 
 use trijet_core::{
-    BoxFuture, Limits,
+    BoxFuture,
     runtime::{Call, Runtime, Socket, Tasks, Timer},
 };
 
 use super::{Key, Reactor, socket::PollSocket};
-use crate::{Calls, Late, resolve};
+use crate::{Calls, Late, Life, Service, resolve};
 
 /// Takes a future, to poll it to its end.
 pub type Spawn = Box<dyn Fn(BoxFuture<()>) + Send + Sync>;
@@ -26,16 +26,16 @@ pub struct PollRuntime {
     home: Box<dyn Fn() -> usize + Send + Sync>,
     spawn: Spawn,
     calls: Calls,
+    life: Arc<Life>,
     tasks: Tasks,
 }
 
 impl PollRuntime {
-    /// For a backend with `reactors`, of which `home` gives the index for the thread that asks. `spawn` makes what
+    /// For the backend of `service` with `reactors`, of which `home` gives the index for the thread that asks. `spawn` makes what
     /// takes tasks, which may keep the runtime weakly.
     pub fn new(
         backend: &'static str,
-        limits: &Limits,
-        context: &crate::Context,
+        service: &Service,
         reactors: Vec<Arc<Reactor>>,
         home: impl Fn() -> usize + Send + Sync + 'static,
         spawn: impl FnOnce(&Weak<Self>) -> Spawn,
@@ -45,7 +45,8 @@ impl PollRuntime {
             reactors,
             home: Box::new(home),
             spawn: spawn(own),
-            calls: Calls::new(limits, context, own.clone()),
+            calls: Calls::new(&service.limits, &service.context, own.clone()),
+            life: service.life.clone(),
             tasks: Tasks::default(),
         })
     }
@@ -72,6 +73,10 @@ impl PollRuntime {
 impl Runtime for PollRuntime {
     fn backend(&self) -> &'static str {
         self.backend
+    }
+
+    fn is_ready(&self) -> bool {
+        self.life.is_ready()
     }
 
     fn now(&self) -> Instant {

@@ -33,7 +33,7 @@ fn connection(shared: &Arc<Shared>) -> (Parked, RawFd) {
     });
     let stream = SOCKET.0.try_clone().unwrap();
     let (socket, peer) = (stream.as_raw_fd(), stream.peer_addr().unwrap());
-    (Parked::Idle(ThreadedTransport::new(stream, peer, shared).unwrap()), socket)
+    (Parked::Idle(ThreadedTransport::new(stream, Some(peer), shared).unwrap()), socket)
 }
 
 fn park(shared: &Arc<Shared>, deadline: Option<Instant>) -> Key {

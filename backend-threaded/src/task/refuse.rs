@@ -143,5 +143,7 @@ mod tests {
             refused.read();
         }
         assert_eq!(rests, [TURN, 2 * TURN, SENT].map(|read| whole - read as u64));
+        // What is parked holds what it is parked in.
+        drop(shared.parking.take_all());
     }
 }

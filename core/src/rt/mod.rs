@@ -54,6 +54,24 @@ pub fn backend() -> Option<&'static str> {
     runtime::current().map(|runtime| runtime.backend())
 }
 
+/// Whether the server that this thread works for is ready: from its start to the moment at which a stop begins, which
+/// is before its listeners are closed. `false` outside of a server.
+///
+/// [`health::ready`](crate::health::ready) answers by it; a check of one's own can ask it too.
+///
+/// ```
+/// use trijet_core::{Router, StatusCode, get, rt};
+///
+/// async fn ready() -> StatusCode {
+///     let database_answers = true;
+///     if rt::is_ready() && database_answers { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+/// }
+/// let app = Router::new().route("/ready", get(ready));
+/// ```
+pub fn is_ready() -> bool {
+    runtime::current().is_some_and(|runtime| runtime.is_ready())
+}
+
 /// A service was asked for on a thread that works for no server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outside(&'static str);

@@ -75,6 +75,10 @@ impl Runtime for StandIn {
         "model"
     }
 
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     fn now(&self) -> Instant {
         Instant::now()
     }

@@ -128,6 +128,10 @@ impl Runtime for SimRuntime {
         "simulated"
     }
 
+    fn is_ready(&self) -> bool {
+        !self.world.lock().is_stopping
+    }
+
     fn now(&self) -> Instant {
         self.world.lock().now
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use trijet_core::{
-    Body, CloseReason, Next, Path, Request, Router, State, get, post,
+    Body, CloseReason, Next, Path, Request, Router, State, get, health, post,
     sim::{Peer, Settings, Sim},
 };
 
@@ -221,6 +221,25 @@ fn a_first_request_that_is_under_way_at_the_stop_is_answered() {
     assert!(silent.is_closed() && silent.received().is_empty());
     sim.run();
     assert_eq!(statuses(&drips), [200]);
+}
+
+#[test]
+fn who_asks_whether_it_is_ready_is_told_of_the_stop() {
+    let router = Router::new().route("/ready", get(health::ready)).route("/live", get(health::live));
+    let sim = Sim::new(router, Settings::default());
+    let [ready, live] = std::array::from_fn(|_| sim.connect());
+    for (peer, path) in [(&ready, "/ready"), (&live, "/live")] {
+        let asked = request("GET", path);
+        peer.send(&asked).send(&asked[..9]);
+        sim.settle();
+        assert_eq!(statuses(peer), [200]);
+    }
+    sim.stop();
+    for (peer, path) in [(&ready, "/ready"), (&live, "/live")] {
+        peer.send(&request("GET", path)[9..]);
+        sim.settle();
+    }
+    assert_eq!((statuses(&ready), statuses(&live)), (vec![200, 503], vec![200, 200]));
 }
 
 #[test]

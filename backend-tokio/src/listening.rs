@@ -1,0 +1,68 @@
+//! A listener of either kind, as the acceptor asks it. What it accepts is of one type: see `trijet_backend::as_stream`.
+
+use std::{
+    io,
+    net::SocketAddr,
+    task::{Context, Poll, ready},
+};
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use trijet_backend::{Listener, SocketFile, as_stream, listener};
+
+type Accepted = (TcpStream, Option<SocketAddr>);
+
+/// One listener of a server.
+pub(crate) struct Listening {
+    // Taken away before the socket is closed.
+    file: Option<SocketFile>,
+    socket: Socket,
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listening {
+    /// Takes over one that is non-blocking, inside a runtime.
+    pub(crate) fn new(listener: Listener) -> io::Result<Self> {
+        let (socket, file) = listener.into_parts();
+        let socket = match socket {
+            listener::Socket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
+            listener::Socket::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
+        };
+        Ok(Self { file, socket })
+    }
+
+    /// The next connection, and the address of its peer if it has one.
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                Poll::Ready(ready!(listener.poll_accept(cx)).map(|(stream, peer)| (stream, Some(peer))))
+            }
+            Socket::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                // Registered anew, as the type of all: two calls to the system for each connection, and none for a request.
+                Poll::Ready(Ok((TcpStream::from_std(as_stream(stream.into_std()?))?, None)))
+            }
+        }
+    }
+
+    /// As [`poll_accept`](Self::poll_accept), but asks the kernel itself: Tokio knows only what was ready when it last
+    /// looked.
+    pub(crate) fn accept_now(&self) -> io::Result<Accepted> {
+        let listener = match &self.socket {
+            Socket::Tcp(listener) => SockRef::from(listener),
+            Socket::Unix(listener) => SockRef::from(listener),
+        };
+        let (socket, peer) = listener.accept()?;
+        socket.set_nonblocking(true)?;
+        Ok((TcpStream::from_std(socket.into())?, peer.as_socket()))
+    }
+
+    /// Takes the file of a Unix socket away, if we have made it.
+    pub(crate) fn remove_file(&mut self) {
+        self.file = None;
+    }
+}
