@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
+    thread,
     time::Duration,
 };
 
@@ -28,6 +29,7 @@ on_every_backend!(
     a_blocked_fn_blocks_nobody_else,
     a_full_pool_queues_then_refuses,
     waiting_for_the_pool_has_an_end,
+    a_full_pool_cuts_no_answer_that_has_begun,
     idle_connections_and_slow_heads_hold_no_thread,
     slow_bodies_that_are_collected_hold_no_thread,
     slow_readers_hold_no_thread,
@@ -171,6 +173,61 @@ fn waiting_for_the_pool_has_an_end(on: Backend) {
     holder.response().says("held");
     next.response().says("hello");
     // The thread is free a moment after its answer is here.
+    eventually("a thread is free again", || server.connect().get("/fn").status == 200);
+}
+
+/// Downloads from iterators go on where requests are refused: their next piece waits for a thread as long as it takes.
+fn a_full_pool_cuts_no_answer_that_has_begun(on: Backend) {
+    const LENGTH: u64 = 8 << 20;
+    const DOWNLOADS: usize = 12;
+    let mut held = held();
+    let app = std::mem::take(&mut held.app).route("/iter", get(async || Body::from_iter(Reader::new(LENGTH))));
+    let limits = Limits {
+        blocking_threads_max: 2,
+        blocking_queue_max: 4,
+        blocking_queue_timeout: Duration::from_secs(600),
+        ..unhurried()
+    };
+    let server = start_one_loop(on, app, limits);
+    let take_both_threads = || {
+        [(); 2].map(|()| {
+            let mut holder = server.connect();
+            holder.send(request("/hold"));
+            entered(&held);
+            holder
+        })
+    };
+    let begin_downloads = || {
+        [(); DOWNLOADS].map(|()| {
+            let mut client = Client::connect_narrow(server.address());
+            let head = client.send(request("/iter")).head().with_status(200);
+            (client, head)
+        })
+    };
+    // On threads, it takes one to begin: those are taken when sockets and buffers hold no more.
+    let (mut holders, downloads) = if on == Backend::Threaded {
+        let downloads = begin_downloads();
+        (take_both_threads(), downloads)
+    } else {
+        (take_both_threads(), begin_downloads())
+    };
+    let readers = downloads.map(|(mut client, head)| {
+        thread::spawn(move || {
+            let mut pattern = Pattern::default();
+            client.body(head.ending(), |piece| assert!(pattern.matches(piece)));
+            pattern.position()
+        })
+    });
+    eventually("all of them wait for another piece", || server.handle().statistics().queued == DOWNLOADS);
+    // What is over the limit of requests is refused, as ever.
+    for _ in 0..10 {
+        is_503(&server.connect().send(request("/fn")).response());
+    }
+    held.gate.open();
+    holders.iter_mut().for_each(|holder| drop(holder.response().says("held")));
+    for reader in readers {
+        assert_eq!(reader.join().expect("a whole answer"), LENGTH);
+    }
     eventually("a thread is free again", || server.connect().get("/fn").status == 200);
 }
 
