@@ -316,10 +316,10 @@ impl Builder {
 
     /// Checks that all that `endpoint` needs is there; `place` names it.
     fn check(&mut self, place: &str, endpoint: &Endpoint) {
-        let mut needs = Needs::default();
+        let mut needs = Needs::of(endpoint.route.as_ref());
         endpoint.service.declare(&mut needs);
         let captures = endpoint.names.len();
-        for need in &needs.0 {
+        for need in &needs.needs {
             match need {
                 Need::State { .. } => self.check_state(place, need, &endpoint.state),
                 Need::Captures(count) if *count == captures => {}
@@ -330,9 +330,9 @@ impl Builder {
             }
         }
         for layer in &endpoint.layers {
-            let mut needs = Needs::default();
+            let mut needs = Needs::of(endpoint.route.as_ref());
             layer.middleware.declare(&mut needs);
-            for need in &needs.0 {
+            for need in &needs.needs {
                 // A middleware can stand around paths of many shapes: captures are looked at when it runs.
                 self.check_state(&format!("the middleware around {place}"), need, &layer.state);
             }
