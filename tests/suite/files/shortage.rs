@@ -18,7 +18,8 @@ fn without_a_descriptor_it_is_later(on: Backend) {
     let server = start(on, app);
     let mut client = server.connect();
     client.get("/file").says("there");
-    // Root, file; root, folder, index; and of a listing root, folder, the folder as it is read, the link that is followed.
+    // Root, file; root, folder, index; and of a listing: root, folder, the folder as it is read, the link that is
+    // followed.
     for (path, needed) in [("/file", 2), ("/", 3), ("/nothing", 2), ("/bare/", 4)] {
         let before = client.get(path);
         for left in 0..=needed {

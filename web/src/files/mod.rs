@@ -81,14 +81,16 @@ use trijet_core::{
 /// ```no_run
 /// # use trijet_core::{Router, StatusCode, get};
 /// # use trijet_web::files::Files;
-/// # async fn members_only(request: trijet_core::Request, next: trijet_core::Next) -> trijet_core::Response { next.run(request).await }
+/// # use trijet_core::{Next, Request, Response};
+/// # async fn members_only(request: Request, next: Next) -> Response { next.run(request).await }
 /// let app = Router::new()
 ///     .nest("/private", Files::dir("public/private").into_router().wrap(members_only))
 ///     .fallback(Files::dir("public"));
 /// ```
 ///
 /// A route guards its own path, and no other by which the file can be reached: a link, or the folder that the file is
-/// the index of. Guard folders, by nests; best is to keep what is guarded in another folder.
+/// the index of; or, where the file system does not tell cases apart, `/PRIVATE`. Guard folders, by nests; best is to
+/// keep what is guarded in another folder.
 ///
 /// # Files that change
 /// What was changed within the last two seconds is sent without `ETag` and `Last-Modified`, for another change might not
@@ -250,8 +252,8 @@ impl Files {
         self.set(|settings| settings.unknown = Unknown::Index)
     }
 
-    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time. For what not everybody
-    /// may see there is [`Cache::private`].
+    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time. For what not
+    /// everybody may see there is [`Cache::private`].
     #[must_use]
     pub fn cache(self, cache: Cache) -> Self {
         self.set(|settings| settings.cache = cache)

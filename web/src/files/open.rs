@@ -53,7 +53,10 @@ impl Root {
         let name = if name.is_empty() { "." } else { name };
         match beneath(self.0.as_fd(), name, READ) {
             // A folder that may not be read can have an index all the same. A file is not opened in this way.
-            Err(Errno::ACCESS) => beneath(self.0.as_fd(), name, FOLDER).map(Opened::Folder).map_err(fault),
+            Err(Errno::ACCESS) => match beneath(self.0.as_fd(), name, FOLDER) {
+                Err(Errno::NOTDIR) => Err(fault(Errno::ACCESS)),
+                folder => folder.map(Opened::Folder).map_err(fault),
+            },
             found => opened(found.map_err(fault)?),
         }
     }

@@ -113,8 +113,8 @@ impl Watched {
         if now.has_content_of(&self.before) {
             return Ok(piece);
         }
-        // One that was just being written to when it was asked for, a log, goes on: what it has had is as it was, if it is
-        // longer now. No tag stands for it. For one that had settled there is one, and it may have been overwritten.
+        // One that was just being written to when it was asked for, a log, goes on if it is longer now: what it had is as
+        // it was. No tag stands for it. For one that had settled there is one, and it may have been overwritten.
         if !self.is_settled && now.length > self.before.length {
             return Ok(piece);
         }
