@@ -343,8 +343,15 @@ fn single_pages(on: Backend) {
     }
     // However long files last: a file of this name may come.
     let lasting = Files::dir(site.root()).single_page().cache(Cache::immutable());
-    let lasting = start(on, Router::new().fallback(lasting));
-    for (path, expected) in [("/users/7", "no-cache"), ("/app.js", "public, max-age=31536000, immutable")] {
+    let private = lasting.clone().cache(Cache::immutable().private());
+    let lasting =
+        start(on, Router::new().nest("/p", Router::new().route("/{*path}", get(private))).fallback(lasting));
+    for (path, expected) in [
+        ("/users/7", "no-cache"),
+        ("/app.js", "public, max-age=31536000, immutable"),
+        ("/p/users/7", "private, no-cache"),
+        ("/p/app.js", "private, max-age=31536000, immutable"),
+    ] {
         let page = lasting.connect().send(with(path, browser)).response().with_status(200);
         assert_eq!(page.header("cache-control"), Some(expected), "{path}");
     }

@@ -17,7 +17,7 @@ use http::{
 use trijet_core::{Body, IntoResponse, Response, extract::Rejection};
 
 use super::{
-    Disposition, Settings, SideFiles, Unknown, cache,
+    Disposition, Settings, SideFiles, Unknown,
     conditions::{Ranges, Validators, Verdict},
     encodings::{self, Coding},
     find::{Found, Missing, Wanted, find, redirect},
@@ -82,7 +82,7 @@ fn page_of_scripts(settings: &Settings, asked: &Asked<'_>, index: Found) -> Resp
     headers.append(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
     if is_served {
         // However long the files last: there may be one of this name tomorrow.
-        headers.insert(CACHE_CONTROL, cache::REVALIDATED);
+        headers.insert(CACHE_CONTROL, settings.cache.revalidated_value());
     }
     response
 }

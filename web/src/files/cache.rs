@@ -44,7 +44,7 @@ enum Audience {
 
 type Chooser = dyn Fn(&str) -> Option<HeaderValue> + Send + Sync;
 
-pub(super) const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
+const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
 
 impl Cache {
     /// `no-cache`: kept, and asked for each time; what has not changed is answered with 304.
@@ -111,12 +111,21 @@ impl Cache {
             Kind::Immutable => true,
             Kind::Hashed => is_hashed(path),
         };
-        Some(HeaderValue::from_static(match (is_immutable, self.audience) {
-            (true, Audience::Public) => "public, max-age=31536000, immutable",
-            (true, Audience::Private) => "private, max-age=31536000, immutable",
-            (false, Audience::Public) => "no-cache",
-            (false, Audience::Private) => "private, no-cache",
+        if !is_immutable {
+            return Some(self.revalidated_value());
+        }
+        Some(HeaderValue::from_static(match self.audience {
+            Audience::Public => "public, max-age=31536000, immutable",
+            Audience::Private => "private, max-age=31536000, immutable",
         }))
+    }
+
+    /// What it says where an answer is to be asked for each time, however long files last.
+    pub(super) fn revalidated_value(&self) -> HeaderValue {
+        match self.audience {
+            Audience::Public => REVALIDATED,
+            Audience::Private => HeaderValue::from_static("private, no-cache"),
+        }
     }
 
     fn lasting_value(&self, time: Duration) -> HeaderValue {
