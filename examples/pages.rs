@@ -7,6 +7,7 @@
 //! [minijinja]: https://docs.rs/minijinja
 
 use std::{
+    collections::VecDeque,
     env,
     error::Error,
     process::ExitCode,
@@ -52,17 +53,31 @@ struct Guest {
     words: String,
 }
 
+/// The most guests that are kept, and the most bytes of each: anybody may sign, and memory is not to grow for ever.
+const GUESTS_MAX: usize = 100;
+const GUEST_BYTES_MAX: usize = 1_000;
+
 #[derive(Clone, Default)]
-struct Book(Arc<Mutex<Vec<Guest>>>);
+struct Book(Arc<Mutex<VecDeque<Guest>>>);
 
 impl Book {
     fn guests(&self) -> Vec<Guest> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// The oldest makes room.
+    fn add(&self, guest: Guest) {
+        let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if guests.len() == GUESTS_MAX {
+            guests.pop_front();
+        }
+        guests.push_back(guest);
     }
 }
 
-/// Rendering waits for nothing: an `async fn` will do.
-async fn show(State(templates): State<Templates>, State(book): State<Book>) -> Response {
+/// Rendering waits for nothing, but a full book takes a millisecond of the processor: as a plain `fn` it is off the
+/// event loop for that time.
+fn show(State(templates): State<Templates>, State(book): State<Book>) -> Response {
     let guests = book.guests().into_iter().map(|guest| context! { name => guest.name, words => guest.words });
     templates.page("guests.html", context! { guests => guests.collect::<Vec<Value>>() })
 }
@@ -74,7 +89,10 @@ async fn sign(
     if guest.name.is_empty() {
         return Err((StatusCode::UNPROCESSABLE_ENTITY, "Who are you?\n"));
     }
-    book.0.lock().unwrap_or_else(PoisonError::into_inner).push(guest);
+    if guest.name.len() + guest.words.len() > GUEST_BYTES_MAX {
+        return Err((StatusCode::UNPROCESSABLE_ENTITY, "That is too much for one page.\n"));
+    }
+    book.add(guest);
     // A page that is loaded again does not sign again.
     Ok(Redirect::to("/"))
 }

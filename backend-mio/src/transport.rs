@@ -123,7 +123,8 @@ impl Transport for MioTransport {
 
     fn run_job(&mut self, job: Job) {
         let shared = &self.permit.shared;
-        shared.pool.push_or_drop(job, shared.limits.blocking_queue_max, Job::is_waiting);
+        let queue_max = job.queue_max(shared.limits.blocking_queue_max);
+        shared.pool.push_or_drop(job, queue_max, Job::is_waiting);
     }
 
     fn enter_app(&mut self, route: u32) {

@@ -164,8 +164,7 @@ impl Poller {
         let Some(since) = Instant::now().checked_sub(self.shared.limits.blocking_queue_timeout) else {
             return;
         };
-        let may_wait = |runnable: &Runnable| matches!(runnable, Runnable::Resume(_));
-        let overdue = self.shared.pool.take_since(since, |runnable| !may_wait(runnable));
+        let overdue = self.shared.pool.take_since(since, |runnable| !runnable.is_patient());
         overdue.into_iter().for_each(Runnable::refuse);
     }
 }

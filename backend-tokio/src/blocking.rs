@@ -30,7 +30,8 @@ impl Blocking {
 
     /// Runs `job` on a thread of the pool, as soon as one is free.
     pub(crate) fn run(&self, job: Job) {
-        self.pool.push_or_drop(job, self.queue_max, Job::is_waiting);
+        let queue_max = job.queue_max(self.queue_max);
+        self.pool.push_or_drop(job, queue_max, Job::is_waiting);
     }
 
     /// Its threads, and what waits for one.

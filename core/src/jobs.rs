@@ -21,7 +21,17 @@ use crate::{
 };
 
 /// A call that may block, ready to be run once on any thread.
-pub struct Job(Arc<dyn Run + Send + Sync>);
+pub struct Job {
+    cell: Arc<dyn Run + Send + Sync>,
+    stage: Stage,
+}
+
+/// Where in its exchange a job stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Request,
+    ResponseBody,
+}
 
 impl Job {
     /// Runs the job on this thread. `blocker` keeps the connection going while the job waits for its
@@ -32,17 +42,42 @@ impl Job {
 
     /// As [`run`](Self::run), for a backend that has something to do before whoever waits is woken.
     pub fn call(self, blocker: Option<Rc<dyn Blocker>>) -> Answer {
-        Answer(ambient::enter_job(Running { job: self.watch(), blocker }, || self.0.run()))
+        Answer(ambient::enter_job(Running { job: self.watch(), blocker }, || self.cell.run()))
     }
 
     /// Whether it still waits for a thread. One that has waited for too long is answered already: a queue
     /// may drop it to make room.
     pub fn is_waiting(&self) -> bool {
-        self.0.is_waiting()
+        self.cell.is_waiting()
+    }
+
+    /// Whether it pulls the body of a response. Its head may be sent already, so that to reject the job would cut what
+    /// has begun, where nothing can be told any more: it is queued however many wait. A connection has
+    /// one at a time (as many as its body puts iterators together), so that their limit is that of connections.
+    pub fn pulls_response(&self) -> bool {
+        self.stage == Stage::ResponseBody
+    }
+
+    /// How many may wait for a thread before this is rejected, where `requests_max` may for a request.
+    pub fn queue_max(&self, requests_max: usize) -> usize {
+        match self.stage {
+            Stage::Request => requests_max,
+            Stage::ResponseBody => usize::MAX,
+        }
+    }
+
+    fn new(cell: Arc<dyn Run + Send + Sync>) -> Self {
+        Self { cell, stage: Stage::Request }
+    }
+
+    /// Marks it as one that [pulls a response](Self::pulls_response).
+    pub(crate) fn for_response(mut self) -> Self {
+        self.stage = Stage::ResponseBody;
+        self
     }
 
     pub(crate) fn watch(&self) -> JobWatch {
-        JobWatch(self.0.clone())
+        JobWatch(self.cell.clone())
     }
 }
 
@@ -61,7 +96,7 @@ impl Drop for Answer {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.0.reject();
+        self.cell.reject();
     }
 }
 
@@ -155,7 +190,7 @@ where
                             question: Question::None,
                             waiting: None,
                         })));
-                        collected.jobs.push(Job(cell.clone()));
+                        collected.jobs.push(Job::new(cell.clone()));
                         Placed::Submitted(cell)
                     }
                 });

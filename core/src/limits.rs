@@ -47,7 +47,8 @@ pub struct Limits {
     /// are for the calls of [`rt::spawn_blocking`](crate::rt::spawn_blocking), for the look-up of names, and on threaded
     /// for its tasks and helpers.
     pub blocking_threads_max: usize,
-    /// Calls (threaded: connections) that wait for such a thread; over it 503.
+    /// Calls (threaded: connections) that wait for such a thread; over it 503. The next piece of an answer that has
+    /// begun waits, too, and is never refused for it: that would cut the answer.
     pub blocking_queue_max: usize,
     /// The longest such wait; over it 503.
     pub blocking_queue_timeout: Duration,

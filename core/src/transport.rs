@@ -51,7 +51,8 @@ pub trait Transport: Send + 'static {
     /// The wall clock, for the `Date` field alone.
     fn wall_clock(&self) -> SystemTime;
 
-    /// Takes a job that may block. A backend that cannot run it drops it, which answers it with 503.
+    /// Takes a job that may block. A backend that cannot run it drops it, which answers it with 503; one that has a limit
+    /// for jobs that wait asks the job for it, [`Job::queue_max`].
     fn run_job(&mut self, job: Job);
 
     /// Notes that the app's own code begins: a poll of the handler, the middleware or the body of the route of this

@@ -326,9 +326,18 @@ fn pages() {
         let row = "<li><b>&lt;b&gt;Ada&lt;/b&gt;</b>: &quot;hi&quot; &amp; bye</li>";
         assert!(page.text().replace("&#x2f;", "/").contains(row), "{page:?}");
         assert_eq!(client.ask("POST", "/", FORM, b"name=").status, 422);
+        let long = format!("name=x&words={}", "y".repeat(1_000));
+        assert_eq!(client.ask("POST", "/", FORM, long.as_bytes()).status, 422);
         let export = client.get("/guests.txt");
         assert_eq!(export.text(), "<b>Ada</b>: \"hi\" & bye\n");
         assert_eq!(export.header("content-disposition"), Some("attachment; filename=\"guests.txt\""));
+
+        // The book is bounded: the oldest makes room.
+        for _ in 0..100 {
+            assert_eq!(client.ask("POST", "/", FORM, b"name=Bob").status, 303);
+        }
+        assert!(client.get("/").text().contains("<h1>100 guests</h1>"));
+        assert!(!client.get("/guests.txt").text().contains("Ada"));
 
         let style = client.get("/static/style.css");
         assert_eq!((style.status, style.header("content-type")), (200, Some("text/css; charset=utf-8")));

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
+    thread,
     time::Duration,
 };
 
@@ -28,6 +29,7 @@ on_every_backend!(
     a_blocked_fn_blocks_nobody_else,
     a_full_pool_queues_then_refuses,
     waiting_for_the_pool_has_an_end,
+    a_full_pool_cuts_no_answer_that_has_begun,
     idle_connections_and_slow_heads_hold_no_thread,
     slow_bodies_that_are_collected_hold_no_thread,
     slow_readers_hold_no_thread,
@@ -171,6 +173,64 @@ fn waiting_for_the_pool_has_an_end(on: Backend) {
     holder.response().says("held");
     next.response().says("hello");
     // The thread is free a moment after its answer is here.
+    eventually("a thread is free again", || server.connect().get("/fn").status == 200);
+}
+
+/// Downloads from iterators go on where requests are refused: their next piece waits for a thread as long as it takes.
+fn a_full_pool_cuts_no_answer_that_has_begun(on: Backend) {
+    const DOWNLOADS: usize = 6;
+    // On threads it is connections that wait, within an answer or before it; and one has begun only where more is to be
+    // written than sockets and buffers hold.
+    let (length, queue_max) = if on == Backend::Threaded { (4 << 20, 1024) } else { (512 << 10, 4) };
+    let mut held = held();
+    let iterate = move || async move { Body::from_iter(Reader::new(length)) };
+    let app = std::mem::take(&mut held.app).route("/iter", get(iterate));
+    let limits = Limits {
+        blocking_threads_max: 2,
+        blocking_queue_max: queue_max,
+        blocking_queue_timeout: Duration::from_secs(600),
+        ..unhurried()
+    };
+    let server = start_one_loop(on, app, limits);
+    let take_both_threads = || {
+        [(); 2].map(|()| {
+            let mut holder = server.connect();
+            holder.send(request("/hold"));
+            entered(&held);
+            holder
+        })
+    };
+    let begin_downloads = || {
+        [(); DOWNLOADS].map(|()| {
+            let mut client = Client::connect_narrow(server.address());
+            let head = client.send(request("/iter")).head().with_status(200);
+            (client, head)
+        })
+    };
+    // On threads, it takes one to begin: both are taken afterwards.
+    let (mut holders, downloads) = if on == Backend::Threaded {
+        let downloads = begin_downloads();
+        (take_both_threads(), downloads)
+    } else {
+        (take_both_threads(), begin_downloads())
+    };
+    let readers = downloads.map(|(mut client, head)| {
+        thread::spawn(move || {
+            let mut pattern = Pattern::default();
+            client.body(head.ending(), |piece| assert!(pattern.matches(piece)));
+            pattern.position()
+        })
+    });
+    eventually("all of them wait for another piece", || server.handle().statistics().queued == DOWNLOADS);
+    // What is over the limit of requests is refused, as ever.
+    if on != Backend::Threaded {
+        (0..10).for_each(|_| is_503(&server.connect().send(request("/fn")).response()));
+    }
+    held.gate.open();
+    holders.iter_mut().for_each(|holder| drop(holder.response().says("held")));
+    for reader in readers {
+        assert_eq!(reader.join().expect("a whole answer"), length);
+    }
     eventually("a thread is free again", || server.connect().get("/fn").status == 200);
 }
 

@@ -124,7 +124,17 @@ impl Runnable {
         match self {
             Self::Resume(_) => usize::MAX,
             Self::Start(_) if shared.life.is_stopping() => usize::MAX,
-            Self::Start(_) | Self::Work(_) => shared.limits.blocking_queue_max,
+            Self::Work(work) => work.job.queue_max(shared.limits.blocking_queue_max),
+            Self::Start(_) => shared.limits.blocking_queue_max,
+        }
+    }
+
+    /// Whether it waits for a thread as long as it takes: what is within a response cannot be refused any more.
+    pub(crate) fn is_patient(&self) -> bool {
+        match self {
+            Self::Resume(_) => true,
+            Self::Work(work) => work.job.pulls_response(),
+            Self::Start(_) => false,
         }
     }
 

@@ -269,7 +269,7 @@ impl<T: Transport> Driver<T> {
                         Sent::Failed => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
                     },
                     Poll::Pending => {
-                        self.hand_over_jobs(None);
+                        self.hand_over_pulls();
                         let again = if self.turn.is_over() {
                             let _ = self.poll_flush(cx);
                             false
@@ -318,7 +318,7 @@ impl<T: Transport> Driver<T> {
                     Err(Panicked) => return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR))),
                     Ok(polled) => polled,
                 };
-                self.hand_over_jobs(None);
+                self.hand_over_pulls();
                 if source.is_some_and(|source| source.is_wanted(cx)) {
                     self.connection.ask_body();
                 }

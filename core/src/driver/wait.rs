@@ -192,6 +192,14 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// As [`hand_over_jobs`](Self::hand_over_jobs), for those of a response's body. They wait as long as it takes: with
+    /// the head, the answer that no thread was free is out of reach.
+    pub(super) fn hand_over_pulls(&mut self) {
+        for job in self.collected.jobs.drain(..) {
+            self.io.run_job(job.for_response());
+        }
+    }
+
     /// Waits for the earliest of the deadlines, and acts on those that are over.
     pub(super) fn poll_time(&mut self, cx: &mut Context<'_>) -> Time {
         self.queued.retain(|(watch, _)| watch.is_waiting());

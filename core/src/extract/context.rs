@@ -58,7 +58,10 @@ impl Context {
 
 /// What extractors need of the routes that they are used on, checked before serving.
 #[derive(Debug, Default)]
-pub struct Needs(pub(crate) Vec<Need>);
+pub struct Needs {
+    pub(crate) needs: Vec<Need>,
+    route: Option<Arc<str>>,
+}
 
 #[derive(Debug)]
 pub(crate) enum Need {
@@ -74,29 +77,38 @@ pub(crate) enum Need {
 }
 
 impl Needs {
+    pub(crate) fn of(route: Option<&Arc<str>>) -> Self {
+        Self { needs: Vec::new(), route: route.cloned() }
+    }
+
+    /// The pattern of the route that is being checked, as [`Context::route`] will have it.
+    pub fn route(&self) -> Option<&str> {
+        self.route.as_deref()
+    }
+
     /// A state of the type `T`.
     pub fn state<T: Clone + Send + Sync + 'static>(&mut self) {
-        self.0.push(Need::State { kind: TypeId::of::<T>(), name: type_name::<T>() });
+        self.needs.push(Need::State { kind: TypeId::of::<T>(), name: type_name::<T>() });
     }
 
     /// A route with exactly `count` captures, those of its nests included.
     pub fn captures(&mut self, count: usize) {
-        self.0.push(Need::Captures(count));
+        self.needs.push(Need::Captures(count));
     }
 
     /// Something that is not there: a folder, for example. The app is not served then, and `what` says why, in a
     /// sentence without a full stop.
     pub fn fault(&mut self, what: impl Into<String>) {
-        self.0.push(Need::Fault(what.into()));
+        self.needs.push(Need::Fault(what.into()));
     }
 
     /// A route with exactly `count` captures, or with none.
     pub fn captures_if_any(&mut self, count: usize) {
-        self.0.push(Need::CapturesIfAny(count));
+        self.needs.push(Need::CapturesIfAny(count));
     }
 
     /// A route, in whose place a fallback has nothing.
     pub fn matched_path(&mut self) {
-        self.0.push(Need::MatchedPath);
+        self.needs.push(Need::MatchedPath);
     }
 }

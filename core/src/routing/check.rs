@@ -17,10 +17,10 @@ impl Builder {
     /// Checks that all that `endpoint` needs is there; `name` and `place` tell which it is.
     pub(super) fn check(&mut self, name: &str, place: Option<Place>, endpoint: &Endpoint) {
         let place = place.map_or(name.to_owned(), |place| format!("{name} {}", at(place)));
-        let mut needs = Needs::default();
+        let mut needs = Needs::of(endpoint.route.as_ref());
         endpoint.service.declare(&mut needs);
         let captures = endpoint.names.len();
-        for need in &needs.0 {
+        for need in &needs.needs {
             match need {
                 Need::Captures(count) if *count != captures => self.report_captures(&place, *count, captures),
                 Need::CapturesIfAny(count) if captures > 0 && *count != captures => {
@@ -33,9 +33,9 @@ impl Builder {
             }
         }
         for layer in &endpoint.layers {
-            let mut needs = Needs::default();
+            let mut needs = Needs::of(endpoint.route.as_ref());
             layer.middleware.declare(&mut needs);
-            for need in &needs.0 {
+            for need in &needs.needs {
                 // A middleware can stand around paths of many shapes: captures are looked at when it runs.
                 self.check_need(&format!("the middleware around {place}"), need, endpoint, &layer.state);
             }

@@ -7,7 +7,7 @@ use std::{
 
 use trijet::{Backend, Router, files::Files, get};
 
-use super::{Site, pattern, with};
+use super::{Site, pattern, settled, with};
 use crate::common::{
     client::{Client, get as request},
     pattern::Pattern,
@@ -19,6 +19,7 @@ on_every_backend!(
     a_file_that_shrinks_is_cut,
     a_file_that_grows_is_as_long_as_it_was,
     a_file_that_is_replaced_is_sent_as_it_was,
+    a_file_that_is_overwritten_is_cut,
     nobody_waits_for_a_fifo,
 );
 
@@ -75,6 +76,26 @@ fn a_file_that_is_replaced_is_sent_as_it_was(on: Backend) {
     let mut received = Pattern::default();
     client.body(Ending::Length(LENGTH as u64), |piece| assert!(received.matches(piece)));
     client.get("/file").says("new");
+}
+
+/// Once there is a tag, it stands for one content: what goes out under it is no mixture.
+fn a_file_that_is_overwritten_is_cut(on: Backend) {
+    use std::os::unix::fs::FileExt;
+
+    for grows in [0, 1] {
+        let site = Site::new();
+        site.write("file", pattern(LENGTH));
+        let server = start_with(on, Router::new().fallback(Files::dir(site.root())), unhurried());
+        settled(&mut server.connect(), "/file");
+        let mut client = Client::connect_narrow(server.address());
+        begin(&mut client);
+        let file = fs::OpenOptions::new().write(true).open(site.root().join("file")).unwrap();
+        file.write_all_at(&[0; 1000], LENGTH as u64 - 1000 + grows).unwrap();
+        let (received, end) = client.everything();
+        assert!(matches!(end, Ok(()) | Err(ErrorKind::ConnectionReset)), "{end:?}");
+        assert!(received.len() < LENGTH, "{} bytes", received.len());
+        assert!(Pattern::default().matches(&received));
+    }
 }
 
 /// Opening one waits for somebody who writes to it, unless it is opened so that it does not.

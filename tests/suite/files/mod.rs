@@ -15,6 +15,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use crate::common::{client::Client, eventually, response::Response};
+
 /// What must never be in an answer.
 const CANARY: &str = "the canary sings outside of the root";
 
@@ -57,6 +59,18 @@ impl Drop for Site {
 /// A GET with more header fields, each with its line end.
 fn with(path: &str, fields: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: t\r\n{fields}\r\n")
+}
+
+/// Until the last change of a file lies back by so much that the next would show: then its answer has validators.
+fn settled(client: &mut Client, path: &str) -> Response {
+    let mut answer = None;
+    eventually("a tag", || {
+        let found = client.get(path).with_status(200);
+        let is_settled = found.header("etag").is_some();
+        answer = Some(found);
+        is_settled
+    });
+    answer.unwrap()
 }
 
 /// What a file holds whose place tells every byte.

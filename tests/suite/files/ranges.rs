@@ -2,7 +2,7 @@
 
 use trijet::{Backend, Router, files::Files};
 
-use super::{Site, pattern, with};
+use super::{Site, pattern, settled, with};
 use crate::common::{
     response::Response,
     server::{Running, start},
@@ -33,6 +33,7 @@ fn one_range(on: Backend) {
     let (site, content) = site();
     let server = serving(on, &site);
     let mut client = server.connect();
+    settled(&mut client, "/file.txt");
     // What is sent; none is 416, and all of it a 200.
     let rows: &[(&str, Option<std::ops::Range<usize>>)] = &[
         ("bytes=0-0", Some(0..1)),

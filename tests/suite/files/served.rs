@@ -3,12 +3,12 @@
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
 use trijet::{
-    Backend, HeaderMap, Path, Response, Router, State, any,
+    Backend, HeaderMap, Method, Path, Response, Router, State, any,
     files::{Cache, Files},
     get,
 };
 
-use super::{CANARY, Site, pattern, with};
+use super::{CANARY, Site, pattern, settled, with};
 use crate::common::{client::get as request, server::start};
 
 on_every_backend!(
@@ -20,12 +20,16 @@ on_every_backend!(
     other_methods,
     small_files_are_one_write_and_large_ones_have_a_length,
     a_folder_is_redirected_to_its_slash,
+    no_redirect_leads_where_no_route_is,
+    a_file_has_one_spelling,
+    listings_are_small_and_follow_few_links,
     listings_are_text_and_name_what_is_served,
     single_pages,
     what_caches_are_told,
     downloads,
     what_an_app_finds_itself,
     a_missing_root_is_told_at_start,
+    what_cannot_be_served_so_is_told_at_start,
     a_root_that_is_swapped_is_found,
 );
 
@@ -173,9 +177,7 @@ fn a_folder_is_redirected_to_its_slash(on: Backend) {
     site.write("evil.example/index.html", "evil");
     let server = start(on, Router::new().fallback(Files::dir(site.root())));
     let mut client = server.connect();
-    for (path, location) in
-        [("/sub", "/sub/"), ("/sub?a=1&b=/", "/sub/?a=1&b=/"), ("/%73ub", "/%73ub/"), ("/sub?", "/sub/?")]
-    {
+    for (path, location) in [("/sub", "/sub/"), ("/sub?a=1&b=/", "/sub/?a=1&b=/"), ("/sub?", "/sub/?")] {
         let moved = client.get(path).with_status(307);
         assert_eq!(moved.header("location"), Some(location));
     }
@@ -190,6 +192,78 @@ fn a_folder_is_redirected_to_its_slash(on: Backend) {
     // Nor where nothing would be there.
     client.get("/bare").with_status(404);
     client.get("/bare/").with_status(404);
+}
+
+fn no_redirect_leads_where_no_route_is(on: Backend) {
+    let site = site();
+    let files = Files::dir(site.root());
+    let app = Router::new()
+        .route("/docs", get(files.clone()))
+        .route("/list", get(files.clone().without_index().listing()))
+        .route("/one/{name}", get(files.clone().listing()))
+        .route("/all/{*path}", get(files));
+    let server = start(on, app);
+    let mut client = server.connect();
+    // What has no path of its own with a slash is answered in place; a list, which is links alone, is not.
+    client.get("/docs").says("<p>root");
+    client.get("/one/sub").says("<p>sub");
+    client.get("/list").with_status(404);
+    client.get("/one/bare").with_status(404);
+    assert_eq!(client.get("/all/sub").with_status(307).header("location"), Some("/all/sub/"));
+    client.get("/all/sub/").says("<p>sub");
+}
+
+/// Routes match what was sent: each file has one spelling, and others lead to it, not to the file.
+fn a_file_has_one_spelling(on: Backend) {
+    let site = site();
+    site.write("a@b,(c) [1].txt", "odd");
+    let app = Router::new()
+        .nest("/n/{who}", Files::dir(site.root()).into_router())
+        .route("/r/{*path}", get(Files::dir(site.root())))
+        .route("/s/{name}", get(Files::dir(site.root())))
+        .fallback(Files::dir(site.root()));
+    let server = start(on, app);
+    let mut client = server.connect();
+    for prefix in ["/n/%61", "/r", "/s", ""] {
+        for (path, location) in [
+            ("/%73tyle.css", "/style.css"),
+            ("/style%2Ecss?a=%62", "/style.css?a=%62"),
+            ("/a%40b%2C(c)%20[1].txt", "/a@b,(c)%20%5B1%5D.txt"),
+            ("/nothin%67", "/nothing"),
+        ] {
+            let moved = client.get(&format!("{prefix}{path}")).with_status(307);
+            assert_eq!(moved.header("location"), Some(&*format!("{prefix}{location}")), "{prefix}{path}");
+        }
+        client.get(&format!("{prefix}/a@b,(c)%20%5B1%5D.txt")).says("odd");
+        client.get(&format!("{prefix}/nothing")).with_status(404);
+    }
+    client.get("/%73ub/").with_status(307);
+    for (path, status) in
+        [("/%2e%2e", 400), ("/%2E", 400), ("/%2eenv", 404), ("//%73ub", 404), ("/%2f/x", 400)]
+    {
+        client.get(path).with_status(status);
+    }
+}
+
+fn listings_are_small_and_follow_few_links(on: Backend) {
+    let site = Site::new();
+    site.write("many/file", "x");
+    for n in 0..1_500 {
+        fs::hard_link(site.root().join("many/file"), site.root().join(format!("many/{n:04}"))).unwrap();
+    }
+    fs::create_dir(site.root().join("links")).unwrap();
+    for n in 0..10_001 {
+        symlink("nowhere", site.root().join(format!("links/{n}"))).unwrap();
+    }
+    let server = start(on, Router::new().fallback(Files::dir(site.root()).listing()));
+    let mut client = server.connect();
+    let rows = |page: &str| page.lines().filter(|line| line.starts_with("<li>")).count();
+    let page = client.get("/many/").with_status(200);
+    assert_eq!((rows(page.text()), page.text().contains("There are more.")), (1_001, true));
+    assert!(page.body.len() < 132 << 10, "{}", page.body.len());
+    // None of them is shown, and not all were looked at.
+    let page = client.get("/links/").with_status(200);
+    assert_eq!((rows(page.text()), page.text().contains("There are more.")), (1, true));
 }
 
 fn listings_are_text_and_name_what_is_served(on: Backend) {
@@ -215,13 +289,14 @@ fn listings_are_text_and_name_what_is_served(on: Backend) {
         [
             "<li><a href=\"../\">../</a></li>",
             "<li><a href=\"./under/\">under/</a></li>",
-            "<li><a href=\"./%3Cscript%3Ealert%281%29%3C%26script%3E\">&lt;script&gt;alert(1)&lt;&amp;script&gt;</a></li>",
-            "<li><a href=\"./ab%3Ac%3Fd%23e%2541.txt\">ab:c?d#e%41.txt</a></li>",
+            "<li><a href=\"./%3Cscript%3Ealert(1)%3C&amp;script%3E\">&lt;script&gt;alert(1)&lt;&amp;script&gt;</a></li>",
+            "<li><a href=\"./ab:c%3Fd%23e%2541.txt\">ab:c?d#e%41.txt</a></li>",
             "<li><a href=\"./file.txt\">file.txt</a></li>",
         ]
     );
     // Each link leads to its file.
-    client.get("/l/bare/ab%3Ac%3Fd%23e%2541.txt").says("odd");
+    client.get("/l/bare/ab:c%3Fd%23e%2541.txt").says("odd");
+    client.get("/l/bare/%3Cscript%3Ealert(1)%3C&script%3E").says("x");
     assert_eq!(client.get("/l/bare").with_status(307).header("location"), Some("/l/bare/"));
     // An index comes first.
     client.get("/l/").says("<p>root");
@@ -266,7 +341,22 @@ fn single_pages(on: Backend) {
         let missing = client.send(with("/users/7", fields)).response().with_status(404);
         assert_eq!(missing.header("vary"), Some("accept, sec-fetch-mode"), "{fields}");
     }
+    // However long files last: a file of this name may come.
+    let lasting = Files::dir(site.root()).single_page().cache(Cache::immutable());
+    let private = lasting.clone().cache(Cache::immutable().private());
+    let lasting =
+        start(on, Router::new().nest("/p", Router::new().route("/{*path}", get(private))).fallback(lasting));
+    for (path, expected) in [
+        ("/users/7", "no-cache"),
+        ("/app.js", "public, max-age=31536000, immutable"),
+        ("/p/users/7", "private, no-cache"),
+        ("/p/app.js", "private, max-age=31536000, immutable"),
+    ] {
+        let page = lasting.connect().send(with(path, browser)).response().with_status(200);
+        assert_eq!(page.header("cache-control"), Some(expected), "{path}");
+    }
     // The page can be asked for anew.
+    settled(&mut client, "/index.html");
     let page = client.send(with("/users/7", &navigate)).response();
     let fields = format!("{navigate}if-none-match: {}\r\n", page.header("etag").unwrap());
     client.send(with("/users/8", &fields)).response().with_status(304);
@@ -281,14 +371,20 @@ fn what_caches_are_told(on: Backend) {
     let app = Router::new()
         .nest("/default", files.clone().into_router())
         .nest("/hashed", files.clone().cache(Cache::hashed()).into_router())
+        .nest("/private", files.clone().cache(Cache::hashed().private()).into_router())
         .nest("/hour", files.clone().cache(Cache::lasting(Duration::from_secs(3600))).into_router())
         .nest("/none", files.cache(Cache::by(|_| None)).into_router());
     let server = start(on, app);
     let mut client = server.connect();
+    for path in ["/default/style.css", "/default/", "/default/app.3f9a0c21.js"] {
+        settled(&mut client, path);
+    }
     for (path, expected) in [
         ("/default/style.css", Some("no-cache")),
         ("/hashed/style.css", Some("no-cache")),
         ("/hashed/app.3f9a0c21.js", Some("public, max-age=31536000, immutable")),
+        ("/private/style.css", Some("private, no-cache")),
+        ("/private/app.3f9a0c21.js", Some("private, max-age=31536000, immutable")),
         ("/hour/style.css", Some("public, max-age=3600")),
         ("/hour/", Some("public, max-age=3600")),
         ("/none/style.css", None),
@@ -325,11 +421,16 @@ fn downloads(on: Backend) {
 }
 
 fn what_an_app_finds_itself(on: Backend) {
-    fn invoice(Path(name): Path<String>, State(files): State<Files>, headers: HeaderMap) -> Response {
-        files.attachment_as(&format!("Invoice {name}")).answer(&format!("sub/{name}"), &headers)
+    fn invoice(
+        Path(name): Path<String>,
+        State(files): State<Files>,
+        method: Method,
+        headers: HeaderMap,
+    ) -> Response {
+        files.attachment_as(&format!("Invoice {name}")).answer(&format!("sub/{name}"), &method, &headers)
     }
     let site = site();
-    let app = Router::new().route("/invoices/{name}", get(invoice)).state(Files::dir(site.root()));
+    let app = Router::new().route("/invoices/{name}", any(invoice)).state(Files::dir(site.root()));
     let server = start(on, app);
     let mut client = server.connect();
     let answer = client.get("/invoices/index.html").says("<p>sub");
@@ -338,6 +439,13 @@ fn what_an_app_finds_itself(on: Backend) {
     assert_eq!((part.status, part.text()), (206, "sub"));
     let head = request("/invoices/index.html").replacen("GET", "HEAD", 1);
     assert_eq!(client.send(head).response_to_head().with_status(200).header("content-length"), Some("6"));
+    // RFC 9110 §14.2: ranges are for GET alone; and a method that files do not have is no condition on them.
+    let head = with("/invoices/index.html", "range: bytes=3-\r\n").replacen("GET", "HEAD", 1);
+    let whole = client.send(head).response_to_head().with_status(200);
+    assert_eq!((whole.header("content-length"), whole.header("content-range")), (Some("6"), None));
+    let post =
+        with("/invoices/index.html", "if-none-match: *\r\ncontent-length: 0\r\n").replacen("GET", "POST", 1);
+    client.send(post).response().with_status(405);
     // A capture is decoded: what comes out of it is checked all the same.
     for name in ["..%2f..%2fcanary.txt", "..%2Fstyle.css", "..", "%2e%2e", "a%5cb", "a%00"] {
         let refused = client.get(&format!("/invoices/{name}"));
@@ -374,6 +482,38 @@ fn a_missing_root_is_told_at_start(_: Backend) {
         assert!(is_told, "{place}: {fault}\n{faults:#?}");
     }
     assert_eq!(faults.len(), 4, "{faults:#?}");
+}
+
+fn what_cannot_be_served_so_is_told_at_start(_: Backend) {
+    let site = site();
+    let files = Files::dir(site.root());
+    let app = Router::new()
+        .route("/page/{name}.html", get(files.clone()))
+        .route("/v/v{name}", get(files.clone()))
+        .route("/in/{lang}/home/", get(files.clone()))
+        .route("/braces/{{x}}", get(files.clone()))
+        .route("/x/{name}", get(Files::file(site.root().join("style.css"))))
+        .nest("/up", files.clone().index("../canary.txt").into_router())
+        .nest("/deep", files.clone().index("sub/index.html").into_router())
+        .nest("/empty", files.clone().index("").into_router())
+        .nest("/dot", files.clone().index(".hidden").into_router())
+        .nest("/own", files.index(".hidden").dot_files().into_router());
+    let error = app.build().unwrap_err();
+    let mut faults: Vec<&str> = error.faults().collect();
+    faults.sort_unstable();
+    assert_eq!(
+        faults,
+        [
+            "GET /deep/{*path}: the index `sub/index.html` is no name of a file that is served",
+            "GET /dot/{*path}: the index `.hidden` is no name of a file that is served",
+            "GET /empty/{*path}: the index `` is no name of a file that is served",
+            "GET /page/{name}.html: a folder takes the end of the path: its last segment is no whole `{capture}`",
+            "GET /up/{*path}: the index `../canary.txt` is no name of a file that is served",
+        ]
+    );
+    // In a state, nobody looks.
+    let unseen = Router::new().state(Files::dir(site.root().join("missing")));
+    assert!(unseen.build().is_ok());
 }
 
 /// As releases are put in place: by a link that is replaced.

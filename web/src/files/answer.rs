@@ -1,6 +1,11 @@
 //! One request, one answer: whether the file that was found has to be sent, how much of it, and what is said with it.
 
-use std::{fs::File, io, time::SystemTime};
+use std::{
+    fs::File,
+    io,
+    sync::Mutex,
+    time::{Duration, Instant, SystemTime},
+};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
@@ -15,12 +20,13 @@ use super::{
     Disposition, Settings, SideFiles, Unknown,
     conditions::{Ranges, Validators, Verdict},
     encodings::{self, Coding},
-    find::{Found, Missing, Wanted, find},
+    find::{Found, Missing, Wanted, find, redirect},
     names,
     open::Fault,
     path::{Refused, Relative},
     ranges::{self, Selection},
     send::{self, Part},
+    state::State,
 };
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -30,13 +36,17 @@ pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
     /// None where the path was not the client's.
     pub(super) target: Option<&'a Uri>,
+    pub(super) slash: Slash,
     pub(super) headers: &'a HeaderMap,
 }
 
-impl<'a> Asked<'a> {
-    pub(super) fn get(headers: &'a HeaderMap) -> Self {
-        Self { method: &Method::GET, target: None, headers }
-    }
+/// Where the target with a slash behind it leads.
+#[derive(Clone, Copy)]
+pub(super) enum Slash {
+    /// To the same files.
+    Routed,
+    /// Somewhere else, or nowhere.
+    Elsewhere,
 }
 
 pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Wanted, Refused>) -> Response {
@@ -46,27 +56,35 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
     let found = match wanted {
         Err(Refused::Malformed(reason)) => return refusal(StatusCode::BAD_REQUEST, reason),
         Err(Refused::NotFound) => return not_found(settings),
+        Err(Refused::Respelled(path)) => return redirect(&path, asked.target.and_then(Uri::query)),
         Ok(wanted) => find(settings, asked, &wanted),
     };
     let found = match found {
         Err(Missing::NotFound) if is_for_the_index(settings, asked) => match root_index(settings, asked) {
-            Ok(index) => Ok((index, Some("accept, sec-fetch-mode"))),
+            Ok(index) => return page_of_scripts(settings, asked, index),
             Err(missing) => Err(missing),
         },
-        found => found.map(|found| (found, None)),
+        found => found,
     };
     match found {
-        Ok((found, depends)) => {
-            let mut response = serve(settings, asked, found);
-            if let Some(depends) = depends {
-                response.headers_mut().append(VARY, HeaderValue::from_static(depends));
-            }
-            response
-        }
+        Ok(found) => serve(settings, asked, found),
         Err(Missing::NotFound) => not_found(settings),
         Err(Missing::Fault(fault)) => failed(asked, &fault),
         Err(Missing::Answered(response)) => *response,
     }
+}
+
+/// The index, for a path that is none of its own.
+fn page_of_scripts(settings: &Settings, asked: &Asked<'_>, index: Found) -> Response {
+    let mut response = serve(settings, asked, index);
+    let is_served = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
+    if is_served {
+        // However long the files last: there may be one of this name tomorrow.
+        headers.insert(CACHE_CONTROL, settings.cache.revalidated_value());
+    }
+    response
 }
 
 /// The answer to a method that files do not have; routes see to that before.
@@ -108,9 +126,9 @@ fn is_for_the_index(settings: &Settings, asked: &Asked<'_>) -> bool {
 }
 
 fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
-    let Found { file, metadata, path, coding } = found;
+    let Found { file, state, path, coding } = found;
     let mut headers = HeaderMap::new();
-    let validators = Validators::of(&metadata, coding.map_or("", Coding::name), SystemTime::now());
+    let validators = Validators::of(&state, coding.map_or("", Coding::name), SystemTime::now());
     validators.put(&mut headers);
     if let Some(cache) = settings.cache.value(&path) {
         headers.insert(CACHE_CONTROL, cache);
@@ -139,7 +157,7 @@ fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
         Disposition::Attachment => drop(headers.insert(CONTENT_DISPOSITION, names::attachment(name))),
         Disposition::AttachmentAs(name) => drop(headers.insert(CONTENT_DISPOSITION, names::attachment(name))),
     }
-    let length = metadata.len();
+    let length = state.length;
     let selection = match ranges {
         Ranges::Apply => select(asked.headers, length),
         Ranges::Ignore => Selection::Whole,
@@ -160,7 +178,7 @@ fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
             }
         },
     };
-    send(asked, status, headers, file, parts)
+    send(asked, status, headers, (file, state), parts)
 }
 
 /// RFC 9110 §14.2 with §5.3: a field that stands there twice is no list of ranges.
@@ -189,12 +207,12 @@ fn send(
     asked: &Asked<'_>,
     status: StatusCode,
     mut headers: HeaderMap,
-    file: File,
+    (file, state): (File, State),
     parts: Vec<Part>,
 ) -> Response {
     // Also for a body whose length does not show before it has been read, and for HEAD (RFC 9110 §9.3.2).
     headers.insert(CONTENT_LENGTH, HeaderValue::from(send::length(&parts)));
-    let body = if *asked.method == Method::HEAD { Ok(Body::empty()) } else { send::body(file, parts) };
+    let body = if *asked.method == Method::HEAD { Ok(Body::empty()) } else { send::body(file, state, parts) };
     match body {
         Ok(body) => respond(status, headers, body),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => failed(asked, &Fault::Busy(error)),
@@ -241,7 +259,9 @@ fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
     match fault {
         Fault::NotFound => missing(),
         Fault::Busy(error) => {
-            log::warn!("a file could not be sent now: {path}: {error}");
+            if is_time_to_warn() {
+                log::warn!("a file could not be sent now: {path}: {error}");
+            }
             let headers = [(RETRY_AFTER, "1")];
             (StatusCode::SERVICE_UNAVAILABLE, headers, "The file cannot be sent now: try again.")
                 .into_response()
@@ -251,4 +271,17 @@ fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
             (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.").into_response()
         }
     }
+}
+
+/// At most once a second: a process that has no descriptor left has none for any of the requests.
+fn is_time_to_warn() -> bool {
+    static WARNED: Mutex<Option<Instant>> = Mutex::new(None);
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    let mut warned = WARNED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let is_time = warned.is_none_or(|at| at.elapsed() >= INTERVAL);
+    if is_time {
+        *warned = Some(Instant::now());
+    }
+    is_time
 }

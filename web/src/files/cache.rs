@@ -18,49 +18,74 @@ use http::HeaderValue;
 /// let photos = Files::dir("photos").cache(Cache::lasting(Duration::from_secs(3600)));
 /// ```
 #[derive(Clone, Default)]
-pub struct Cache(Kind);
+pub struct Cache {
+    kind: Kind,
+    audience: Audience,
+}
 
 #[derive(Clone, Default)]
 enum Kind {
     #[default]
     Revalidated,
+    Lasting(Duration),
+    Immutable,
     Hashed,
-    Value(HeaderValue),
     By(Arc<Chooser>),
+}
+
+/// Whose caches may keep an answer.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Audience {
+    #[default]
+    Public,
+    /// Only the one's who asked.
+    Private,
 }
 
 type Chooser = dyn Fn(&str) -> Option<HeaderValue> + Send + Sync;
 
 const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
-const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 impl Cache {
     /// `no-cache`: kept, and asked for each time; what has not changed is answered with 304.
     pub fn revalidated() -> Self {
-        Self(Kind::Revalidated)
+        Kind::Revalidated.into()
     }
 
     /// `public, max-age=…`: used for so long without asking.
     pub fn lasting(time: Duration) -> Self {
-        let value = HeaderValue::try_from(format!("public, max-age={}", time.as_secs()));
-        // Of digits and these words, it is a value.
-        Self(Kind::Value(value.unwrap_or(REVALIDATED)))
+        Kind::Lasting(time).into()
     }
 
     /// `public, max-age=31536000, immutable` (RFC 8246): never asked for again. For folders whose files have names
     /// that change with their content, as build tools make them.
     pub fn immutable() -> Self {
-        Self(Kind::Value(IMMUTABLE))
+        Kind::Immutable.into()
     }
 
     /// As [`immutable`](Self::immutable) for names that hold a hash, `app.3f9a0c21.js` for example; as
     /// [`revalidated`](Self::revalidated) for all others.
     ///
     /// A hash stands between `.`, `-` or `_` before it and a `.` behind it, and has at least 8 hexadecimal digits in
-    /// lower case, of which some are letters and some are not: so a date is none. Hashes in other alphabets look
+    /// lower case, of which some are letters and some are not. Where a name has two such parts, or they are a UUID,
+    /// or it begins as a date does (`2024010a`), it is none. Hashes in other alphabets look
     /// like words: give their folder [`immutable`](Self::immutable), or say by [`by`](Self::by) what they are.
     pub fn hashed() -> Self {
-        Self(Kind::Hashed)
+        Kind::Hashed.into()
+    }
+
+    /// `private` in place of `public`: for files that not everybody may see. With `public`, a cache that many share may
+    /// keep even what was asked for with `Authorization` (RFC 9111 §3.5), and answer others with it; by cookies it
+    /// does not tell its users apart at all. What [`by`](Self::by) says stays as it is.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use trijet_web::files::{Cache, Files};
+    /// let reports = Files::dir("reports").cache(Cache::lasting(Duration::from_secs(3600)).private());
+    /// ```
+    #[must_use]
+    pub fn private(self) -> Self {
+        Self { audience: Audience::Private, ..self }
     }
 
     /// Each file by its path in the folder; `None` is no `Cache-Control`.
@@ -74,18 +99,48 @@ impl Cache {
     /// });
     /// ```
     pub fn by(choose: impl Fn(&str) -> Option<HeaderValue> + Send + Sync + 'static) -> Self {
-        Self(Kind::By(Arc::new(choose)))
+        Kind::By(Arc::new(choose)).into()
     }
 
     /// What it says of the file at `path`.
     pub(super) fn value(&self, path: &str) -> Option<HeaderValue> {
-        match &self.0 {
-            Kind::Revalidated => Some(REVALIDATED),
-            Kind::Hashed if is_hashed(path) => Some(IMMUTABLE),
-            Kind::Hashed => Some(REVALIDATED),
-            Kind::Value(value) => Some(value.clone()),
-            Kind::By(choose) => choose(path),
+        let is_immutable = match &self.kind {
+            Kind::By(choose) => return choose(path),
+            Kind::Lasting(time) => return Some(self.lasting_value(*time)),
+            Kind::Revalidated => false,
+            Kind::Immutable => true,
+            Kind::Hashed => is_hashed(path),
+        };
+        if !is_immutable {
+            return Some(self.revalidated_value());
         }
+        Some(HeaderValue::from_static(match self.audience {
+            Audience::Public => "public, max-age=31536000, immutable",
+            Audience::Private => "private, max-age=31536000, immutable",
+        }))
+    }
+
+    /// What it says where an answer is to be asked for each time, however long files last.
+    pub(super) fn revalidated_value(&self) -> HeaderValue {
+        match self.audience {
+            Audience::Public => REVALIDATED,
+            Audience::Private => HeaderValue::from_static("private, no-cache"),
+        }
+    }
+
+    fn lasting_value(&self, time: Duration) -> HeaderValue {
+        let audience = match self.audience {
+            Audience::Public => "public",
+            Audience::Private => "private",
+        };
+        // Of digits and these words, it is a value.
+        HeaderValue::try_from(format!("{audience}, max-age={}", time.as_secs())).unwrap_or(REVALIDATED)
+    }
+}
+
+impl From<Kind> for Cache {
+    fn from(kind: Kind) -> Self {
+        Self { kind, audience: Audience::default() }
     }
 }
 
@@ -93,33 +148,51 @@ const HASH_DIGITS_MIN: usize = 8;
 
 fn is_hashed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let Some((stem, _)) = name.rsplit_once('.') else { return false };
+    let parts: Vec<&str> = name.split(SEPARATORS).collect();
+    let mut hashes = parts.iter().enumerate().filter(|(_, part)| is_hash(part));
+    // Where there are two, one of them is something else.
+    let (Some((place, _)), None) = (hashes.next(), hashes.next()) else { return false };
+    if place == 0 || place + 1 == parts.len() || parts.windows(5).any(is_uuid) {
+        return false;
+    }
     // Behind the name proper, and before any of the extensions: `app.3f9a0c21.js.map`.
-    stem.split(['.', '-', '_'])
-        .skip(1)
-        .zip(separators(name))
-        .any(|(part, behind)| behind == '.' && part.len() >= HASH_DIGITS_MIN && is_hash(part))
+    let behind: usize = parts[..=place].iter().map(|part| part.len() + 1).sum();
+    name.as_bytes().get(behind - 1) == Some(&b'.')
 }
 
-/// What stands behind each part of `name` but its first.
-fn separators(name: &str) -> impl Iterator<Item = char> {
-    name.chars().filter(|character| matches!(character, '.' | '-' | '_')).skip(1)
-}
+const SEPARATORS: [char; 3] = ['.', '-', '_'];
 
-fn is_hash(part: &str) -> bool {
-    let is_hexadecimal = part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+fn is_hash(part: &&str) -> bool {
     let has_digit = part.bytes().any(|byte| byte.is_ascii_digit());
     let has_letter = part.bytes().any(|byte| byte.is_ascii_lowercase());
-    is_hexadecimal && has_digit && has_letter
+    part.len() >= HASH_DIGITS_MIN && is_hexadecimal(part) && has_digit && has_letter && !begins_as_date(part)
+}
+
+fn is_hexadecimal(part: &str) -> bool {
+    part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// RFC 9562 §4: it says nothing of the content.
+fn is_uuid(parts: &[&str]) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    parts.iter().zip(lengths).all(|(part, length)| part.len() == length && is_hexadecimal(part))
+}
+
+/// A year of these centuries and a month. One hash of 7,000 looks like that, and is asked for each time.
+fn begins_as_date(part: &str) -> bool {
+    let (century, month) = (part.get(..2), part.get(4..6).and_then(|month| month.parse::<u8>().ok()));
+    let is_year = part.bytes().take(4).all(|byte| byte.is_ascii_digit());
+    matches!(century, Some("19" | "20")) && is_year && matches!(month, Some(1..=12))
 }
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Revalidated => f.write_str("Cache(no-cache)"),
+        match &self.kind {
             Kind::Hashed => f.write_str("Cache(hashed)"),
-            Kind::Value(value) => write!(f, "Cache({value:?})"),
             Kind::By(_) => f.write_str("Cache(by a function)"),
+            Kind::Revalidated | Kind::Lasting(_) | Kind::Immutable => {
+                write!(f, "Cache({:?})", self.value("").unwrap_or(REVALIDATED))
+            }
         }
     }
 }
@@ -145,6 +218,24 @@ mod tests {
             ("app-3f9a0c21-old.js", false),
             ("app.3f9a0c21.d/readme.txt", false),
             ("app.DiwrgTda.js", false),
+            // UUIDs, with their first group behind something and without.
+            ("550e8400-e29b-41d4-a716-446655440000.pdf", false),
+            ("invoice-550e8400-e29b-41d4-a716-446655440000.pdf", false),
+            ("invoice.12345678-e29b-41d4-a716-44665544000f.pdf", false),
+            ("550e8400-e29b-41d4-a716-446655440000.3f9a0c21.js", false),
+            // Dates with a letter, and what is near one.
+            ("notes-2024010a.txt", false),
+            ("notes.19991231b.txt", false),
+            ("notes-2024130a.txt", true),
+            ("notes-2124010a.txt", true),
+            ("app-20f40a1c.js", true),
+            // Two.
+            ("3f9a0c21.4f9a0c21.js", false),
+            ("app-3f9a0c21.4f9a0c21.js", false),
+            ("app.3f9a0c21", false),
+            (".3f9a0c21.js", true),
+            ("app..3f9a0c21..js", true),
+            ("", false),
         ] {
             assert_eq!(is_hashed(path), expected, "{path}");
         }
@@ -162,6 +253,12 @@ mod tests {
         let immutable = Some("public, max-age=31536000, immutable");
         assert_eq!(value(Cache::hashed(), "a.3f9a0c21.js").as_deref(), immutable);
         assert_eq!(value(Cache::immutable(), "a.js").as_deref(), immutable);
+        let private = value(Cache::immutable().private(), "a.js");
+        assert_eq!(private.as_deref(), Some("private, max-age=31536000, immutable"));
+        assert_eq!(value(Cache::default().private(), "a").as_deref(), Some("private, no-cache"));
+        assert_eq!(value(Cache::hashed().private(), "a").as_deref(), Some("private, no-cache"));
+        let hour = Cache::lasting(Duration::from_secs(3600)).private();
+        assert_eq!(value(hour, "a").as_deref(), Some("private, max-age=3600"));
         let by = Cache::by(|path| (path == "a").then(|| HeaderValue::from_static("no-store")));
         assert_eq!(value(by.clone(), "a").as_deref(), Some("no-store"));
         assert_eq!(value(by, "b"), None);

@@ -1,25 +1,23 @@
 //! Validators, and the conditions of a request on them: RFC 9110 §8.8 and §13. Pure.
 
-use std::{
-    fs::Metadata,
-    os::unix::fs::MetadataExt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-/// What tells one state of a file from another.
+use super::state::State;
+
+/// What tells one state of a file from another. As long as the next change might not show, nothing is told.
 #[derive(Debug)]
 pub(super) struct Validators {
-    /// With its quotes, and without `W/`.
-    tag: String,
-    strength: Strength,
-    /// In seconds since 1970; none for what the format cannot tell.
+    /// Strong, with its quotes. None as long as the next change might not show.
+    tag: Option<String>,
+    /// In seconds since 1970; none for what the format cannot tell. Told where there is a tag.
     modified: Option<u64>,
 }
 
+/// How a tag of the client's is compared: RFC 9110 §8.8.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Strength {
+enum Comparison {
     Weak,
     Strong,
 }
@@ -40,49 +38,29 @@ pub(super) enum Ranges {
     Ignore,
 }
 
-/// The times of files tick at up to 10 ms: what was changed so recently may change once more in the same tick.
-const SETTLED: Duration = Duration::from_millis(20);
-/// Some file systems tell whole seconds, or every other.
-const SETTLED_COARSELY: Duration = Duration::from_secs(2);
-
 impl Validators {
     /// `variant` tells encodings of the same file apart.
     ///
     /// The tag is made of length, time of modification, and time of change. The last is what the system itself
-    /// notes: deploying a file of an equal length under a forged time, as reproducible builds do, changes it.
-    pub(super) fn of(metadata: &Metadata, variant: &str, now: SystemTime) -> Self {
-        let dash = if variant.is_empty() { "" } else { "-" };
-        let tag = format!(
-            "\"{:x}-{:x}.{:x}-{:x}.{:x}{dash}{variant}\"",
-            metadata.len(),
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.ctime(),
-            metadata.ctime_nsec(),
-        );
-        let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
-        let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
-        let changed = Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanoseconds.into()));
-        let needed = if nanoseconds == 0 { SETTLED_COARSELY } else { SETTLED };
-        let is_settled = since_1970.checked_sub(changed).is_some_and(|age| age > needed);
-        // RFC 9110 §8.8.2.1: never later than the answer itself.
-        let modified = u64::try_from(metadata.mtime()).ok().map(|time| time.min(since_1970.as_secs()));
-        Self {
-            tag,
-            strength: if is_settled { Strength::Strong } else { Strength::Weak },
-            modified: modified.filter(|&time| time <= LAST_SECOND),
-        }
+    /// notes: deploying a file of an equal length under a forged time, as reproducible builds do, changes it. For that
+    /// reason `Last-Modified` is the time of change, too: by the forged one, a client that has nothing but the date
+    /// would be told that new content is the old.
+    pub(super) fn of(state: &State, variant: &str, now: SystemTime) -> Self {
+        let (modified, changed) = (state.modified, state.changed);
+        let tag = state.is_settled(now).then(|| {
+            let dash = if variant.is_empty() { "" } else { "-" };
+            format!(
+                "\"{:x}-{:x}.{:x}-{:x}.{:x}{dash}{variant}\"",
+                state.length, modified.seconds, modified.nanoseconds, changed.seconds, changed.nanoseconds,
+            )
+        });
+        Self { tag, modified: Some(changed.since_1970().as_secs()).filter(|&time| time <= LAST_SECOND) }
     }
 
     pub(super) fn put(&self, headers: &mut HeaderMap) {
-        let tag = match self.strength {
-            Strength::Strong => HeaderValue::try_from(self.tag.as_str()),
-            Strength::Weak => HeaderValue::try_from(format!("W/{}", self.tag)),
-        };
-        if let Ok(tag) = tag {
-            headers.insert(header::ETAG, tag);
-        }
+        let Some(Ok(tag)) = self.tag.as_deref().map(HeaderValue::try_from) else { return };
+        headers.insert(header::ETAG, tag);
+        // RFC 9110 §8.8.2.1: never later than the answer itself, since the change lies back by more than a second.
         let date = self.modified.map(|time| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time)));
         if let Some(Ok(date)) = date.map(HeaderValue::try_from) {
             headers.insert(header::LAST_MODIFIED, date);
@@ -94,7 +72,7 @@ impl Validators {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         if headers.contains_key(header::IF_MATCH) {
             // RFC 9110 §13.1.1: by strong comparison.
-            if !self.is_among(headers, &header::IF_MATCH, Strength::Strong) {
+            if !self.is_among(headers, &header::IF_MATCH, Comparison::Strong) {
                 return Verdict::Failed;
             }
         } else if self.modified_after(headers, &header::IF_UNMODIFIED_SINCE) == Some(true) {
@@ -102,10 +80,13 @@ impl Validators {
         }
         if headers.contains_key(header::IF_NONE_MATCH) {
             // RFC 9110 §13.1.2: by weak comparison.
-            if self.is_among(headers, &header::IF_NONE_MATCH, Strength::Weak) {
+            if self.is_among(headers, &header::IF_NONE_MATCH, Comparison::Weak) {
                 return if is_read { Verdict::NotModified } else { Verdict::Failed };
             }
-        } else if is_read && self.modified_after(headers, &header::IF_MODIFIED_SINCE) == Some(false) {
+        } else if is_read
+            && self.tag.is_some()
+            && self.modified_after(headers, &header::IF_MODIFIED_SINCE) == Some(false)
+        {
             return Verdict::NotModified;
         }
         // RFC 9110 §14.2: for GET alone.
@@ -115,24 +96,19 @@ impl Validators {
         Verdict::Proceed(self.if_range(headers))
     }
 
-    /// RFC 9110 §13.1.5: by strong comparison of a tag; or by a date that is exactly this, which a client may send
-    /// where it knows that it is as good (§8.8.2.2).
+    /// RFC 9110 §13.1.5: by strong comparison of a tag. A date never matches: in one second there may be two states
+    /// (§8.8.2.2), and a download that was begun in one must not end in the other.
     fn if_range(&self, headers: &HeaderMap) -> Ranges {
         if !headers.contains_key(header::IF_RANGE) {
             return Ranges::Apply;
         }
         let Some(value) = single(headers, &header::IF_RANGE) else { return Ranges::Ignore };
-        let is_same = match date(value) {
-            Some(date) => self.modified == Some(date),
-            None => {
-                let mut tags = Tags(value.as_bytes());
-                tags.next().is_some_and(|tag| self.matches(tag, Strength::Strong)) && tags.0.is_empty()
-            }
-        };
-        if is_same { Ranges::Apply } else { Ranges::Ignore }
+        let mut tags = Tags(value.as_bytes());
+        let is_same = tags.next().is_some_and(|tag| self.matches(tag, Comparison::Strong));
+        if is_same && tags.0.is_empty() { Ranges::Apply } else { Ranges::Ignore }
     }
 
-    fn is_among(&self, headers: &HeaderMap, name: &HeaderName, comparison: Strength) -> bool {
+    fn is_among(&self, headers: &HeaderMap, name: &HeaderName, comparison: Comparison) -> bool {
         if single(headers, name).is_some_and(|value| value.as_bytes() == b"*") {
             return true;
         }
@@ -140,10 +116,10 @@ impl Validators {
         tags.any(|tag| self.matches(tag, comparison))
     }
 
-    /// RFC 9110 §8.8.3.2.
-    fn matches(&self, (strength, tag): (Strength, &[u8]), comparison: Strength) -> bool {
-        let is_strong = strength == Strength::Strong && self.strength == Strength::Strong;
-        tag == self.tag.as_bytes() && (is_strong || comparison == Strength::Weak)
+    /// RFC 9110 §8.8.3.2. Of ours, all are strong; one that came back as weak has been weakened on its way.
+    fn matches(&self, (kind, tag): (Comparison, &[u8]), comparison: Comparison) -> bool {
+        let is_allowed = kind == Comparison::Strong || comparison == Comparison::Weak;
+        is_allowed && self.tag.as_deref().is_some_and(|own| own.as_bytes() == tag)
     }
 
     /// None where the date is to be ignored: RFC 9110 §13.1.3 and §13.1.4.
@@ -167,19 +143,19 @@ fn date(value: &HeaderValue) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// The entity tags of a list, RFC 9110 §8.8.3, up to the first that is none.
+/// The entity tags of a list, RFC 9110 §8.8.3, up to the first that is none; and which comparison each is good for.
 struct Tags<'v>(&'v [u8]);
 
 impl<'v> Iterator for Tags<'v> {
-    type Item = (Strength, &'v [u8]);
+    type Item = (Comparison, &'v [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         let start =
             self.0.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b',')).unwrap_or(self.0.len());
         let rest = &self.0[start..];
-        let (strength, rest) = match rest.strip_prefix(b"W/") {
-            Some(rest) => (Strength::Weak, rest),
-            None => (Strength::Strong, rest),
+        let (kind, rest) = match rest.strip_prefix(b"W/") {
+            Some(rest) => (Comparison::Weak, rest),
+            None => (Comparison::Strong, rest),
         };
         self.0 = &[];
         let inner = rest.strip_prefix(b"\"")?;
@@ -194,13 +170,14 @@ impl<'v> Iterator for Tags<'v> {
             return None;
         }
         self.0 = behind;
-        Some((strength, tag))
+        Some((kind, tag))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Ranges::*, Verdict::*, *};
+    use crate::files::state::{SETTLED, Time};
 
     /// 1994-11-06T08:49:37Z.
     const THEN: u64 = 784_111_777;
@@ -208,8 +185,13 @@ mod tests {
     const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-    fn judge(strength: Strength, method: &Method, fields: &[(&'static str, &'static str)]) -> Verdict {
-        let validators = Validators { tag: "\"x\"".into(), strength, modified: Some(THEN) };
+    fn settled() -> Validators {
+        Validators { tag: Some("\"x\"".into()), modified: Some(THEN) }
+    }
+
+    const UNSETTLED: Validators = Validators { tag: None, modified: Some(THEN) };
+
+    fn judge(validators: &Validators, method: &Method, fields: &[(&'static str, &'static str)]) -> Verdict {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
@@ -221,7 +203,7 @@ mod tests {
     fn conditions_in_their_order() {
         type Row = (&'static [(&'static str, &'static str)], Verdict, Verdict);
         let plain = Proceed(Ignore);
-        // For a strong tag, and for a weak one.
+        // Once the file is settled, and before.
         let rows: &[Row] = &[
             (&[], plain, plain),
             // If-Match: strong.
@@ -244,29 +226,29 @@ mod tests {
             (&[("if-match", "\"x\""), ("if-unmodified-since", EARLIER)], plain, Failed),
             (&[("if-match", "\"y\""), ("if-unmodified-since", LATER)], Failed, Failed),
             // If-None-Match: weak.
-            (&[("if-none-match", "\"x\"")], NotModified, NotModified),
-            (&[("if-none-match", "W/\"x\"")], NotModified, NotModified),
+            (&[("if-none-match", "\"x\"")], NotModified, plain),
+            (&[("if-none-match", "W/\"x\"")], NotModified, plain),
             (&[("if-none-match", "\"y\"")], plain, plain),
-            (&[("if-none-match", " ,, \"y\" ,W/\"x\",")], NotModified, NotModified),
-            (&[("if-none-match", "\"y\""), ("if-none-match", "\"x\"")], NotModified, NotModified),
-            (&[("if-none-match", "\"y,x\", \"x\"")], NotModified, NotModified),
+            (&[("if-none-match", " ,, \"y\" ,W/\"x\",")], NotModified, plain),
+            (&[("if-none-match", "\"y\""), ("if-none-match", "\"x\"")], NotModified, plain),
+            (&[("if-none-match", "\"y,x\", \"x\"")], NotModified, plain),
             (&[("if-none-match", "*")], NotModified, NotModified),
             (&[("if-none-match", "\"x")], plain, plain),
             (&[("if-none-match", "\"x\"\"y\"")], plain, plain),
             (&[("if-none-match", "w/\"x\"")], plain, plain),
             (&[("if-none-match", "\"X\"")], plain, plain),
             // If-Modified-Since: only where there is no If-None-Match.
-            (&[("if-modified-since", DATE)], NotModified, NotModified),
-            (&[("if-modified-since", LATER)], NotModified, NotModified),
+            (&[("if-modified-since", DATE)], NotModified, plain),
+            (&[("if-modified-since", LATER)], NotModified, plain),
             (&[("if-modified-since", EARLIER)], plain, plain),
             (&[("if-modified-since", "never")], plain, plain),
             (&[("if-modified-since", DATE), ("if-modified-since", DATE)], plain, plain),
             (&[("if-none-match", "\"y\""), ("if-modified-since", LATER)], plain, plain),
-            (&[("if-none-match", "\"x\""), ("if-modified-since", EARLIER)], NotModified, NotModified),
+            (&[("if-none-match", "\"x\""), ("if-modified-since", EARLIER)], NotModified, plain),
             // A failed precondition comes first.
             (&[("if-match", "\"y\""), ("if-none-match", "\"x\"")], Failed, Failed),
             (&[("if-unmodified-since", EARLIER), ("if-none-match", "\"x\"")], Failed, Failed),
-            (&[("if-unmodified-since", LATER), ("if-modified-since", DATE)], NotModified, NotModified),
+            (&[("if-unmodified-since", LATER), ("if-modified-since", DATE)], NotModified, plain),
             // If-Range: after all others, strong.
             (&[("range", "bytes=0-")], Proceed(Apply), Proceed(Apply)),
             (&[("if-range", "\"x\"")], plain, plain),
@@ -276,51 +258,69 @@ mod tests {
             (&[("range", "bytes=0-"), ("if-range", "\"x\", \"y\"")], plain, plain),
             (&[("range", "bytes=0-"), ("if-range", "*")], plain, plain),
             (&[("range", "bytes=0-"), ("if-range", "\"x\""), ("if-range", "\"x\"")], plain, plain),
-            (&[("range", "bytes=0-"), ("if-range", DATE)], Proceed(Apply), Proceed(Apply)),
+            (&[("range", "bytes=0-"), ("if-range", DATE)], plain, plain),
             (&[("range", "bytes=0-"), ("if-range", LATER)], plain, plain),
             (&[("range", "bytes=0-"), ("if-range", EARLIER)], plain, plain),
             (&[("range", "bytes=0-"), ("if-range", "nonsense")], plain, plain),
-            (&[("range", "bytes=0-"), ("if-none-match", "\"x\"")], NotModified, NotModified),
+            (&[("range", "bytes=0-"), ("if-none-match", "\"x\"")], NotModified, Proceed(Apply)),
         ];
-        for (fields, strong, weak) in rows {
-            assert_eq!(judge(Strength::Strong, &Method::GET, fields), *strong, "{fields:?}");
-            assert_eq!(judge(Strength::Weak, &Method::GET, fields), *weak, "weak: {fields:?}");
+        for (fields, after, before) in rows {
+            assert_eq!(judge(&settled(), &Method::GET, fields), *after, "{fields:?}");
+            assert_eq!(judge(&UNSETTLED, &Method::GET, fields), *before, "unsettled: {fields:?}");
         }
     }
 
     #[test]
     fn head_has_conditions_and_no_ranges() {
-        let judge = |fields| judge(Strength::Strong, &Method::HEAD, fields);
+        let judge = |fields| judge(&settled(), &Method::HEAD, fields);
         assert_eq!(judge(&[("range", "bytes=0-")]), Proceed(Ignore));
         assert_eq!(judge(&[("if-none-match", "\"x\"")]), NotModified);
         assert_eq!(judge(&[("if-match", "\"y\"")]), Failed);
     }
 
-    #[test]
-    fn a_file_that_has_just_changed_has_a_weak_tag() {
-        let metadata = std::fs::metadata(std::env::current_exe().unwrap()).unwrap();
-        let nanoseconds = metadata.ctime_nsec().try_into().unwrap();
-        let changed = UNIX_EPOCH + Duration::new(metadata.ctime().try_into().unwrap(), nanoseconds);
-        let needed = if nanoseconds == 0 { SETTLED_COARSELY } else { SETTLED };
-        let strength = |now| Validators::of(&metadata, "", now).strength;
-        assert_eq!(strength(changed), Strength::Weak);
-        assert_eq!(strength(changed + needed), Strength::Weak);
-        assert_eq!(strength(changed + needed * 2), Strength::Strong);
-        // A clock that was set back knows nothing.
-        assert_eq!(strength(changed - needed), Strength::Weak);
-        assert_eq!(strength(UNIX_EPOCH - needed), Strength::Weak);
+    const CHANGED: Time = Time { seconds: 784_111_777, nanoseconds: 999_999_999 };
+
+    fn headers(state: &State, variant: &str, age: Duration) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let now = UNIX_EPOCH + state.changed.since_1970() + age;
+        Validators::of(state, variant, now).put(&mut headers);
+        headers
     }
 
     #[test]
-    fn what_the_header_says() {
-        let path = std::env::current_exe().unwrap();
-        let metadata = std::fs::metadata(path).unwrap();
-        let long_ago = UNIX_EPOCH + Duration::from_secs(THEN);
-        let mut headers = HeaderMap::new();
-        Validators::of(&metadata, "br", long_ago).put(&mut headers);
-        let tag = headers[header::ETAG].to_str().unwrap();
-        assert!(tag.starts_with("W/\"") && tag.ends_with("-br\""), "{tag}");
-        // RFC 9110 §8.8.2.1: in place of a date in the future, that of the answer.
-        assert_eq!(headers[header::LAST_MODIFIED], DATE);
+    fn of_a_file_that_has_just_changed_nothing_is_told() {
+        let state = State { length: 7, modified: CHANGED, changed: CHANGED };
+        assert!(headers(&state, "", SETTLED).is_empty());
+        assert_eq!(headers(&state, "", SETTLED * 2).len(), 2);
+    }
+
+    #[test]
+    fn what_the_headers_say() {
+        // The time of modification may be any.
+        for modified in
+            [CHANGED, Time { seconds: 1, nanoseconds: 0 }, Time { seconds: i64::MAX, nanoseconds: 0 }]
+        {
+            let headers = headers(&State { length: 255, modified, changed: CHANGED }, "br", SETTLED * 2);
+            let tag = headers[header::ETAG].to_str().unwrap();
+            assert!(tag.starts_with("\"ff-") && tag.ends_with("-br\""), "{tag}");
+            assert_eq!(headers[header::LAST_MODIFIED], DATE);
+        }
+        // Year 10,000 has no date.
+        let late = Time { seconds: 253_402_300_800, nanoseconds: 0 };
+        let headers = headers(&State { length: 1, modified: CHANGED, changed: late }, "", SETTLED * 2);
+        assert!(headers.contains_key(header::ETAG) && !headers.contains_key(header::LAST_MODIFIED));
+    }
+
+    #[test]
+    fn each_part_of_a_state_is_in_the_tag() {
+        let one = State { length: 1, modified: CHANGED, changed: CHANGED };
+        let other = Time { seconds: 5, nanoseconds: 5 };
+        let tag = |state, variant| headers(&state, variant, SETTLED * 2).remove(header::ETAG).unwrap();
+        for another in
+            [State { length: 2, ..one }, State { modified: other, ..one }, State { changed: other, ..one }]
+        {
+            assert_ne!(tag(one, ""), tag(another, ""));
+        }
+        assert_ne!(tag(one, ""), tag(one, "gzip"));
     }
 }

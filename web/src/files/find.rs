@@ -1,10 +1,10 @@
 //! Which file a request means: the one at its path, the index of a folder, or what lies compressed beside it; or
 //! what is answered in its place. It decides nothing about what is sent of it.
 
-use std::{fs::File, fs::Metadata, path::Path};
+use std::{fs::File, path::Path};
 
 use http::{
-    HeaderValue, StatusCode, Uri,
+    HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION},
 };
 use rustix::fd::OwnedFd;
@@ -12,11 +12,12 @@ use trijet_core::{Html, IntoResponse, Response};
 
 use super::{
     Folders, Settings, SideFiles, Source,
-    answer::{Asked, missing},
+    answer::{Asked, Slash, missing},
     encodings::{self, Coding},
     listing,
     open::{self, Fault, Opened, Root},
-    path::Relative,
+    path::{self, Relative},
+    state::State,
 };
 
 /// What is asked for.
@@ -29,7 +30,7 @@ pub(super) enum Wanted {
 /// A file that was found.
 pub(super) struct Found {
     pub(super) file: File,
-    pub(super) metadata: Metadata,
+    pub(super) state: State,
     /// Where it lies in the folder, or its own name.
     pub(super) path: String,
     pub(super) coding: Option<Coding>,
@@ -61,8 +62,8 @@ pub(super) fn find(settings: &Settings, asked: &Asked<'_>, wanted: &Wanted) -> R
             match root.look_up(&path.name)? {
                 // A file is no folder.
                 Opened::File(..) if path.is_folder => Err(Missing::NotFound),
-                Opened::File(file, metadata) => {
-                    Ok(best_form(settings, asked, (file, metadata), &path.name, |name| root.look_up(name)))
+                Opened::File(file, state) => {
+                    Ok(best_form(settings, asked, (file, state), &path.name, |name| root.look_up(name)))
                 }
                 Opened::Folder(folder) => in_folder(settings, asked, &root, &folder, path),
             }
@@ -71,10 +72,10 @@ pub(super) fn find(settings: &Settings, asked: &Asked<'_>, wanted: &Wanted) -> R
 }
 
 fn one_file(settings: &Settings, asked: &Asked<'_>, path: &Path) -> Result<Found, Missing> {
-    let Opened::File(file, metadata) = open::open(path)? else { return Err(Missing::NotFound) };
+    let Opened::File(file, state) = open::open(path)? else { return Err(Missing::NotFound) };
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let beside = |name: &str| open::open(&path.with_file_name(name));
-    Ok(best_form(settings, asked, (file, metadata), &name, beside))
+    Ok(best_form(settings, asked, (file, state), &name, beside))
 }
 
 /// The index of a folder, or what else it is answered with.
@@ -85,13 +86,15 @@ fn in_folder(
     folder: &OwnedFd,
     path: &Relative,
 ) -> Result<Found, Missing> {
-    let index = settings.index.as_deref().map(|index| match path.name.as_str() {
+    // One that is no name is told at start, where there is one who looks.
+    let index = settings.index.as_deref().filter(|index| path::check(index, settings.dots).is_ok());
+    let index = index.map(|index| match path.name.as_str() {
         "" => index.to_owned(),
         folder => format!("{folder}/{index}"),
     });
     let index = match &index {
         Some(name) => match root.look_up(name) {
-            Ok(Opened::File(file, metadata)) => Some(((file, metadata), name)),
+            Ok(Opened::File(file, state)) => Some(((file, state), name)),
             Ok(Opened::Folder(_)) | Err(Fault::NotFound) => None,
             Err(fault) => return Err(fault.into()),
         },
@@ -101,17 +104,22 @@ fn in_folder(
         return Err(Missing::NotFound);
     }
     // Links in its page are relative: without the slash they would lead beside it.
-    if let (Some(target), false) = (asked.target, path.is_folder) {
-        return Err(Missing::Answered(Box::new(to_folder(target))));
+    match (asked.target, asked.slash, path.is_folder) {
+        (Some(target), Slash::Routed, false) => {
+            return Err(Missing::Answered(Box::new(redirect(
+                &format!("{}/", target.path()),
+                target.query(),
+            ))));
+        }
+        // A list is nothing but such links.
+        (Some(_), Slash::Elsewhere, false) if index.is_none() => return Err(Missing::NotFound),
+        _ => {}
     }
     match index {
         Some((opened, name)) => Ok(best_form(settings, asked, opened, name, |name| root.look_up(name))),
         None => {
             let page = listing::page(root, folder, &path.name, settings.dots);
-            Err(match page {
-                Ok(page) => Missing::Answered(Box::new(list(page))),
-                Err(error) => Missing::Fault(Fault::Failed(error)),
-            })
+            Err(page.map_or_else(Missing::from, |page| Missing::Answered(Box::new(list(page)))))
         }
     }
 }
@@ -129,29 +137,28 @@ fn list(page: String) -> Response {
 fn best_form(
     settings: &Settings,
     asked: &Asked<'_>,
-    (file, metadata): (File, Metadata),
+    (file, state): (File, State),
     path: &str,
     look_up: impl Fn(&str) -> Result<Opened, Fault>,
 ) -> Found {
     if settings.side_files == SideFiles::Offered {
         for coding in encodings::accepted(asked.headers) {
-            if let Ok(Opened::File(file, metadata)) = look_up(&format!("{path}{}", coding.suffix())) {
-                return Found { file, metadata, path: path.to_owned(), coding: Some(coding) };
+            if let Ok(Opened::File(file, state)) = look_up(&format!("{path}{}", coding.suffix())) {
+                return Found { file, state, path: path.to_owned(), coding: Some(coding) };
             }
         }
     }
-    Found { file, metadata, path: path.to_owned(), coding: None }
+    Found { file, state, path: path.to_owned(), coding: None }
 }
 
-/// To the same path with a slash. Not for ever: what is a folder today may be none tomorrow.
-fn to_folder(target: &Uri) -> Response {
-    let (path, query) = (target.path(), target.query());
+/// To another path of this server. Not for ever: what is a folder today may be none tomorrow.
+pub(super) fn redirect(path: &str, query: Option<&str>) -> Response {
     // `//host` would be another server (RFC 3986 §4.2).
     if path.starts_with("//") {
         return missing();
     }
     let mark = if query.is_some() { "?" } else { "" };
-    match HeaderValue::try_from(format!("{path}/{mark}{}", query.unwrap_or_default())) {
+    match HeaderValue::try_from(format!("{path}{mark}{}", query.unwrap_or_default())) {
         Ok(location) => {
             let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
             response.headers_mut().insert(LOCATION, location);
@@ -167,16 +174,16 @@ mod tests {
 
     #[test]
     fn a_redirect_stays_on_its_server() {
-        for (target, expected) in [
-            ("/a", Some("/a/")),
-            ("/a?b=c", Some("/a/?b=c")),
-            ("/a%20b", Some("/a%20b/")),
+        for (path, query, expected) in [
+            ("/a/", None, Some("/a/")),
+            ("/a/", Some("b=c"), Some("/a/?b=c")),
+            ("/a%20b/", Some(""), Some("/a%20b/?")),
             // Whatever the route that leads here.
-            ("//evil.example/a", None),
+            ("//evil.example/a/", None, None),
         ] {
-            let response = to_folder(&Uri::from_static(target));
+            let response = redirect(path, query);
             assert_eq!(response.headers().get(LOCATION).map(|value| value.to_str().unwrap()), expected);
-            assert_eq!(response.status(), if expected.is_some() { 307 } else { 404 }, "{target}");
+            assert_eq!(response.status(), if expected.is_some() { 307 } else { 404 }, "{path}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Static files: [`Files`], a handler that answers with the files of a folder, or with one file.
 //!
 //! What is where: `path` says which names a request may ask for, `open` opens them and nothing outside the root, `find`
-//! says which of them is meant; `conditions`, `ranges` and `encodings` hold the rules of RFC 9110, `send` makes the body,
-//! `answer` puts it together.
+//! says which of them is meant; `state` tells whether a file has changed; `conditions`, `ranges` and `encodings` hold
+//! the rules of RFC 9110, `send` makes the body, `answer` puts it together.
 //! Nothing here may run on an event loop: all of it is called where a plain `fn` may block.
 
 mod answer;
@@ -16,6 +16,7 @@ mod open;
 mod path;
 mod ranges;
 mod send;
+mod state;
 
 use std::{
     fmt,
@@ -23,10 +24,11 @@ use std::{
     sync::Arc,
 };
 
-use answer::Asked;
+use answer::{Asked, Slash};
 pub use cache::Cache;
 use find::Wanted;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
+use path::Refused;
 use trijet_core::{
     Body, Handler, ReceivedHead, Response, Router, extract::Context, extract::Needs, get, respond::Answer,
 };
@@ -53,26 +55,57 @@ use trijet_core::{
 /// ```
 ///
 /// # Where the path comes from
-/// On a route, the path in the folder is the last capture; a route that does not end in a capture means the folder
-/// itself. As fallback of an app it is the whole path. [`into_router`](Self::into_router) is for nests.
+/// On a route, the path in the folder is the last capture, to the end of the path; a route whose last segment captures
+/// nothing means the folder itself. As fallback of an app it is the whole path. [`into_router`](Self::into_router) is
+/// for nests.
+///
+/// A folder's own path ends with a slash; without it, it is redirected to there, since links in its page are
+/// relative. On a route that cannot match that slash (`/docs`, `/docs/{name}`), the index is sent in place.
 ///
 /// # Which files
 /// The path is split at its slashes, and then each segment is percent-decoded, once. Refused with 400: `.`, `..`, an
 /// encoded slash, a backslash, control characters, and what is no UTF-8. Not found (404): names that begin with a dot
 /// unless [`dot_files`](Self::dot_files) is set, empty segments, names of Windows' drives and devices (`C:`, `con`,
-/// `nul.txt`), and all that is neither a regular file nor a folder. A symbolic link is followed as long as it stays
-/// below the root, and is not found where it leaves it, whoever changes it and when: the kernel checks that as it opens
+/// `nul.txt`), and all that is neither a regular file nor a folder. A relative symbolic link that never leaves the root
+/// on its way is followed, to whatever name, one that begins with a dot too; one that is absolute, or leaves the root, be
+/// it to come back, is not found, whoever changes it and when: the kernel checks that as it opens
 /// the file (`openat2` with `RESOLVE_BENEATH`). Where it cannot, before Linux 5.6 or on other systems, no link below
 /// the root is followed. The root itself may be a link, and is looked up for each request.
 ///
+/// # Beside other routes
+/// Routes match a path as it was sent, percent-encoded. So that there is no way around a route or nest that guards some
+/// of the files, each file is served at one spelling of its path, and others are redirected to it (307), there to
+/// meet whatever route there is. In this spelling, letters, digits and `- . _ ~ ! $ & ' ( ) * + , ; = : @` stand as they
+/// are, and all else is escaped with capital digits (RFC 3986 §3.3, §6.2.2): write such routes in it.
+///
+/// ```no_run
+/// # use trijet_core::{Router, StatusCode, get};
+/// # use trijet_web::files::Files;
+/// # use trijet_core::{Next, Request, Response};
+/// # async fn members_only(request: Request, next: Next) -> Response { next.run(request).await }
+/// let app = Router::new()
+///     .nest("/private", Files::dir("public/private").into_router().wrap(members_only))
+///     .fallback(Files::dir("public"));
+/// ```
+///
+/// A route guards its own path, and no other by which the file can be reached: a link, or the folder that the file is
+/// the index of; or, where the file system does not tell cases apart, `/PRIVATE`. Guard folders, by nests; best is to
+/// keep what is guarded in another folder.
+///
 /// # Files that change
-/// An open file is sent as long as it was when it was opened: one that grows is cut there, and if it shrinks the
-/// connection is cut, so that the client can tell. One that is replaced by renaming is sent as it was. Large files hold
-/// one descriptor for as long as their client takes.
+/// What was changed within the last two seconds is sent without `ETag` and `Last-Modified`, for another change might not
+/// show. Both count the time of change, which the system notes, and not only the one that builds may forge. An open file
+/// is sent as long as it was when it was opened. If it is overwritten or cut short meanwhile, the connection is cut, so
+/// that the client can tell. So it is for one that grows, unless that was being written to already in the two seconds
+/// before: a busy log is sent as far as it went, and one that is written to now and then may have to be asked for
+/// again. One that is replaced by renaming is sent as it was: that is how to replace files. (A time of modification
+/// that is forged in the middle of an answer is believed.) Large files hold one descriptor for as long as their client
+/// takes.
 ///
 /// # At start
-/// A folder or file that is not there is one of the faults of [`Router::build`]: the app is not served. If it goes
-/// later, it is a 404.
+/// A folder or file that is not there, or may not be opened, is one of the faults of [`Router::build`], as is a route
+/// whose capture is not the end of the path, and an index that is no name: the app is not served. If the folder goes
+/// later, it is a 404. A `Files` in the app's [state](Router::state) is not looked at.
 #[derive(Clone)]
 pub struct Files {
     settings: Arc<Settings>,
@@ -175,7 +208,7 @@ impl Files {
         self
     }
 
-    /// The name of the file that a folder is answered with: `index.html` unless set.
+    /// The name of the file that a folder is answered with: `index.html` unless set. It is a name, and no path.
     #[must_use]
     pub fn index(self, name: &str) -> Self {
         self.set(|settings| settings.index = Some(name.into()))
@@ -187,14 +220,16 @@ impl Files {
         self.set(|settings| settings.index = None)
     }
 
-    /// A folder without an index is answered with a page that lists what it holds: what this would serve, in
-    /// order, at most 10,000 names.
+    /// A folder without an index is answered with a page that lists the names of the files and folders in it, but for
+    /// those that are not served for their name or kind. Whether a file may be read is not looked at. It has at most
+    /// 1,000 names, about 128 KiB, of the first 10,000 entries, each kind in order.
     #[must_use]
     pub fn listing(self) -> Self {
         self.set(|settings| settings.folders = Folders::Listed)
     }
 
-    /// Serves names that begin with a dot too. Think of `.git` and `.env` before.
+    /// Serves names that begin with a dot too. Think of `.git` and `.env` before. (A link of another name that leads to
+    /// such a file is followed in any case: whoever makes one means it.)
     #[must_use]
     pub fn dot_files(self) -> Self {
         self.set(|settings| settings.dots = DotFiles::Served)
@@ -210,13 +245,15 @@ impl Files {
 
     /// For apps whose pages are made by scripts: a browser that navigates to a path that is no file gets the index
     /// of the root, with 200. Other requests (of scripts, styles, images, data) get their 404: navigation is told
-    /// by `Sec-Fetch-Mode`, or, from who does not send it, by `text/html` in `Accept`.
+    /// by `Sec-Fetch-Mode`, or, from who does not send it, by `text/html` in `Accept`. Such an answer is `no-cache`,
+    /// whatever [`cache`](Self::cache) says of the files: one of that name may come.
     #[must_use]
     pub fn single_page(self) -> Self {
         self.set(|settings| settings.unknown = Unknown::Index)
     }
 
-    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time.
+    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time. For what not
+    /// everybody may see there is [`Cache::private`].
     #[must_use]
     pub fn cache(self, cache: Cache) -> Self {
         self.set(|settings| settings.cache = cache)
@@ -228,7 +265,8 @@ impl Files {
         self.set(|settings| settings.disposition = Disposition::Attachment)
     }
 
-    /// The files are for saving, under this name. It may hold any characters; control characters are left out.
+    /// The files are for saving, under this name. It may hold any characters; controls are left out,
+    /// and so are marks that change the direction in which text is shown.
     #[must_use]
     pub fn attachment_as(self, name: &str) -> Self {
         self.set(|settings| settings.disposition = Disposition::AttachmentAs(name.into()))
@@ -250,42 +288,97 @@ impl Files {
     /// The answer for a path that the app has found itself, under all the rules above: `path` is decoded, and
     /// relative to the folder. To be called where it may block: in a plain `fn`.
     ///
-    /// It is made for GET; that it is one for HEAD is seen to where it is sent.
+    /// `method` and `headers` are the request's: conditions and ranges mean something else for each method. What is
+    /// neither GET nor HEAD is refused as on a route; a handler of POST that answers with a file gives
+    /// `&Method::GET` and no headers.
     ///
     /// ```no_run
-    /// use trijet_core::{HeaderMap, Path, Response, Router, State, StatusCode, IntoResponse, get};
+    /// use trijet_core::{HeaderMap, Method, Path, Response, Router, State, StatusCode, IntoResponse, get};
     /// use trijet_web::files::Files;
     ///
-    /// fn invoice(Path(id): Path<u64>, State(files): State<Files>, headers: HeaderMap) -> Response {
+    /// fn invoice(Path(id): Path<u64>, State(files): State<Files>, method: Method, headers: HeaderMap) -> Response {
     ///     // …whether this user may see it…
-    ///     files.attachment_as(&format!("Invoice {id}.pdf")).answer(&format!("invoices/{id}.pdf"), &headers)
+    ///     let file = format!("invoices/{id}.pdf");
+    ///     files.attachment_as(&format!("Invoice {id}.pdf")).answer(&file, &method, &headers)
     /// }
     ///
     /// let app = Router::new().route("/invoices/{id}", get(invoice)).state(Files::dir("data"));
     /// ```
-    pub fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
+    pub fn answer(&self, path: &str, method: &Method, headers: &HeaderMap) -> Response {
         let wanted = path::decoded(path, self.settings.dots).map(Wanted::Path);
-        answer::answer(&self.settings, &Asked::get(headers), wanted)
+        let asked = Asked { method, target: None, slash: Slash::Elsewhere, headers };
+        answer::answer(&self.settings, &asked, wanted)
     }
 
     fn handle(&self, request: &Request) -> Response {
-        let raw = match (self.mount, &request.captured) {
-            (Mount::Root, _) => "",
-            (Mount::Captured, Captured::Path(raw)) => raw,
-            (Mount::Captured, Captured::Nothing) => "",
-            (Mount::Captured, Captured::NoRoute) => request.target.path().get(1..).unwrap_or_default(),
+        let whole = request.target.path();
+        let (raw, slash) = match (self.mount, &request.captured) {
+            (Mount::Root, _) => ("", Slash::Routed),
+            (Mount::Captured, Captured::Path(raw, slash)) => (raw.as_str(), *slash),
+            (Mount::Captured, Captured::Nothing) => ("", Slash::Elsewhere),
+            (Mount::Captured, Captured::NoRoute) => (whole.get(1..).unwrap_or_default(), Slash::Routed),
         };
         let wanted = match &self.settings.source {
             Source::File(_) => Ok(Wanted::TheFile),
-            Source::Folder(_) => path::raw(raw, self.settings.dots).map(|mut path| {
-                // Of the root, it is the prefix that tells.
-                path.is_folder |= path.name.is_empty() && request.target.path().ends_with('/');
-                Wanted::Path(path)
-            }),
+            Source::Folder(_) => match path::raw(raw, self.settings.dots) {
+                Ok(mut path) => {
+                    // Of the root, it is the prefix that tells.
+                    path.is_folder |= path.name.is_empty() && whole.ends_with('/');
+                    Ok(Wanted::Path(path))
+                }
+                // What a middleware has written into the target is no part of what was captured.
+                Err(Refused::Respelled(own)) => Err(match whole.strip_suffix(raw) {
+                    Some(before) => Refused::Respelled(format!("{before}{own}")),
+                    None => Refused::NotFound,
+                }),
+                Err(refused) => Err(refused),
+            },
         };
-        let asked =
-            Asked { method: &request.method, target: Some(&request.target), headers: &request.headers };
-        answer::answer(&self.settings, &asked, wanted)
+        let (target, headers) = (Some(&request.target), &request.headers);
+        answer::answer(&self.settings, &Asked { method: &request.method, target, slash, headers }, wanted)
+    }
+
+    /// What is wrong with this on its route.
+    fn faults(&self, route: Option<&str>) -> Vec<String> {
+        let mut faults = Vec::from_iter(open::is_there(&self.settings.source).err());
+        if let Source::File(_) = self.settings.source {
+            return faults;
+        }
+        if let Some(index) = &self.settings.index {
+            if path::check(index, self.settings.dots).is_err() {
+                faults.push(format!(
+                    "the index `{}` is no name of a file that is served",
+                    index.escape_debug()
+                ));
+            }
+        }
+        if let Some(Last::Within) = route.map(last_segment) {
+            faults
+                .push("a folder takes the end of the path: its last segment is no whole `{capture}`".into());
+        }
+        faults
+    }
+}
+
+/// What the last segment of a pattern captures.
+enum Last {
+    Nothing,
+    /// Its end, within the segment.
+    Segment,
+    /// All that follows, slashes included.
+    Rest,
+    /// Some of it, and text is behind that.
+    Within,
+}
+
+fn last_segment(pattern: &str) -> Last {
+    // Literal braces are written twice.
+    let segment = pattern.rsplit('/').next().unwrap_or_default().replace("{{", "").replace("}}", "");
+    match segment.rfind('{') {
+        None => Last::Nothing,
+        Some(_) if !segment.ends_with('}') => Last::Within,
+        Some(open) if segment[open..].starts_with("{*") => Last::Rest,
+        Some(_) => Last::Segment,
     }
 }
 
@@ -320,24 +413,25 @@ impl Handler<Served> for Files {
 
     fn check(&self, needs: &mut Needs) {
         // What `into_router` makes is told once.
-        if let (Mount::Captured, Err(fault)) = (self.mount, open::is_there(&self.settings.source)) {
-            needs.fault(fault);
+        if let Mount::Captured = self.mount {
+            let faults = self.faults(needs.route());
+            faults.into_iter().for_each(|fault| needs.fault(fault));
         }
     }
 }
 
 /// What of a request is looked at.
 struct Request {
-    method: http::Method,
+    method: Method,
     target: http::Uri,
     headers: HeaderMap,
     captured: Captured,
 }
 
 enum Captured {
-    /// Percent-encoded.
-    Path(String),
-    /// The route ends in no capture.
+    /// Percent-encoded; and where it leads with a slash behind it.
+    Path(String, Slash),
+    /// The last segment of the route captures nothing.
     Nothing,
     /// There is no route: this is a fallback.
     NoRoute,
@@ -352,10 +446,12 @@ impl trijet_core::FromRequestParts for Request {
     ) -> Result<Self, Self::Rejection> {
         let captured = match (context.route(), context.path_values().raw().last()) {
             (None, _) => Captured::NoRoute,
-            (Some(route), Some((_, raw))) if route.ends_with('}') && !route.ends_with("}}") => {
-                Captured::Path(raw.to_owned())
-            }
-            (Some(_), _) => Captured::Nothing,
+            (Some(route), Some((_, raw))) => match last_segment(route) {
+                Last::Rest => Captured::Path(raw.to_owned(), Slash::Routed),
+                Last::Segment => Captured::Path(raw.to_owned(), Slash::Elsewhere),
+                Last::Nothing | Last::Within => Captured::Nothing,
+            },
+            (Some(_), None) => Captured::Nothing,
         };
         Ok(Self {
             method: parts.method.clone(),

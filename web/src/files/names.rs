@@ -43,9 +43,11 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
 /// `Content-Disposition` for a file that is saved as `name`: RFC 6266.
 ///
 /// `filename` is for clients that know nothing else; where it cannot be the name, `filename*` is (§4.3). In
-/// it there is nothing that any of them could take for an escape, a folder or the end of the text (appendix D).
+/// it there is nothing that any of them could take for an escape, a folder or the end of the text (appendix D); and in
+/// neither what would have a name shown in another order than it has: a program that seems to be a picture.
 pub(super) fn attachment(name: &str) -> HeaderValue {
-    let name: String = name.chars().filter(|character| !character.is_control()).collect();
+    let name: String =
+        name.chars().filter(|&character| !character.is_control() && !is_bidi(character)).collect();
     let plain: String = name
         .chars()
         .map(|character| match character {
@@ -60,6 +62,11 @@ pub(super) fn attachment(name: &str) -> HeaderValue {
     }
     // All of it is visible ASCII or a space.
     HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+/// Unicode Standard Annex #9, §2: marks, embeddings, overrides and isolates.
+fn is_bidi(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -112,6 +119,8 @@ mod tests {
             ("100%41.txt", r#"attachment; filename="100_41.txt"; filename*=UTF-8''100%2541.txt"#),
             ("../a", r#"attachment; filename=".._a"; filename*=UTF-8''..%2Fa"#),
             ("a\r\nset-cookie: x\0", r#"attachment; filename="aset-cookie: x""#),
+            ("ann\u{202e}fdp.exe", r#"attachment; filename="annfdp.exe""#),
+            ("\u{2066}a\u{2069}\u{200f}\u{61c}.txt", r#"attachment; filename="a.txt""#),
             ("it's (1)*.txt", r#"attachment; filename="it's (1)*.txt""#),
             ("ä'()*;=", r#"attachment; filename="_'()*;="; filename*=UTF-8''%C3%A4%27%28%29%2A%3B%3D"#),
             ("", r#"attachment; filename="""#),

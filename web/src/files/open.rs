@@ -4,11 +4,7 @@
 //! The kernel resolves a path and opens it in one call, so there is no moment between a check and a use.
 //! What was opened is looked at through its descriptor.
 
-use std::{
-    fs::{File, Metadata},
-    io,
-    path::Path,
-};
+use std::{fs::File, io, path::Path};
 
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
@@ -16,11 +12,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::Source;
+use super::{Source, state::State};
 
 /// What a path has led to.
 pub(super) enum Opened {
-    File(File, Metadata),
+    File(File, State),
     Folder(OwnedFd),
 }
 
@@ -55,7 +51,14 @@ impl Root {
     /// Opens `name`, whose segments are checked names.
     pub(super) fn look_up(&self, name: &str) -> Result<Opened, Fault> {
         let name = if name.is_empty() { "." } else { name };
-        opened(beneath(self.0.as_fd(), name).map_err(fault)?)
+        match beneath(self.0.as_fd(), name, READ) {
+            // A folder that may not be read can have an index all the same. A file is not opened in this way.
+            Err(Errno::ACCESS) => match beneath(self.0.as_fd(), name, FOLDER) {
+                Err(Errno::NOTDIR) => Err(fault(Errno::ACCESS)),
+                folder => folder.map(Opened::Folder).map_err(fault),
+            },
+            found => opened(found.map_err(fault)?),
+        }
     }
 }
 
@@ -71,11 +74,26 @@ pub(super) fn is_there(source: &Source) -> Result<(), String> {
         Source::File(path) => (path, false),
     };
     let kind = if is_folder { "folder" } else { "file" };
-    match std::fs::metadata(path) {
-        Ok(found) if is_folder && found.is_dir() || !is_folder && found.is_file() => Ok(()),
-        Ok(_) => Err(format!("{} is no {kind}", path.display())),
-        Err(error) => Err(format!("the {kind} {} cannot be served: {error}", path.display())),
-    }
+    // By the very calls of later.
+    let found = if is_folder {
+        rustix::fs::open(path, FOLDER, Mode::empty()).and_then(|root| beneath(root.as_fd(), ".", FOLDER))
+    } else {
+        rustix::fs::open(path, READ, Mode::empty())
+    };
+    let is_of_kind = match found {
+        Ok(_) if is_folder => true,
+        Ok(found) => matches!(opened(found), Ok(Opened::File(..))),
+        // What else is no folder is told in the same words.
+        Err(Errno::NOTDIR | Errno::NXIO) if path.exists() => false,
+        Err(error) => {
+            return Err(format!(
+                "the {kind} {} cannot be served: {}",
+                path.display(),
+                io::Error::from(error)
+            ));
+        }
+    };
+    if is_of_kind { Ok(()) } else { Err(format!("{} is no {kind}", path.display())) }
 }
 
 fn opened(descriptor: OwnedFd) -> Result<Opened, Fault> {
@@ -83,7 +101,7 @@ fn opened(descriptor: OwnedFd) -> Result<Opened, Fault> {
     // Of the descriptor, not of the path: another file may be there by now.
     let metadata = file.metadata().map_err(Fault::Failed)?;
     match metadata.file_type() {
-        kind if kind.is_file() => Ok(Opened::File(file, metadata)),
+        kind if kind.is_file() => Ok(Opened::File(file, State::of(&metadata))),
         kind if kind.is_dir() => Ok(Opened::Folder(file.into())),
         _ => Err(Fault::NotFound),
     }
@@ -94,16 +112,16 @@ fn opened(descriptor: OwnedFd) -> Result<Opened, Fault> {
 const TRIES: usize = 8;
 
 #[cfg(target_os = "linux")]
-fn beneath(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+fn beneath(root: BorrowedFd<'_>, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     use rustix::fs::ResolveFlags;
 
     // openat2(2): no link, `..` or mount of /proc leads out of the root.
     let resolve = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
     for _ in 1..TRIES {
-        match rustix::fs::openat2(root, name, READ, Mode::empty(), resolve) {
+        match rustix::fs::openat2(root, name, flags, Mode::empty(), resolve) {
             Err(Errno::AGAIN | Errno::INTR) => {}
             // Before Linux 5.6, and in sandboxes that do not know the call.
-            Err(Errno::NOSYS | Errno::PERM) => return without_links(root, name),
+            Err(Errno::NOSYS | Errno::PERM) => return without_links(root, name, flags),
             result => return result,
         }
     }
@@ -111,28 +129,28 @@ fn beneath(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn beneath(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
-    without_links(root, name)
+fn beneath(root: BorrowedFd<'_>, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    without_links(root, name, flags)
 }
 
 /// One segment after the other, none of which may be a link.
-fn without_links(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+fn without_links(root: BorrowedFd<'_>, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut folder: Option<OwnedFd> = None;
     let mut rest = name;
     loop {
         let within = folder.as_ref().map_or(root, AsFd::as_fd);
         match rest.split_once('/') {
             Some((segment, behind)) => {
-                let flags = FOLDER.union(OFlags::NOFOLLOW);
-                folder = Some(rustix::fs::openat(within, segment, flags, Mode::empty())?);
+                let on_the_way = FOLDER.union(OFlags::NOFOLLOW);
+                folder = Some(rustix::fs::openat(within, segment, on_the_way, Mode::empty())?);
                 rest = behind;
             }
-            None => return rustix::fs::openat(within, rest, READ.union(OFlags::NOFOLLOW), Mode::empty()),
+            None => return rustix::fs::openat(within, rest, flags.union(OFlags::NOFOLLOW), Mode::empty()),
         }
     }
 }
 
-fn fault(error: Errno) -> Fault {
+pub(super) fn fault(error: Errno) -> Fault {
     match error {
         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::INTR => Fault::Busy(error.into()),
         // A link that leaves the root (XDEV) or leads in a circle (LOOP), a name behind a file, a socket (NXIO).
@@ -185,6 +203,9 @@ mod tests {
             symlink("../secret", root.join("outer")).unwrap();
             symlink("..", root.join("outer-folder")).unwrap();
             symlink(path.join("secret"), root.join("absolute")).unwrap();
+            symlink(root.join("sub/file"), root.join("absolute-inside")).unwrap();
+            symlink("../root/sub/file", root.join("out-and-in")).unwrap();
+            symlink("sub/../../root/sub/file", root.join("in-out-and-in")).unwrap();
             symlink("circle", root.join("circle")).unwrap();
             symlink("/proc/self/root", root.join("magic")).unwrap();
             let fifo = root.join("fifo");
@@ -216,11 +237,15 @@ mod tests {
         }
     }
 
-    const OUTSIDE: [&str; 8] = [
+    const OUTSIDE: [&str; 11] = [
         "outer",
         "outer-folder",
         "outer-folder/secret",
         "absolute",
+        // They end inside the root, and have left it on the way.
+        "absolute-inside",
+        "out-and-in",
+        "in-out-and-in",
         "circle",
         "magic/etc/passwd",
         "sub/file/x",
@@ -254,12 +279,60 @@ mod tests {
     fn without_the_kernels_help_no_link_is_followed() {
         let tree = Tree::new();
         let root = tree.root();
-        let look_up = |name| text(without_links(root.0.as_fd(), name).map_err(fault).and_then(opened));
+        let look_up = |name| text(without_links(root.0.as_fd(), name, READ).map_err(fault).and_then(opened));
         assert_eq!(look_up("sub/file").as_deref(), Some("file"));
         assert_eq!(look_up(".").as_deref(), Some("a folder"));
         for name in OUTSIDE.into_iter().chain(["inner", "inner-folder/file"]) {
             assert_eq!(look_up(name), None, "{name}");
         }
+    }
+
+    /// Runs `call` as one who has no right but those of everybody.
+    fn as_nobody<R: Send>(call: impl FnOnce() -> R + Send) -> R {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                if rustix::process::geteuid().is_root() {
+                    let nobody = rustix::process::Uid::from_raw(65_534);
+                    rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+                }
+                call()
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn a_folder_that_may_not_be_read_is_a_folder() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let tree = Tree::new();
+        let path = tree.0.join("root");
+        let set = |name: &str, mode| {
+            fs::set_permissions(path.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        // Its owner may not read it either: where the tests run as a user, that is who looks.
+        set("sub", 0o311);
+        let root = tree.root();
+        as_nobody(|| {
+            assert_eq!(text(root.look_up("sub")).as_deref(), Some("a folder"));
+            assert_eq!(text(root.look_up("sub/file")).as_deref(), Some("file"));
+        });
+        set("sub/file", 0o200);
+        as_nobody(|| assert_eq!(text(root.look_up("sub/file")), None));
+        // Nor may it be looked in.
+        set("sub", 0o600);
+        as_nobody(|| {
+            assert_eq!(text(root.look_up("sub/file")), None);
+            let told = is_there(&Source::Folder(path.join("sub"))).unwrap_err();
+            assert!(told.contains("cannot be served: Permission denied"), "{told}");
+        });
+        set("sub", 0o711);
+        as_nobody(|| {
+            assert_eq!(is_there(&Source::Folder(path.join("sub"))), Ok(()));
+            let told = is_there(&Source::File(path.join("sub/file"))).unwrap_err();
+            assert!(told.contains("cannot be served: Permission denied"), "{told}");
+        });
+        set("sub", 0o755);
     }
 
     #[test]

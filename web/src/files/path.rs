@@ -1,7 +1,10 @@
 //! Which file a path means: split at slashes, each segment decoded once, then checked. It touches no file system, and
 //! what it lets through has no segment that could mean anything else than a name.
+//!
+//! A file is served at one spelling of its path. Routes match paths as they were sent: were `%70rivate` as good as
+//! `private`, it would lead around whatever guards a route or nest of that name.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 
 use super::DotFiles;
 
@@ -15,16 +18,61 @@ pub(super) struct Relative {
 }
 
 /// Why a path means no file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// No file can have it: 400, with this sentence.
     Malformed(&'static str),
     /// It is not to be told whether there is such a file.
     NotFound,
+    /// The path has another spelling, which is this.
+    Respelled(String),
+}
+
+/// What stands in a path as it is: `pchar` of RFC 3986 §3.3, and the slashes between names. All else is escaped, with
+/// capital digits (§2.1). It is what browsers send, but for `[`, `]`, `|`, `^`, `{` and `}`, which they leave as they
+/// were typed.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    // Unreserved, §2.3.
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    // Sub-delimiters, §2.2.
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/');
+
+/// Names as a path has them.
+pub(super) fn spelled(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, PATH)
 }
 
 /// The path of a request, as it was sent, without its first slash.
 pub(super) fn raw(raw: &str, dots: DotFiles) -> Result<Relative, Refused> {
+    let path = from_raw(raw, dots)?;
+    // RFC 3986 §6.2.2: only capital digits, and no escapes of what needs none. That sub-delimiters may be told from
+    // their escapes (§2.2) is nothing to names of files: they have one spelling, too.
+    let own = raw.strip_suffix('/').unwrap_or(raw);
+    let rest = spelled(&path.name).try_fold(own, |rest, piece| rest.strip_prefix(piece));
+    if rest == Some("") {
+        return Ok(path);
+    }
+    let slash = if path.is_folder { "/" } else { "" };
+    Err(Refused::Respelled(format!("{}{slash}", spelled(&path.name))))
+}
+
+fn from_raw(raw: &str, dots: DotFiles) -> Result<Relative, Refused> {
     relative(raw, |segment, name| {
         let mut after_percent = segment.split('%').skip(1).map(str::as_bytes);
         let is_escape = |rest: &[u8]| matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
@@ -67,7 +115,7 @@ fn relative(path: &str, add: impl Fn(&str, &mut String) -> Result<(), Refused>) 
             Ok(()) => {}
             // What is malformed anywhere is told, whatever comes before it.
             Err(refused @ Refused::Malformed(_)) => return Err(refused),
-            Err(Refused::NotFound) => result = Err(Refused::NotFound),
+            Err(refused) => result = Err(refused),
         }
     }
     result.map(|()| Relative { name, is_folder })
@@ -132,11 +180,13 @@ mod tests {
             ("a", "a", false),
             ("a/", "a", true),
             ("a/b.txt", "a/b.txt", false),
-            ("%61%2Etxt", "a.txt", false),
             ("a%20b/%C3%A4", "a b/ä", false),
             ("100%25", "100%", false),
             ("%2561", "%61", false),
             ("%252e%252e", "%2e%2e", false),
+            ("it's/-._~!$&()*+,;=:@/", "it's/-._~!$&()*+,;=:@", true),
+            ("%5B1%5D%7C%5E%7B%7D%22%3C%3E%60", "[1]|^{}\"<>`", false),
+            ("what%3F%23", "what?#", false),
             ("a..b/...", "a..b/...", false),
             ("12:30", "12:30", false),
             ("console/com10/nulled", "console/com10/nulled", false),
@@ -144,6 +194,41 @@ mod tests {
             let dots = if path.contains("...") { DotFiles::Served } else { DotFiles::NotFound };
             let expected = Relative { name: name.into(), is_folder };
             assert_eq!(raw(path, dots), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_has_one_spelling() {
+        for (path, expected) in [
+            ("%70rivate/secret.txt", "private/secret.txt"),
+            ("private/secret%2Etxt", "private/secret.txt"),
+            ("%61/", "a/"),
+            ("a%7eb%7Ec", "a~b~c"),
+            ("%c3%a4", "%C3%A4"),
+            ("%c3%A4/%2520/", "%C3%A4/%2520/"),
+            ("a%40b%2cc%2Cd%3A", "a@b,c,d:"),
+            ("%21%24%26%27%28%29%2A%2B%2C%3B%3D", "!$&'()*+,;="),
+            ("a[1].txt", "a%5B1%5D.txt"),
+            ("{a}|^", "%7Ba%7D%7C%5E"),
+            ("ä", "%C3%A4"),
+        ] {
+            assert_eq!(raw(path, DotFiles::NotFound), Err(Refused::Respelled(expected.into())), "{path}");
+            assert!(raw(expected, DotFiles::NotFound).is_ok(), "{expected}");
+        }
+    }
+
+    /// Each character of a name is accepted in one spelling.
+    #[test]
+    fn no_name_has_two_spellings() {
+        for byte in 0..=127_u8 {
+            let mut ways = vec![format!("%{byte:02x}"), format!("%{byte:02X}"), char::from(byte).to_string()];
+            ways.sort();
+            ways.dedup();
+            let accepted = ways.iter().filter(|way| {
+                raw(&format!("ab{way}c"), DotFiles::Served).is_ok_and(|path| !path.name.contains('/'))
+            });
+            let is_name = !matches!(byte, b'/' | b'\\' | 0..=31 | 127);
+            assert_eq!(accepted.count(), usize::from(is_name), "{ways:?}");
         }
     }
 
@@ -218,7 +303,7 @@ mod tests {
                 path += PARTS[(rest >> 3) as usize % 16];
                 rest >>= 5;
             }
-            let Ok(Relative { name, .. }) = raw(&path, DotFiles::Served) else { continue };
+            let Ok(Relative { name, .. }) = from_raw(&path, DotFiles::Served) else { continue };
             passed += 1;
             let is_name = |segment: &str| {
                 !matches!(segment, "" | "." | "..") && !segment.contains(['\\', '\0']) && !is_drive(segment)

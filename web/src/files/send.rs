@@ -1,5 +1,5 @@
 //! The bytes of a file as a body: a small one in one piece, a large one as it is read. It never reads more than was
-//! there when the file was opened, and never lets less pass for a whole.
+//! there when the file was opened, and never lets less, or a mixture of two states, pass for a whole.
 
 use std::{
     collections::hash_map::RandomState,
@@ -7,11 +7,14 @@ use std::{
     hash::{BuildHasher, Hasher},
     io,
     ops::Range,
+    time::SystemTime,
     vec,
 };
 
 use rustix::{buffer::spare_capacity, io::Errno};
 use trijet_core::{Body, Bytes};
+
+use super::state::State;
 
 /// What is sent in one piece, and read before anything is sent; and the size of the pieces of all else. One write of
 /// the socket takes as much.
@@ -39,13 +42,15 @@ pub(super) fn length(parts: &[Part]) -> u64 {
     parts.iter().map(Part::len).sum()
 }
 
-/// The body that these parts are.
+/// The body that these parts are of a file that was in the state `before` when it was opened.
 ///
 /// # Errors
-/// Where a small one could not be read: nothing has been sent then.
-pub(super) fn body(file: File, parts: Vec<Part>) -> io::Result<Body> {
+/// Where a small one could not be read: nothing has been sent then. What the file does not have any more, or has
+/// otherwise now, is [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+pub(super) fn body(file: File, before: State, parts: Vec<Part>) -> io::Result<Body> {
     let length = length(&parts);
-    let mut pieces = Pieces { file, parts: parts.into_iter(), stretch: 0..0, has_failed: false };
+    let watched = Watched { file, before, is_settled: before.is_settled(SystemTime::now()) };
+    let mut pieces = Pieces { watched, parts: parts.into_iter(), stretch: 0..0, has_failed: false };
     if length > PIECE_BYTES {
         return Ok(Body::from_iter(pieces));
     }
@@ -63,7 +68,7 @@ pub(super) fn body(file: File, parts: Vec<Part>) -> io::Result<Body> {
 
 /// Parts of a file, piece by piece. Each piece is read where it may block.
 struct Pieces {
-    file: File,
+    watched: Watched,
     parts: vec::IntoIter<Part>,
     /// What is left of the part that is being sent.
     stretch: Range<u64>,
@@ -83,13 +88,42 @@ impl Iterator for Pieces {
         if self.has_failed {
             return None;
         }
-        let piece = read(&self.file, &self.stretch);
+        let piece = self.watched.read(&self.stretch);
         match &piece {
             Ok(piece) => self.stretch.start += piece.len() as u64,
             Err(_) => self.has_failed = true,
         }
         Some(piece)
     }
+}
+
+/// A file that may change while it is sent.
+struct Watched {
+    file: File,
+    before: State,
+    is_settled: bool,
+}
+
+impl Watched {
+    /// The first bytes of this range, at most a piece, as they were before.
+    fn read(&self, range: &Range<u64>) -> io::Result<Bytes> {
+        let piece = read(&self.file, range)?;
+        // Behind the read: what was written before it shows.
+        let now = State::of(&self.file.metadata()?);
+        if now.has_content_of(&self.before) {
+            return Ok(piece);
+        }
+        // One that was just being written to when it was asked for, a log, goes on if it is longer now: what it had is as
+        // it was. No tag stands for it. For one that had settled there is one, and it may have been overwritten.
+        if !self.is_settled && now.length > self.before.length {
+            return Ok(piece);
+        }
+        Err(changed("the file has changed"))
+    }
+}
+
+fn changed(how: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, how)
 }
 
 /// The first bytes of this range, at most a piece.
@@ -99,7 +133,7 @@ fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     while piece.len() < length {
         let at = range.start + piece.len() as u64;
         match rustix::io::pread(file, spare_capacity(&mut piece), at) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter")),
+            Ok(0) => return Err(changed("the file has become shorter")),
             Ok(_) => {}
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -138,7 +172,7 @@ fn boundary() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::{fs, path::PathBuf, time::Duration};
 
     use super::*;
 
@@ -152,8 +186,21 @@ mod tests {
         }
 
         fn pieces(&self, parts: Vec<Part>) -> Pieces {
+            self.watched(false, parts)
+        }
+
+        fn watched(&self, is_settled: bool, parts: Vec<Part>) -> Pieces {
             let file = File::open(&self.0).unwrap();
-            Pieces { file, parts: parts.into_iter(), stretch: 0..0, has_failed: false }
+            let before = State::of(&file.metadata().unwrap());
+            let watched = Watched { file, before, is_settled };
+            Pieces { watched, parts: parts.into_iter(), stretch: 0..0, has_failed: false }
+        }
+
+        /// Writes without a new time being the same as the old one: clocks of files tick slowly.
+        fn overwrite(&self, content: &[u8]) {
+            let mut file = File::options().write(true).open(&self.0).unwrap();
+            io::Write::write_all(&mut file, content).unwrap();
+            file.set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
         }
     }
 
@@ -179,6 +226,26 @@ mod tests {
         fs::write(&file.0, b"0123456789 and more").unwrap();
         assert_eq!(pieces.next().unwrap().unwrap(), "0123456789");
         assert!(pieces.next().is_none());
+    }
+
+    #[test]
+    fn one_that_had_settled_must_not_grow() {
+        let file = Temporary::new("settled", &[1; 10]);
+        let mut pieces = file.watched(true, vec![Part::Stretch(0..10)]);
+        file.overwrite(&[1; 11]);
+        assert!(pieces.next().unwrap().is_err());
+    }
+
+    #[test]
+    fn one_that_is_overwritten_is_no_mixture() {
+        for is_settled in [false, true] {
+            let file = Temporary::new("overwritten", &[1; 100_000]);
+            let mut pieces = file.watched(is_settled, vec![Part::Stretch(0..100_000)]);
+            assert_eq!(pieces.next().unwrap().unwrap().len(), 65_536);
+            file.overwrite(&[2; 100_000]);
+            assert_eq!(pieces.next().unwrap().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            assert!(pieces.next().is_none());
+        }
     }
 
     #[test]
