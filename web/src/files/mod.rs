@@ -279,6 +279,7 @@ impl Files {
     /// # use trijet_web::files::Files;
     /// let app = Router::new().nest("/assets", Files::dir("assets").listing().into_router());
     /// ```
+    #[track_caller]
     pub fn into_router(self) -> Router {
         // A fallback answers for the prefix itself, with a slash and without: no pattern of a nest can name both.
         let root = Self { mount: Mount::Root, ..self.clone() };
