@@ -110,6 +110,7 @@ impl App {
                     Found::Route(route, values) => {
                         (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
                     }
+                    Found::OtherSlash(route, captures) => (route.endpoint(method), captures),
                     Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, values.into_iter())),
                     Found::Nothing => (&table.not_found, Captures::default()),
                 }

@@ -69,12 +69,20 @@ pub(super) struct DraftNest {
 
 /// A route whose methods are still being collected.
 pub(super) struct Draft {
-    /// And where each was added.
-    pub(super) offers: Vec<(Offer, Place)>,
+    pub(super) offers: Vec<Offered>,
     /// For the methods that are not offered; it is told at the end which ones are.
     pub(super) other: Option<(Arc<Endpoint>, Arc<Other>)>,
-    pub(super) around: Surroundings,
+    /// Of its first part.
+    pub(super) around: Arc<Surroundings>,
     pub(super) place: Place,
+}
+
+/// One method of a draft.
+pub(super) struct Offered {
+    pub(super) offer: Offer,
+    /// Of the part that it was added with.
+    pub(super) around: Arc<Surroundings>,
+    place: Place,
 }
 
 /// A name that a route was given.
@@ -167,6 +175,8 @@ impl Surroundings {
         names: &[Box<str>],
         answer: Builtin,
     ) -> Arc<Endpoint> {
+        // What is sent elsewhere is measured there.
+        let body_bytes_max = if let Builtin::OtherSlash = answer { Some(u64::MAX) } else { None };
         Arc::new(Endpoint {
             number,
             route: route.map(Into::into),
@@ -174,7 +184,7 @@ impl Surroundings {
             layers: self.layers.as_slice().into(),
             service: Arc::new(answer),
             state: self.state.clone(),
-            body_bytes_max: None,
+            body_bytes_max,
             cancels: false,
         })
     }
@@ -298,16 +308,22 @@ impl Builder {
             body_bytes_max: methods.body_bytes_max,
             cancels: methods.cancels,
         };
-        let draft = || Draft { offers: Vec::new(), other: None, around: here.clone(), place };
+        let around = Arc::new(here.clone());
+        let draft = || Draft { offers: Vec::new(), other: None, around: around.clone(), place };
         let draft = site.routes.entry(whole.clone()).or_insert_with(draft);
+        if draft.around.slash != here.slash {
+            let places = and(draft.place, place);
+            self.faults.push(format!("`{told}` is given two policies of trailing slashes {places}"));
+        }
         for (method, service) in methods.handlers {
             let name = name(method.as_ref(), &told);
             let endpoint = part.endpoint(self.number(name.as_str()), service, here);
             self.check(&name, Some(place), &endpoint);
-            if let Some((_, first)) = draft.offers.iter().find(|(other, _)| other.method == method) {
-                self.faults.push(format!("`{name}` is routed twice {}", and(first, place)));
+            if let Some(first) = draft.offers.iter().find(|other| other.offer.method == method) {
+                self.faults.push(format!("`{name}` is routed twice {}", and(first.place, place)));
             }
-            draft.offers.push((Offer { method, endpoint }, place));
+            let offer = Offer { method, endpoint };
+            draft.offers.push(Offered { offer, around: around.clone(), place });
         }
         for service in methods.fallbacks {
             let name = format!("another method of {told}");
@@ -359,7 +375,7 @@ impl Part {
 
 impl Draft {
     pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
-        self.offers.iter().filter_map(|(offer, _)| offer.method.clone())
+        self.offers.iter().filter_map(|part| part.offer.method.clone())
     }
 }
 

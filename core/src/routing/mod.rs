@@ -163,8 +163,8 @@ impl Router {
     /// Says what becomes of paths that differ from a pattern by a slash at their end: by default they are not found.
     ///
     /// It holds for all routes of this router, of those merged into it, and of its nests and hosts, unless they say
-    /// otherwise. The other form counts as a pattern of its own: a route that is added for it wins, and it wins over
-    /// captures as its own text does. `/` and patterns that end in `{*rest}` have no other form.
+    /// otherwise. It is asked only where no route matches the path as it is: with `/{name}` beside `/docs/`, `/docs` is
+    /// a name. `/` and patterns that end in `{*rest}` have no other form.
     ///
     /// ```
     /// use trijet_core::{Router, get, routing::TrailingSlash};

@@ -82,7 +82,8 @@ pub(super) fn can_overlap(pattern: &str, prefix: &str) -> bool {
     for wanted in prefix.split('/') {
         match segments.next() {
             None => return false,
-            Some(segment) if segment.starts_with("{*") => return true,
+            // The rest may begin within a segment: how that begins is not looked at.
+            Some(segment) if parts(segment).any(|part| part == Part::Rest) => return true,
             Some(segment) if segment.contains('{') || capture(wanted).is_some() => {}
             Some(segment) if segment == wanted => {}
             Some(_) => return false,
