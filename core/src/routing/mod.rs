@@ -194,8 +194,9 @@ impl Router {
     /// `errors` of a nest come first for what is in it.
     ///
     /// A response of the status 200 is sent with the status of the failure, so that a page is enough. Headers that it
-    /// does not set itself are those of the answer that it replaces: `Allow`, `Retry-After`, what middleware has added.
-    /// `render` runs where the connection is driven, and must not block.
+    /// does not set itself are those of the answer that it replaces: `Allow`, `Retry-After`, what middleware has added; not
+    /// those that describe its body, such as `Content-Language` or `ETag`. After a panic the connection is closed, whatever
+    /// is made of the answer. `render` runs where the connection is driven, and must not block.
     ///
     /// What is refused before there is a route stays plain text: a head that is malformed, too large or too slow (400,
     /// 408, 414, 431 …), and the 503 of a server that has no thread for a connection. So does the 500 for a response that
