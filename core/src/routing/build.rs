@@ -71,7 +71,7 @@ pub(super) struct DraftNest {
 pub(super) struct Draft {
     pub(super) offers: Vec<Offered>,
     /// For the methods that are not offered; it is told at the end which ones are.
-    pub(super) other: Option<(Arc<Endpoint>, Arc<Other>)>,
+    pub(super) other: Option<(Arc<Endpoint>, Arc<Other>, Place)>,
     /// Of its first part.
     pub(super) around: Arc<Surroundings>,
     pub(super) place: Place,
@@ -82,7 +82,7 @@ pub(super) struct Offered {
     pub(super) offer: Offer,
     /// Of the part that it was added with.
     pub(super) around: Arc<Surroundings>,
-    place: Place,
+    pub(super) place: Place,
 }
 
 /// A name that a route was given.
@@ -96,7 +96,7 @@ pub(super) struct Naming {
 
 pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let mut builder = Builder::default();
-    let urls = Urls::default();
+    let urls = Urls::new();
     router.state.insert(urls.clone());
     let outside = Surroundings {
         prefix: String::new(),
@@ -330,8 +330,8 @@ impl Builder {
             let other = Arc::new(Other::new(service));
             let endpoint = part.endpoint(self.number(name.as_str()), other.clone(), here);
             self.check(&name, Some(place), &endpoint);
-            if draft.other.replace((endpoint, other)).is_some() {
-                self.faults.push(format!("`{told}` has two fallbacks {}", and(draft.place, place)));
+            if let Some((.., first)) = draft.other.replace((endpoint, other, place)) {
+                self.faults.push(format!("`{told}` has two fallbacks {}", and(first, place)));
             }
         }
         for named in methods.names {

@@ -61,7 +61,10 @@ impl Builder {
                 // The same patterns are in both trees.
                 Ok(()) => drop(patterns.insert(pattern.as_str(), pattern.as_str().into())),
                 Err(matchit::InsertError::Conflict { with }) => {
-                    let other = places.get(&with).map_or(String::new(), |place| format!(" {}", at(place)));
+                    // That is the other pattern as it is told here only where no brace in it stands for itself.
+                    let found = places.keys().find(|other| **other < pattern && conflict(other, &pattern));
+                    let with = found.unwrap_or(&with);
+                    let other = places.get(with).map_or(String::new(), |place| format!(" {}", at(place)));
                     self.faults.push(format!(
                         "`{pattern}` {} conflicts with `{with}`{other}: a path could match both",
                         at(place)
@@ -83,8 +86,14 @@ impl Builder {
         let options = self.number(format!("OPTIONS {host}{pattern}"));
         let options = around.builtin(options, Some(pattern), &names, Builtin::Options(allow.clone()));
         let refusal = match &draft.other {
-            Some((endpoint, other)) => {
+            Some((endpoint, other, place)) => {
                 other.set_allow(allow);
+                if let Some(any) = draft.offers.iter().find(|part| part.offer.method.is_none()) {
+                    let places = and(any.place, place);
+                    self.faults.push(format!(
+                        "`{host}{pattern}` offers any method: nothing is left to its fallback {places}"
+                    ));
+                }
                 endpoint.clone()
             }
             None => {
@@ -165,4 +174,11 @@ impl Builder {
         });
         named.collect()
     }
+}
+
+/// Whether two patterns cannot be in one tree.
+fn conflict(first: &str, second: &str) -> bool {
+    let mut pair = matchit::Router::new();
+    pair.insert(first, ()).is_ok()
+        && matches!(pair.insert(second, ()), Err(matchit::InsertError::Conflict { .. }))
 }

@@ -187,7 +187,8 @@ impl Router {
     ///
     /// These are the answers of Trijet itself: 404, 405 and 501 of routing, what extractors refuse
     /// ([`Rejection`](crate::extract::Rejection), yours too), 413, 503, 504, the 500 of a panic; and responses of a
-    /// status from 400 on that have no body, such as a `StatusCode` alone. Every other response is left as it is.
+    /// status from 400 on that have no body, such as a `StatusCode` alone. Every other response is left as it is: a text is
+    /// a body, and an empty one too.
     ///
     /// It stands where [`wrap`](Self::wrap) would: it sees what was added before, middleware included, and later wraps
     /// stand outside of it. So it comes last, but for middleware that changes bodies (compression) or looks at them. The
@@ -256,7 +257,8 @@ impl Router {
     ///
     /// # Errors
     /// A [`BuildError`] that lists every fault: a pattern that is malformed, conflicts or is routed twice, a state
-    /// that is taken and not there, a `Path` or a name that does not fit its route.
+    /// that is taken and not there, a `Path` or a name that does not fit its route. What stands behind a malformed
+    /// prefix, pattern or host is looked at once that is right.
     pub fn build(self) -> Result<App, BuildError> {
         build::compile(self).map(App::new)
     }
