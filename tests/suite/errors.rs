@@ -158,7 +158,8 @@ fn a_panic_closes_its_connection_whatever_is_made_of_its_answer(on: Backend) {
 }
 
 fn words_may_come_later(on: Backend) {
-    let app = Router::new().route("/", get(|| "fine")).errors(|failure: Failure| {
+    let routes = get(|| "fine").post(async |bytes: Bytes| bytes).body_limit(4);
+    let app = Router::new().route("/", routes).errors(|failure: Failure| {
         let (reply, deferred) = Deferred::new(Duration::from_secs(10));
         thread::spawn(move || reply.send(format!("{}, sorry.", failure.status())));
         deferred
@@ -169,9 +170,12 @@ fn words_may_come_later(on: Backend) {
     let refused = client.send(request("/").replacen("GET", "PUT", 1)).response().with_status(405);
     assert_eq!(
         (refused.header("allow"), refused.text()),
-        (Some("GET, HEAD, OPTIONS"), "405 Method Not Allowed, sorry.")
+        (Some("GET, HEAD, POST, OPTIONS"), "405 Method Not Allowed, sorry.")
     );
     client.get("/").says("fine");
+    let large = client.send(upload("/", "12345")).response().with_status(413);
+    assert_eq!((large.text(), large.closes()), ("413 Payload Too Large, sorry.", true));
+    client.is_ended();
 }
 
 fn a_body_that_is_too_large_is_worded_before_it_is_sent(on: Backend) {

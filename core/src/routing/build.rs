@@ -9,7 +9,7 @@ use super::{
     BuildError, Child, Endpoint, MethodRouter, Place, Router, TrailingSlash, Urls,
     check::{and, at},
     endpoint::{Builtin, Layer, Offer, Other, allow},
-    host, pattern,
+    host, pattern, slash,
     table::Compiled,
 };
 use crate::{extract::StateMap, handler::Service, middleware::Around};
@@ -71,8 +71,17 @@ pub(super) struct DraftNest {
 pub(super) struct Draft {
     pub(super) offers: Vec<Offered>,
     /// For the methods that are not offered; it is told at the end which ones are.
-    pub(super) other: Option<(Arc<Endpoint>, Arc<Other>, Place)>,
+    pub(super) other: Option<DraftOther>,
     /// Of its first part.
+    pub(super) around: Arc<Surroundings>,
+    pub(super) place: Place,
+}
+
+/// What answers the methods that a draft does not offer.
+pub(super) struct DraftOther {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) other: Arc<Other>,
+    /// Of the part that it was added with.
     pub(super) around: Arc<Surroundings>,
     pub(super) place: Place,
 }
@@ -311,7 +320,7 @@ impl Builder {
         let around = Arc::new(here.clone());
         let draft = || Draft { offers: Vec::new(), other: None, around: around.clone(), place };
         let draft = site.routes.entry(whole.clone()).or_insert_with(draft);
-        if draft.around.slash != here.slash {
+        if draft.around.slash != here.slash && slash::has_other(&whole) {
             let places = and(draft.place, place);
             self.faults.push(format!("`{told}` is given two policies of trailing slashes {places}"));
         }
@@ -330,8 +339,10 @@ impl Builder {
             let other = Arc::new(Other::new(service));
             let endpoint = part.endpoint(self.number(name.as_str()), other.clone(), here);
             self.check(&name, Some(place), &endpoint);
-            if let Some((.., first)) = draft.other.replace((endpoint, other, place)) {
-                self.faults.push(format!("`{told}` has two fallbacks {}", and(first, place)));
+            if let Some(first) =
+                draft.other.replace(DraftOther { endpoint, other, around: around.clone(), place })
+            {
+                self.faults.push(format!("`{told}` has two fallbacks {}", and(first.place, place)));
             }
         }
         for named in methods.names {

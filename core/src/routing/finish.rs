@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Endpoint, Place, Route, TrailingSlash, Urls,
-    build::{Builder, Draft, DraftNest, Naming, Site, Surroundings},
+    build::{Builder, Draft, DraftNest, DraftOther, Naming, Site, Surroundings},
     check::{and, at},
     endpoint::{Builtin, Offer, OtherSlash, allow},
     host::Hosts,
@@ -86,7 +86,7 @@ impl Builder {
         let options = self.number(format!("OPTIONS {host}{pattern}"));
         let options = around.builtin(options, Some(pattern), &names, Builtin::Options(allow.clone()));
         let refusal = match &draft.other {
-            Some((endpoint, other, place)) => {
+            Some(DraftOther { endpoint, other, place, .. }) => {
                 other.set_allow(allow);
                 if let Some(any) = draft.offers.iter().find(|part| part.offer.method.is_none()) {
                     let places = and(any.place, place);
@@ -145,7 +145,10 @@ impl Builder {
             offers: offers.collect(),
             options: route.options.clone(),
             // A handler of the app's answers at its own path alone.
-            refusal: if draft.other.is_some() { redirect(&draft.around) } else { route.refusal.clone() },
+            refusal: draft
+                .other
+                .as_ref()
+                .map_or_else(|| route.refusal.clone(), |other| redirect(&other.around)),
             pattern: pattern.clone(),
             is_contested: route.is_contested,
             other_slash: OtherSlash::Nothing,

@@ -21,7 +21,7 @@ pub enum TrailingSlash {
 
 /// Whether `pattern` has other paths, with a slash more or less at their end: what ends in a capture of all has none.
 pub(super) fn has_other(pattern: &str) -> bool {
-    pattern::parts(pattern).last() != Some(Part::Rest)
+    pattern != "/" && pattern::parts(pattern).last() != Some(Part::Rest)
 }
 
 /// `path` with a slash at its end where it has none, and without where it has one; none where there is no such path.
@@ -69,7 +69,14 @@ mod tests {
         assert_eq!(target("/a/", Some("b=/")), "/a?b=/");
         assert_eq!(target("/a", None), "/a/");
         assert_eq!(target("/a/", Some("")), "/a?");
-        let rows = [("/a", true), ("/{a}/", true), ("/{*a}", false), ("/a-{*a}", false), ("/{{*a}}", true)];
+        let rows = [
+            ("/", false),
+            ("/a", true),
+            ("/{a}/", true),
+            ("/{*a}", false),
+            ("/a-{*a}", false),
+            ("/{{*a}}", true),
+        ];
         for (pattern, expected) in rows {
             assert_eq!(has_other(pattern), expected, "{pattern}");
         }

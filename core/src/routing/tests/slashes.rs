@@ -183,11 +183,16 @@ fn the_parts_of_a_path_have_one_policy_and_each_its_own_layers() {
     let app = app(Router::new()
         .merge(Router::new().route("/a", post(|| "posted")).wrap(mark!("guard")))
         .route("/a", get(|| "got"))
+        .merge(Router::new().route("/a", crate::MethodRouter::default().fallback(|| "")).wrap(mark!("other")))
         .trailing_slash(TrailingSlash::Redirect));
-    for (method, wrapped) in [("GET", ""), ("HEAD", ""), ("POST", "guard")] {
+    for (method, wrapped) in [("GET", ""), ("HEAD", ""), ("POST", "guard"), ("PUT", "other")] {
         let answer = send(&app, request(method, "/a/").body(Default::default()).unwrap());
         assert_eq!((answer.status, &*layers(&answer)), (308, wrapped), "{method}");
     }
+    // Where there is no other path, there is nothing to say of it.
+    let parts =
+        Router::new().merge(Router::new().route("/", post(|| "")).trailing_slash(TrailingSlash::Ignore));
+    assert!(parts.route("/", get(|| "")).build().is_ok());
     let line = line!();
     let parts = Router::new()
         .merge(Router::new().route("/a", post(|| "")).trailing_slash(TrailingSlash::Ignore))
