@@ -27,7 +27,7 @@ pub(crate) enum Place<'a> {
 pub(crate) struct Collected {
     /// To be handed over after the poll.
     pub(crate) jobs: Vec<Job>,
-    /// There once somebody wants to know when the client leaves, to the end of the exchange.
+    /// There once somebody wants to know when the client leaves, or has panicked, to the end of the exchange.
     pub(crate) watch: Option<Watch>,
 }
 

@@ -34,24 +34,26 @@ impl Dispatch {
 
     /// Whether a router around the route words the errors that are found before the app runs.
     pub fn words_refusals(&self) -> bool {
-        self.render().is_some()
+        self.renders().next().is_some()
     }
 
     /// Answers in place of [`reply`](Self::reply) a request that is refused before the app runs. No middleware sees it;
-    /// the innermost router that has [`errors`](crate::Router::errors) words it.
+    /// the routers that have [`errors`](crate::Router::errors) word it, the innermost first.
     pub fn refuse(self, head: ReceivedHead<'_>, refusal: Refusal) -> BoxFuture<Answer> {
         let response = refusal.into_response();
-        match (self.render().cloned(), head.into_request(Body::empty())) {
-            (Some(render), Ok(request)) => {
+        match head.into_request(Body::empty()) {
+            Ok(request) => {
                 let (parts, _) = request.into_parts();
-                middleware::refused(Asked::by(&parts, self.0.endpoint), response, render)
+                let renders = self.renders().cloned().collect();
+                middleware::refused(Asked::by(&parts, self.0.endpoint), response, renders)
             }
-            _ => Box::pin(ready(response.into())),
+            Err(_) => Box::pin(ready(response.into())),
         }
     }
 
-    fn render(&self) -> Option<&Arc<Render>> {
-        self.0.endpoint.layers.iter().rev().find_map(|layer| layer.middleware.render())
+    /// The innermost first.
+    fn renders(&self) -> impl Iterator<Item = &Arc<Render>> {
+        self.0.endpoint.layers.iter().rev().filter_map(|layer| layer.middleware.render())
     }
 
     /// The most bytes that the request's body may have.
@@ -110,6 +112,7 @@ impl App {
                     Found::Route(route, values) => {
                         (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
                     }
+                    Found::OtherSlash(route, captures) => (route.endpoint(method), captures),
                     Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, values.into_iter())),
                     Found::Nothing => (&table.not_found, Captures::default()),
                 }

@@ -6,7 +6,7 @@ use std::{
     convert::Infallible,
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context as TaskContext, Poll},
 };
 
@@ -182,6 +182,16 @@ impl Watch {
         self.0.0.is_told()
     }
 
+    /// Notes that what answers this exchange has panicked. It is kept here for want of another thing that lasts as long
+    /// as the exchange and costs nothing until it is needed.
+    pub(crate) fn note_panic(&self) {
+        self.0.0.has_panicked.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.0.0.has_panicked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn poll_told(&self, cx: &TaskContext<'_>) -> Poll<()> {
         self.0.0.poll(OWNER, cx)
     }
@@ -195,10 +205,7 @@ impl Drop for Watch {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        task::Wake,
-    };
+    use std::{sync::atomic::AtomicUsize, task::Wake};
 
     use super::*;
 

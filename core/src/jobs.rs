@@ -189,6 +189,7 @@ where
                             waker: Some(cx.waker().clone()),
                             question: Question::None,
                             waiting: None,
+                            has_panicked: false,
                         })));
                         collected.jobs.push(Job::new(cell.clone()));
                         Placed::Submitted(cell)
@@ -215,7 +216,14 @@ where
             Self::Submitted(cell) => {
                 let mut state = cell.lock();
                 match std::mem::replace(&mut state.phase, Phase::Taken) {
-                    Phase::Done(result) => Poll::Ready(result.into_inner()),
+                    Phase::Done(result) => {
+                        let has_panicked = state.has_panicked;
+                        drop(state);
+                        if has_panicked {
+                            note_panic();
+                        }
+                        Poll::Ready(result.into_inner())
+                    }
                     Phase::Taken => Poll::Ready(Err(JobError::Outside)),
                     unfinished @ (Phase::Waiting(_) | Phase::Running) => {
                         state.phase = unfinished;
@@ -268,6 +276,8 @@ struct State<F, R> {
     question: Question,
     /// The call's own thread, where it waits: it is told when the future goes.
     waiting: Option<Waker>,
+    /// Whether something within the call has, whose answer may be gone: [`note_panic`].
+    has_panicked: bool,
 }
 
 /// What a running call may ask the driver: to tell it when the client leaves.
@@ -314,6 +324,7 @@ trait Run {
     /// Whether the future is gone, and with it whoever would take the result.
     fn is_given_up(&self) -> bool;
     fn poll_given_up(&self, cx: &Context<'_>) -> Poll<()>;
+    fn note_panic(&self);
 }
 
 impl<F, R> Cell<F, R> {
@@ -400,6 +411,20 @@ where
         }
         Poll::Pending
     }
+
+    fn note_panic(&self) {
+        self.lock().has_panicked = true;
+    }
+}
+
+/// Notes for the driver that what answers the exchange has panicked: whatever middleware makes of the answer, the
+/// connection is closed after it.
+pub(crate) fn note_panic() {
+    ambient::with(|place| match place {
+        Place::Outside => {}
+        Place::Driver(collected) => collected.watch.get_or_insert_default().note_panic(),
+        Place::Blocking(running) => running.job.0.note_panic(),
+    });
 }
 
 fn contained<R>(call: impl FnOnce() -> R) -> Result<R, JobError> {

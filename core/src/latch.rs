@@ -18,6 +18,8 @@ pub(crate) const OWNER: u64 = 0;
 #[derive(Default)]
 pub(crate) struct Latch {
     is_told: AtomicBool,
+    /// What its owner notes beside the word; nobody waits for it.
+    pub(crate) has_panicked: AtomicBool,
     /// How many listeners there have been.
     count: AtomicU64,
     listeners: Mutex<Vec<(u64, Waker)>>,

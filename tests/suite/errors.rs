@@ -1,12 +1,14 @@
 //! Errors in the app's own words: which it words, by what the client accepts and by path; and what is said of those that
 //! come before there is a route.
 
+use std::{thread, time::Duration};
+
 use trijet::{
     Backend, Body, Bytes, Html, IntoResponse, Json, Limits, Next, Path, Request, Response, Router,
     StatusCode,
     extract::Rejection,
     get, post,
-    respond::{Failure, Problem},
+    respond::{Deferred, Failure, Problem},
 };
 
 use crate::common::{
@@ -19,6 +21,8 @@ on_every_backend!(
     errors_are_worded_as_the_client_accepts_them,
     by_status_and_path,
     a_panic_is_worded_and_its_connection_closed,
+    a_panic_closes_its_connection_whatever_is_made_of_its_answer,
+    words_may_come_later,
     a_body_that_is_too_large_is_worded_before_it_is_sent,
     middleware_s_errors_are_worded_too,
     what_is_refused_before_there_is_a_route_stays_plain_text,
@@ -130,6 +134,48 @@ fn a_panic_is_worded_and_its_connection_closed(on: Backend) {
     assert_eq!((answer.closes(), answer.text()), (true, "internal server error\n"));
     client.is_ended();
     server.connect().get("/").says("fine");
+}
+
+fn a_panic_closes_its_connection_whatever_is_made_of_its_answer(on: Backend) {
+    async fn fresh(request: Request, next: Next) -> Response {
+        let response = next.run(request).await;
+        if response.status().is_server_error() { "all is well".into_response() } else { response }
+    }
+    fn fresh_blocking(request: Request, next: Next) -> Response {
+        let response = next.run_blocking(request);
+        if response.status().is_server_error() { "all is well".into_response() } else { response }
+    }
+    for app in [app().wrap(fresh), app().wrap(fresh_blocking)] {
+        let server = start(on, app);
+        for path in ["/panic/fn", "/panic/async"] {
+            let mut client = server.connect();
+            client.get("/fn/7").says("7");
+            let answer = client.get(path);
+            assert_eq!((answer.status, answer.text(), answer.closes()), (200, "all is well", true), "{path}");
+            client.is_ended();
+        }
+    }
+}
+
+fn words_may_come_later(on: Backend) {
+    let routes = get(|| "fine").post(async |bytes: Bytes| bytes).body_limit(4);
+    let app = Router::new().route("/", routes).errors(|failure: Failure| {
+        let (reply, deferred) = Deferred::new(Duration::from_secs(10));
+        thread::spawn(move || reply.send(format!("{}, sorry.", failure.status())));
+        deferred
+    });
+    let server = start(on, app);
+    let mut client = server.connect();
+    assert_eq!(client.get("/none").with_status(404).text(), "404 Not Found, sorry.");
+    let refused = client.send(request("/").replacen("GET", "PUT", 1)).response().with_status(405);
+    assert_eq!(
+        (refused.header("allow"), refused.text()),
+        (Some("GET, HEAD, POST, OPTIONS"), "405 Method Not Allowed, sorry.")
+    );
+    client.get("/").says("fine");
+    let large = client.send(upload("/", "12345")).response().with_status(413);
+    assert_eq!((large.text(), large.closes()), ("413 Payload Too Large, sorry.", true));
+    client.is_ended();
 }
 
 fn a_body_that_is_too_large_is_worded_before_it_is_sent(on: Backend) {

@@ -2,17 +2,22 @@
 //! addresses that lead back.
 
 use trijet::{
-    Backend, Method, Next, Path, Redirect, Request, Response, Router, StatusCode,
+    Backend, Bytes, Limits, Method, Next, Path, Redirect, Request, Response, Router, StatusCode,
     extract::{MatchedPath, Urls},
     get, post,
     routing::{RouteName, TrailingSlash, UrlError},
 };
 
-use crate::common::{client::Client, server::start};
+use crate::common::{
+    client::Client,
+    server::{start, start_with},
+};
 
 on_every_backend!(
     hosts_have_routes_of_their_own,
     a_slash_at_the_end_is_strict_redirected_or_ignored,
+    a_policy_of_slashes_takes_no_guarded_path_away,
+    an_upload_is_redirected_whatever_its_length,
     methods_that_are_not_offered_may_have_a_fallback,
     addresses_of_named_routes_lead_to_them,
     the_pattern_that_matched_is_told,
@@ -99,6 +104,44 @@ fn a_slash_at_the_end_is_strict_redirected_or_ignored(on: Backend) {
     assert_eq!(moved.with_status(308).header("location"), Some("/redirect/a"));
     let moved = ask(&mut client, "GET http://example.org/redirect/a/?q HTTP/1.1", "t").with_status(308);
     assert_eq!(moved.header("location"), Some("/redirect/a?q"));
+}
+
+fn a_policy_of_slashes_takes_no_guarded_path_away(on: Backend) {
+    async fn guard(_: Request, _: Next) -> StatusCode {
+        StatusCode::UNAUTHORIZED
+    }
+    let routes = |policy| {
+        Router::new()
+            .route("/{file}.txt", get(|| "a file"))
+            .route("/files-{*rest}", get(|| "public"))
+            .merge(Router::new().route("/{user}/{repo}", get(|| "secret")).wrap(guard))
+            .nest("/files-private/x", Router::new().wrap(guard))
+            .fallback(|| "the fallback")
+            .trailing_slash(policy)
+    };
+    for policy in [TrailingSlash::Strict, TrailingSlash::Redirect, TrailingSlash::Ignore] {
+        let server = start(on, routes(policy));
+        let mut client = server.connect();
+        client.get("/notes.txt").says("a file");
+        client.get("/notes.txt/x").with_status(401);
+        client.get("/files-a/x").says("public");
+        client.get("/files-private/x/nope").with_status(401);
+        client.get("/").says("the fallback");
+    }
+}
+
+fn an_upload_is_redirected_whatever_its_length(on: Backend) {
+    let upload = post(async |_: Bytes| "stored").body_limit(1 << 30);
+    let app = Router::new().route("/a", upload).trailing_slash(TrailingSlash::Redirect);
+    let server = start_with(on, app, Limits { body_bytes_max: 4, ..Limits::default() });
+    for length in [4, 5, 1 << 30, u64::MAX >> 1] {
+        // It waits to be told to go on, and is told where.
+        let head = format!(
+            "POST /a/ HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+        );
+        let moved = server.connect().send(head).response().with_status(308);
+        assert_eq!(moved.header("location"), Some("/a"), "{length}");
+    }
 }
 
 fn methods_that_are_not_offered_may_have_a_fallback(on: Backend) {

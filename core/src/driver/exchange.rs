@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Body, BodyError, BoxFuture, CloseReason, Dispatch, ReceivedHead, Transport, ambient,
     body::{self, Source},
+    disconnect::Watch,
     h1::{AfterExchange, BodyLength, Connection, Event, Framing, KeepAlive, Refusal, SendBody},
     panics::{self, Held, Panicked, drop_contained},
     respond::{self, Answer, AnswerHead},
@@ -199,7 +200,8 @@ impl<T: Transport> Driver<T> {
     /// Sends a response that is whole; gives back one that is not.
     fn respond(&mut self, answer: Answer) -> Result<Option<Streamed>, End> {
         let (mut head, body) = answer.into_parts();
-        let mut keep = if self.io.is_stopping() { KeepAlive::No } else { KeepAlive::Implied };
+        let has_panicked = self.collected.watch.as_ref().is_some_and(Watch::has_panicked);
+        let mut keep = if has_panicked || self.io.is_stopping() { KeepAlive::No } else { KeepAlive::Implied };
         if let AnswerHead::Whole(parts) = &mut head {
             if parts.extensions.get::<respond::Panicked>().is_some() {
                 keep = KeepAlive::No;

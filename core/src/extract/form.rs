@@ -21,7 +21,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// A body of the type `application/x-www-form-urlencoded`, read or sent. A repeated name fills a list, as in
 /// [`Query`](crate::extract::Query), which is what a form that is sent with GET becomes.
 ///
-/// As an extractor it answers 415 for another type, and 422 for fields of another shape, which it names.
+/// As an extractor it answers 415 for another type, and 422 for fields of another shape, which it names (but not within
+/// `#[serde(flatten)]`).
 /// `Option<Form<T>>` is `None` for an empty body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Form<T>(pub T);

@@ -21,7 +21,8 @@ use crate::{
 ///
 /// As an extractor it answers 415 where the type is neither `application/json` nor `…+json`, 400 for
 /// what is no JSON and 422 for JSON of another shape. Both say where, the latter also by the field: ``The body is JSON of
-/// another shape: `items[2].price`: invalid type: string "much", expected u32 at line 5 column 30.``
+/// another shape: `items[2].price`: invalid type: string "much", expected u32 at line 5 column 30.`` (Not by the field
+/// within what `serde` keeps aside first: `flatten`, `untagged` and tags within enums.)
 /// `Option<Json<T>>` is `None` for an empty body. As a response, a value that cannot be serialized becomes a 500 with a
 /// log line.
 ///

@@ -24,6 +24,9 @@ use super::{
 /// captures of a nest's prefix come first. A count that does not fit the route is found by
 /// [`Router::build`](crate::Router::build). `Option<Path<T>>` is `None` on a route that captures nothing.
 ///
+/// Middleware can stand around routes of several shapes, so there a count is compared when it runs: one that does not fit
+/// is a 500 with a log line, with `Option` too. All by name fit every route.
+///
 /// ```
 /// use std::collections::HashMap;
 /// use trijet_core::{Path, Router, get};

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::{Context, FromRequestParts, OptionalFromRequestParts, Rejection, located::located};
 
 /// The query of the request's target. No query reads as an empty one; `Option<Query<T>>` is `None` for both. A query of
-/// another shape is answered with 400, which names the field.
+/// another shape is answered with 400, which names the field (but not within `#[serde(flatten)]`).
 ///
 /// A repeated name fills a list, in order; one value is a list of one. Where there may be none, the list needs
 /// `#[serde(default)]`. An empty value is `None` for an optional number, and `on` is true, as in forms.

@@ -26,7 +26,7 @@ impl Around for Errors {
         let (parts, body) = request.into_parts();
         let asked = Asked::by(&parts, next.context.endpoint.clone());
         let mut reply = Held::new(next.context.enter(next.inner, parts.into(), body));
-        Box::pin(respond::settled(async move {
+        Box::pin(async move {
             let answer = poll_fn(|cx| match panics::contained(|| reply.as_mut().poll(cx)) {
                 Ok(polled) => polled,
                 Err(Panicked) => Poll::Ready(respond::panicked().into()),
@@ -34,8 +34,8 @@ impl Around for Errors {
             .await;
             // It may hold what the app wrote: that goes before its failure is worded.
             drop(reply);
-            asked.worded(answer, &*render)
-        }))
+            asked.worded(answer, &*render).await
+        })
     }
 
     fn declare(&self, _: &mut Needs) {}
@@ -45,7 +45,13 @@ impl Around for Errors {
     }
 }
 
-/// The answer to a request that is refused before any of the app has run.
-pub(crate) fn refused(asked: Asked, refusal: Response, render: Arc<Render>) -> BoxFuture<Answer> {
-    Box::pin(respond::settled(async move { asked.worded(refusal.into(), &*render) }))
+/// The answer to a request that is refused before any of the app has run; the innermost of `renders` comes first.
+pub(crate) fn refused(asked: Asked, refusal: Response, renders: Vec<Arc<Render>>) -> BoxFuture<Answer> {
+    Box::pin(async move {
+        let mut answer = Answer::from(refusal);
+        for render in renders {
+            answer = asked.clone().worded(answer, &*render).await;
+        }
+        answer
+    })
 }

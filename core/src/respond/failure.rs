@@ -1,16 +1,23 @@
 //! [`Failure`]: an error that nobody has worded for its client yet, as [`Router::errors`](crate::Router::errors) sees
 //! it. What the app answers itself never becomes one.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, StatusCode, Uri,
-    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    header::{ACCEPT, VARY},
     request::Parts,
 };
 
-use super::{Answer, IntoResponse, accept, sentence};
+use super::{Answer, IntoResponse, accept, sentence, settled};
 use crate::{Response, routing::Endpoint};
 
 /// An error response that Trijet has made, or that has no body, before it is sent: what
@@ -21,9 +28,12 @@ pub struct Failure {
     status: StatusCode,
     detail: Bytes,
     asked: Asked,
+    /// Told that the answer depends on `Accept`.
+    is_negotiated: Arc<AtomicBool>,
 }
 
 /// What of a request is kept for the case that it fails.
+#[derive(Clone)]
 pub(crate) struct Asked {
     method: Method,
     uri: Uri,
@@ -31,6 +41,7 @@ pub(crate) struct Asked {
     endpoint: Arc<Endpoint>,
 }
 
+#[derive(Clone)]
 enum Accept {
     Anything,
     Value(HeaderValue),
@@ -73,7 +84,10 @@ impl Failure {
     /// The one of these media types that the client prefers by its `Accept` (RFC 9110 §12.5.1), of equals the first:
     /// the first one too where it does not say. None where it wants none of them; then RFC 9110 §12.4.1 lets a server
     /// send any.
+    ///
+    /// The answer gets the `Vary: Accept` that tells caches of it (RFC 9110 §12.5.5).
     pub fn preferred<'t>(&self, types: &[&'t str]) -> Option<&'t str> {
+        self.is_negotiated.store(true, Ordering::Relaxed);
         match &self.asked.accept {
             Accept::Anything => types.first().copied(),
             Accept::Value(value) => accept::preferred(value.to_str().unwrap_or_default(), types),
@@ -122,7 +136,7 @@ impl Asked {
     }
 
     /// `answer`, worded by `render` where it is a failure.
-    pub(crate) fn worded(self, answer: Answer, render: &Render) -> Answer {
+    pub(crate) async fn worded(self, answer: Answer, render: &Render) -> Answer {
         let is_error = |response: &Response| {
             let status = response.status();
             status.is_client_error() || status.is_server_error()
@@ -135,23 +149,63 @@ impl Asked {
             Ok(detail) => detail,
             Err(body) => return Response::from_parts(parts, body).into(),
         };
-        let mut response = render(Failure { status: parts.status, detail, asked: self });
+        let is_negotiated = Arc::new(AtomicBool::new(false));
+        let failure =
+            Failure { status: parts.status, detail, asked: self, is_negotiated: is_negotiated.clone() };
+        // The words may come later: what follows is said of them, not of what stands for them.
+        let mut response = settled(ready(render(failure).into())).await.into_response();
         // A page is a 200 by itself, which an error never is.
         if response.status() == StatusCode::OK {
             *response.status_mut() = parts.status;
         }
         // What the status needs (`Allow`, `Retry-After`), and what middleware has added.
-        for name in parts.headers.keys().filter(|name| !OF_THE_BODY.contains(name)) {
-            if !response.headers().contains_key(name) {
+        for name in parts.headers.keys().filter(|name| !is_of_the_body(name)) {
+            if name == VARY {
+                parts.headers.get_all(name).iter().for_each(|value| vary(response.headers_mut(), value));
+            } else if !response.headers().contains_key(name) {
                 for value in parts.headers.get_all(name) {
                     response.headers_mut().append(name, value.clone());
                 }
             }
+        }
+        if is_negotiated.load(Ordering::Relaxed) {
+            vary(response.headers_mut(), &HeaderValue::from_static("accept"));
         }
         response.extensions_mut().extend(parts.extensions);
         response.into()
     }
 }
 
-/// What says something of the body that was replaced.
-const OF_THE_BODY: [HeaderName; 2] = [CONTENT_TYPE, CONTENT_LENGTH];
+/// Whether a field says something of the body that was replaced (RFC 9110 §8, RFC 9530), and nothing of the status: the
+/// `Content-Range` of a 416 stays.
+fn is_of_the_body(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "content-type"
+            | "content-length"
+            | "content-encoding"
+            | "content-language"
+            | "content-location"
+            | "content-disposition"
+            | "content-digest"
+            | "content-md5"
+            | "repr-digest"
+            | "digest"
+            | "etag"
+            | "last-modified"
+    )
+}
+
+/// Adds what the answer depends on, unless it is said already: all of it counts, whoever says it.
+fn vary(headers: &mut HeaderMap, value: &HeaderValue) {
+    let is_said = |said: &HeaderValue| {
+        let members = said.to_str().unwrap_or_default().split(',').map(str::trim);
+        said == value
+            || members
+                .into_iter()
+                .any(|name| name == "*" || name.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+    };
+    if !headers.get_all(VARY).iter().any(is_said) {
+        headers.append(VARY, value.clone());
+    }
+}

@@ -29,7 +29,11 @@ pub use problem::Problem;
 pub use redirect::Redirect;
 pub use tuples::{IntoResponseParts, InvalidHeader};
 
-use crate::{Body, BodyError, Response, h1::Refusal, jobs::JobError};
+use crate::{
+    Body, BodyError, Response,
+    h1::Refusal,
+    jobs::{self, JobError},
+};
 
 /// What can be turned into a response.
 ///
@@ -71,7 +75,8 @@ pub trait IntoResponse {
     }
 }
 
-/// The extension of the response that stands for a panic, so that the driver closes after it.
+/// The extension of the response that stands for a panic, so that the driver closes after it: also where it was made on a
+/// task of the app's own, which knows of no exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Panicked;
 
@@ -108,6 +113,7 @@ pub(crate) fn internal_error() -> Response {
 
 /// The 500 for a panic, after which the connection is closed.
 pub(crate) fn panicked() -> Response {
+    jobs::note_panic();
     let mut response = internal_error();
     response.extensions_mut().insert(Panicked);
     response

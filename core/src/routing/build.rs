@@ -9,7 +9,7 @@ use super::{
     BuildError, Child, Endpoint, MethodRouter, Place, Router, TrailingSlash, Urls,
     check::{and, at},
     endpoint::{Builtin, Layer, Offer, Other, allow},
-    host, pattern,
+    host, pattern, slash,
     table::Compiled,
 };
 use crate::{extract::StateMap, handler::Service, middleware::Around};
@@ -69,11 +69,28 @@ pub(super) struct DraftNest {
 
 /// A route whose methods are still being collected.
 pub(super) struct Draft {
-    /// And where each was added.
-    pub(super) offers: Vec<(Offer, Place)>,
+    pub(super) offers: Vec<Offered>,
     /// For the methods that are not offered; it is told at the end which ones are.
-    pub(super) other: Option<(Arc<Endpoint>, Arc<Other>)>,
-    pub(super) around: Surroundings,
+    pub(super) other: Option<DraftOther>,
+    /// Of its first part.
+    pub(super) around: Arc<Surroundings>,
+    pub(super) place: Place,
+}
+
+/// What answers the methods that a draft does not offer.
+pub(super) struct DraftOther {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) other: Arc<Other>,
+    /// Of the part that it was added with.
+    pub(super) around: Arc<Surroundings>,
+    pub(super) place: Place,
+}
+
+/// One method of a draft.
+pub(super) struct Offered {
+    pub(super) offer: Offer,
+    /// Of the part that it was added with.
+    pub(super) around: Arc<Surroundings>,
     pub(super) place: Place,
 }
 
@@ -88,7 +105,7 @@ pub(super) struct Naming {
 
 pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let mut builder = Builder::default();
-    let urls = Urls::default();
+    let urls = Urls::new();
     router.state.insert(urls.clone());
     let outside = Surroundings {
         prefix: String::new(),
@@ -167,6 +184,8 @@ impl Surroundings {
         names: &[Box<str>],
         answer: Builtin,
     ) -> Arc<Endpoint> {
+        // What is sent elsewhere is measured there.
+        let body_bytes_max = if let Builtin::OtherSlash = answer { Some(u64::MAX) } else { None };
         Arc::new(Endpoint {
             number,
             route: route.map(Into::into),
@@ -174,7 +193,7 @@ impl Surroundings {
             layers: self.layers.as_slice().into(),
             service: Arc::new(answer),
             state: self.state.clone(),
-            body_bytes_max: None,
+            body_bytes_max,
             cancels: false,
         })
     }
@@ -298,24 +317,32 @@ impl Builder {
             body_bytes_max: methods.body_bytes_max,
             cancels: methods.cancels,
         };
-        let draft = || Draft { offers: Vec::new(), other: None, around: here.clone(), place };
+        let around = Arc::new(here.clone());
+        let draft = || Draft { offers: Vec::new(), other: None, around: around.clone(), place };
         let draft = site.routes.entry(whole.clone()).or_insert_with(draft);
+        if draft.around.slash != here.slash && slash::has_other(&whole) {
+            let places = and(draft.place, place);
+            self.faults.push(format!("`{told}` is given two policies of trailing slashes {places}"));
+        }
         for (method, service) in methods.handlers {
             let name = name(method.as_ref(), &told);
             let endpoint = part.endpoint(self.number(name.as_str()), service, here);
             self.check(&name, Some(place), &endpoint);
-            if let Some((_, first)) = draft.offers.iter().find(|(other, _)| other.method == method) {
-                self.faults.push(format!("`{name}` is routed twice {}", and(first, place)));
+            if let Some(first) = draft.offers.iter().find(|other| other.offer.method == method) {
+                self.faults.push(format!("`{name}` is routed twice {}", and(first.place, place)));
             }
-            draft.offers.push((Offer { method, endpoint }, place));
+            let offer = Offer { method, endpoint };
+            draft.offers.push(Offered { offer, around: around.clone(), place });
         }
         for service in methods.fallbacks {
             let name = format!("another method of {told}");
             let other = Arc::new(Other::new(service));
             let endpoint = part.endpoint(self.number(name.as_str()), other.clone(), here);
             self.check(&name, Some(place), &endpoint);
-            if draft.other.replace((endpoint, other)).is_some() {
-                self.faults.push(format!("`{told}` has two fallbacks {}", and(draft.place, place)));
+            if let Some(first) =
+                draft.other.replace(DraftOther { endpoint, other, around: around.clone(), place })
+            {
+                self.faults.push(format!("`{told}` has two fallbacks {}", and(first.place, place)));
             }
         }
         for named in methods.names {
@@ -359,7 +386,7 @@ impl Part {
 
 impl Draft {
     pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
-        self.offers.iter().filter_map(|(offer, _)| offer.method.clone())
+        self.offers.iter().filter_map(|part| part.offer.method.clone())
     }
 }
 

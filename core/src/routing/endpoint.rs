@@ -69,6 +69,17 @@ pub(crate) struct Route {
     pub(crate) pattern: String,
     /// Whether paths that match it can belong to a nest that it is no part of.
     pub(crate) is_contested: bool,
+    pub(crate) other_slash: OtherSlash,
+}
+
+/// What stands at the paths of a route with a slash more or less at their end, where no route matches those.
+#[derive(Clone)]
+pub(crate) enum OtherSlash {
+    Nothing,
+    /// The route itself.
+    Same,
+    /// What sends to it.
+    Moved(Box<Route>),
 }
 
 /// An endpoint and its method; none is `any`.

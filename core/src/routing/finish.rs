@@ -1,13 +1,13 @@
-//! From drafts to the tables that an app looks requests up in: conflicts found, the twins of trailing slashes added,
+//! From drafts to the tables that an app looks requests up in: conflicts found, what becomes of the other slash settled,
 //! names made unique.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Endpoint, Place, Route, TrailingSlash, Urls,
-    build::{Builder, Draft, DraftNest, Naming, Site},
+    build::{Builder, Draft, DraftNest, DraftOther, Naming, Site, Surroundings},
     check::{and, at},
-    endpoint::{Builtin, allow},
+    endpoint::{Builtin, Offer, OtherSlash, allow},
     host::Hosts,
     names::{Map, Named, Places},
     pattern, slash,
@@ -52,16 +52,19 @@ impl Builder {
             site.routes.iter().map(|(pattern, draft)| (pattern.clone(), draft.place)).collect();
         let mut patterns = matchit::Router::new();
         let mut tree = matchit::Router::new();
-        let mut twins = Vec::new();
+        let mut has_slashes = false;
         for (pattern, draft) in site.routes {
             let place = draft.place;
-            let (route, twin) = self.finish(&site.host, &pattern, draft, &site.nests);
-            twins.extend(twin);
+            let route = self.finish(&site.host, &pattern, draft, &site.nests);
+            has_slashes |= !matches!(route.other_slash, OtherSlash::Nothing);
             match tree.insert(pattern.as_str(), route) {
                 // The same patterns are in both trees.
                 Ok(()) => drop(patterns.insert(pattern.as_str(), pattern.as_str().into())),
                 Err(matchit::InsertError::Conflict { with }) => {
-                    let other = places.get(&with).map_or(String::new(), |place| format!(" {}", at(place)));
+                    // That is the other pattern as it is told here only where no brace in it stands for itself.
+                    let found = places.keys().find(|other| **other < pattern && conflict(other, &pattern));
+                    let with = found.unwrap_or(&with);
+                    let other = places.get(with).map_or(String::new(), |place| format!(" {}", at(place)));
                     self.faults.push(format!(
                         "`{pattern}` {} conflicts with `{with}`{other}: a path could match both",
                         at(place)
@@ -70,75 +73,86 @@ impl Builder {
                 Err(error) => self.faults.push(format!("`{pattern}` {}: {error}", at(place))),
             }
         }
-        for twin in twins {
-            // What is written out wins.
-            let pattern = twin.pattern.clone();
-            if tree.insert(pattern.as_str(), twin).is_ok() {
-                drop(patterns.insert(pattern.as_str(), pattern.as_str().into()));
-            }
-        }
         let prefixes = site.nests.iter().map(|nest| nest.prefix.clone()).collect();
         let nests = site.nests.into_iter();
         let nests = nests.map(|DraftNest { prefix, not_found, .. }| Nest { prefix, not_found }).collect();
-        (site.host, Table { tree, nests, not_found }, Places { patterns, nests: prefixes })
+        (site.host, Table { tree, has_slashes, nests, not_found }, Places { patterns, nests: prefixes })
     }
 
-    /// The route, and its twin where there is one.
-    fn finish(
-        &mut self,
-        host: &str,
-        pattern: &str,
-        draft: Draft,
-        nests: &[DraftNest],
-    ) -> (Route, Option<Route>) {
+    fn finish(&mut self, host: &str, pattern: &str, draft: Draft, nests: &[DraftNest]) -> Route {
         let allow = allow(&draft.methods().collect::<Vec<_>>());
         let names = pattern::names(pattern).unwrap_or_default();
         let around = &draft.around;
         let options = self.number(format!("OPTIONS {host}{pattern}"));
         let options = around.builtin(options, Some(pattern), &names, Builtin::Options(allow.clone()));
-        let refusal = match draft.other {
-            Some((endpoint, other)) => {
+        let refusal = match &draft.other {
+            Some(DraftOther { endpoint, other, place, .. }) => {
                 other.set_allow(allow);
-                endpoint
+                if let Some(any) = draft.offers.iter().find(|part| part.offer.method.is_none()) {
+                    let places = and(any.place, place);
+                    self.faults.push(format!(
+                        "`{host}{pattern}` offers any method: nothing is left to its fallback {places}"
+                    ));
+                }
+                endpoint.clone()
             }
             None => {
                 let refusal = self.number(format!("another method of {host}{pattern}"));
                 around.builtin(refusal, Some(pattern), &names, Builtin::Refusal(allow))
             }
         };
-        let is_contested = |pattern: &str| {
-            let is_foreign = |nest: &DraftNest| {
-                pattern::can_overlap(pattern, &nest.prefix) && !pattern::is_below(pattern, &nest.prefix)
-            };
-            // Written out, it is meant to lie there; only captures reach in unasked.
-            !names.is_empty() && nests.iter().any(is_foreign)
+        let is_foreign = |nest: &DraftNest| {
+            pattern::can_overlap(pattern, &nest.prefix) && !pattern::is_below(pattern, &nest.prefix)
         };
-        let route = Route {
+        let mut route = Route {
             pattern: pattern.to_owned(),
             options,
             refusal,
-            is_contested: is_contested(pattern),
-            offers: draft.offers.into_iter().map(|(offer, _)| offer).collect(),
+            // Written out, it is meant to lie there; only captures reach in unasked.
+            is_contested: !names.is_empty() && nests.iter().any(is_foreign),
+            offers: draft.offers.iter().map(|part| part.offer.clone()).collect(),
+            other_slash: OtherSlash::Nothing,
         };
-        let twin = slash::twin(pattern).map(|pattern| (is_contested(&pattern), pattern));
-        let twin = match (around.slash(), twin) {
-            (TrailingSlash::Strict, _) | (_, None) => None,
-            (TrailingSlash::Ignore, Some((is_contested, pattern))) => {
-                Some(Route { pattern, is_contested, ..route.clone() })
+        route.other_slash = match around.slash() {
+            TrailingSlash::Redirect if slash::has_other(pattern) => {
+                OtherSlash::Moved(Box::new(self.moved(host, &route, &draft, &names)))
             }
-            (TrailingSlash::Redirect, Some((is_contested, twin))) => {
+            TrailingSlash::Ignore if slash::has_other(pattern) => OtherSlash::Same,
+            TrailingSlash::Strict | TrailingSlash::Redirect | TrailingSlash::Ignore => OtherSlash::Nothing,
+        };
+        route
+    }
+
+    /// What answers at the other path of `route`: it sends on what the route offers, and says itself what that does not.
+    fn moved(&mut self, host: &str, route: &Route, draft: &Draft, names: &[Box<str>]) -> Route {
+        let pattern = &route.pattern;
+        let mut made: Vec<(&Arc<Surroundings>, Arc<Endpoint>)> = Vec::new();
+        // Each part stands in layers of its own: a method must not be answered outside of them.
+        let mut redirect = |around| match made.iter().find(|(other, _)| Arc::ptr_eq(other, around)) {
+            Some((_, endpoint)) => endpoint.clone(),
+            None => {
                 let number = self.number(format!("the redirect to {host}{pattern}"));
-                let redirect = around.builtin(number, Some(pattern), &names, Builtin::OtherSlash);
-                Some(Route {
-                    pattern: twin,
-                    options: redirect.clone(),
-                    refusal: redirect,
-                    is_contested,
-                    offers: Vec::new(),
-                })
+                let endpoint = around.builtin(number, Some(pattern), names, Builtin::OtherSlash);
+                made.push((around, endpoint.clone()));
+                endpoint
             }
         };
-        (route, twin)
+        let offers = draft.offers.iter().map(|part| {
+            let method = part.offer.method.clone();
+            Offer { method, endpoint: redirect(&part.around) }
+        });
+        Route {
+            offers: offers.collect(),
+            options: route.options.clone(),
+            // A handler of the app's answers at its own path alone.
+            refusal: draft
+                .other
+                .as_ref()
+                .map_or_else(|| route.refusal.clone(), |other| redirect(&other.around)),
+            pattern: pattern.clone(),
+            is_contested: route.is_contested,
+            other_slash: OtherSlash::Nothing,
+        }
     }
 
     /// The named routes; a name is that of one pattern.
@@ -163,4 +177,11 @@ impl Builder {
         });
         named.collect()
     }
+}
+
+/// Whether two patterns cannot be in one tree.
+fn conflict(first: &str, second: &str) -> bool {
+    let mut pair = matchit::Router::new();
+    pair.insert(first, ()).is_ok()
+        && matches!(pair.insert(second, ()), Err(matchit::InsertError::Conflict { .. }))
 }

@@ -8,6 +8,8 @@ pub(super) struct Hosts<T> {
     exact: HashMap<Box<str>, T>,
     /// By what follows `*.`.
     below: HashMap<Box<str>, T>,
+    /// The length of the longest of these: what is longer is none of them.
+    below_bytes_max: usize,
 }
 
 /// The longest name that there can be (RFC 1035 §2.3.4), with a dot at its end.
@@ -15,13 +17,16 @@ const HOST_BYTES_MAX: usize = 254;
 
 impl<T> Hosts<T> {
     pub(super) fn new() -> Self {
-        Self { exact: HashMap::new(), below: HashMap::new() }
+        Self { exact: HashMap::new(), below: HashMap::new(), below_bytes_max: 0 }
     }
 
     /// Adds a host that [`checked`] has let through, once.
     pub(super) fn insert(&mut self, host: &str, table: T) {
         match host.strip_prefix("*.") {
-            Some(parent) => self.below.insert(parent.into(), table),
+            Some(parent) => {
+                self.below_bytes_max = self.below_bytes_max.max(parent.len());
+                self.below.insert(parent.into(), table)
+            }
             None => self.exact.insert(host.into(), table),
         };
     }
@@ -34,20 +39,23 @@ impl<T> Hosts<T> {
         }
         // RFC 3986 §3.2.2: hosts are case-insensitive, and a dot at the end says that nothing is left out.
         let host = host.strip_suffix('.').unwrap_or(host);
-        let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => Cow::Owned(host.to_ascii_lowercase()),
-            false => Cow::Borrowed(host),
+        let host = match (address(host), host.bytes().any(|byte| byte.is_ascii_uppercase())) {
+            (Some(address), _) => Cow::Owned(format!("[{address}]")),
+            (None, true) => Cow::Owned(host.to_ascii_lowercase()),
+            (None, false) => Cow::Borrowed(host),
         };
         if let Some(table) = self.exact.get(&*host) {
             return Some(table);
         }
         let mut rest = &*host;
-        while let Some((label, parent)) = rest.split_once('.') {
+        while let Some((label, parent)) = rest.split_once('.').filter(|_| !self.below.is_empty()) {
             if label.is_empty() {
                 return None;
             }
-            if let Some(table) = self.below.get(parent) {
-                return Some(table);
+            if parent.len() <= self.below_bytes_max {
+                if let Some(table) = self.below.get(parent) {
+                    return Some(table);
+                }
             }
             rest = parent;
         }
@@ -63,6 +71,11 @@ fn without_port(authority: &str) -> &str {
     }
 }
 
+/// The IPv6 address that `host` is: it can be written in many ways, and is compared in that of RFC 5952.
+fn address(host: &str) -> Option<std::net::Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
 /// `pattern` as hosts are compared; or what is wrong with it.
 pub(super) fn checked(pattern: &str) -> Result<String, String> {
     let host = pattern.to_ascii_lowercase();
@@ -70,10 +83,10 @@ pub(super) fn checked(pattern: &str) -> Result<String, String> {
     if name.contains('*') {
         return Err("`*` stands for the first labels of a host, as in `*.example.org`".into());
     }
-    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return match address.parse::<std::net::Ipv6Addr>() {
-            Ok(_) if name.len() == host.len() => Ok(host),
-            _ => Err("this is no IPv6 address".into()),
+    if name.starts_with('[') && name.ends_with(']') {
+        return match address(&host) {
+            Some(address) => Ok(format!("[{address}]")),
+            None => Err("this is no IPv6 address".into()),
         };
     }
     if name.contains(':') {
@@ -98,7 +111,7 @@ mod tests {
     fn the_closest_host_wins_whatever_its_port_and_case() {
         let mut hosts = Hosts::new();
         for host in
-            ["example.org", "api.example.org", "*.example.org", "*.eu.example.org", "[::1]", "127.0.0.1"]
+            ["example.org", "api.example.org", "*.example.org", "*.eu.example.org", "[0::1]", "127.0.0.1"]
         {
             hosts.insert(&checked(host).unwrap(), host);
         }
@@ -121,8 +134,13 @@ mod tests {
             ("org", None),
             ("", None),
             (":80", None),
-            ("[::1]:80", Some("[::1]")),
-            ("[::1]", Some("[::1]")),
+            ("[::1]:80", Some("[0::1]")),
+            ("[::1]", Some("[0::1]")),
+            ("[0:0::0001]", Some("[0::1]")),
+            ("[::0.0.0.1]:80", Some("[0::1]")),
+            ("[::2]", None),
+            ("a.b.c.d.example.org", Some("*.example.org")),
+            ("a.b.c.d.example.com", None),
             ("[::1", None),
             ("127.0.0.1:1", Some("127.0.0.1")),
             ("localhost", None),

@@ -84,7 +84,8 @@ impl MethodRouter {
     /// of). HEAD and OPTIONS are still answered as they are without.
     ///
     /// A 405 of its own gets the `Allow` that it must have (RFC 9110 §15.5.6), unless it has one. [`any`](Self::any)
-    /// is for handlers that offer every method: OPTIONS too, and no 405 then.
+    /// is for handlers that offer every method: OPTIONS too, and no 405 then. It leaves nothing to a fallback, and
+    /// [`Router::build`](crate::Router::build) refuses both together.
     ///
     /// ```
     /// use trijet_core::{Method, Router, StatusCode, get};

@@ -163,8 +163,8 @@ impl Router {
     /// Says what becomes of paths that differ from a pattern by a slash at their end: by default they are not found.
     ///
     /// It holds for all routes of this router, of those merged into it, and of its nests and hosts, unless they say
-    /// otherwise. The other form counts as a pattern of its own: a route that is added for it wins, and it wins over
-    /// captures as its own text does. `/` and patterns that end in `{*rest}` have no other form.
+    /// otherwise. It is asked only where no route matches the path as it is: with `/{name}` beside `/docs/`, `/docs` is
+    /// a name. `/` and patterns that end in `{*rest}` have no other form.
     ///
     /// ```
     /// use trijet_core::{Router, get, routing::TrailingSlash};
@@ -187,15 +187,17 @@ impl Router {
     ///
     /// These are the answers of Trijet itself: 404, 405 and 501 of routing, what extractors refuse
     /// ([`Rejection`](crate::extract::Rejection), yours too), 413, 503, 504, the 500 of a panic; and responses of a
-    /// status from 400 on that have no body, such as a `StatusCode` alone. Every other response is left as it is.
+    /// status from 400 on that have no body, such as a `StatusCode` alone. Every other response is left as it is: a text is
+    /// a body, and an empty one too.
     ///
     /// It stands where [`wrap`](Self::wrap) would: it sees what was added before, middleware included, and later wraps
     /// stand outside of it. So it comes last, but for middleware that changes bodies (compression) or looks at them. The
     /// `errors` of a nest come first for what is in it.
     ///
     /// A response of the status 200 is sent with the status of the failure, so that a page is enough. Headers that it
-    /// does not set itself are those of the answer that it replaces: `Allow`, `Retry-After`, what middleware has added.
-    /// `render` runs where the connection is driven, and must not block.
+    /// does not set itself are those of the answer that it replaces: `Allow`, `Retry-After`, what middleware has added; not
+    /// those that describe its body, such as `Content-Language` or `ETag`. After a panic the connection is closed, whatever
+    /// is made of the answer. `render` runs where the connection is driven, and must not block.
     ///
     /// What is refused before there is a route stays plain text: a head that is malformed, too large or too slow (400,
     /// 408, 414, 431 …), and the 503 of a server that has no thread for a connection. So does the 500 for a response that
@@ -255,7 +257,8 @@ impl Router {
     ///
     /// # Errors
     /// A [`BuildError`] that lists every fault: a pattern that is malformed, conflicts or is routed twice, a state
-    /// that is taken and not there, a `Path` or a name that does not fit its route.
+    /// that is taken and not there, a `Path` or a name that does not fit its route. What stands behind a malformed
+    /// prefix, pattern or host is looked at once that is right.
     pub fn build(self) -> Result<App, BuildError> {
         build::compile(self).map(App::new)
     }

@@ -152,10 +152,15 @@ impl UrlValues for () {
 /// `/users/{id}`. So whatever address this gives leads to the route, and captures what was given.
 ///
 /// It is a path, also for a route of a [`host`](crate::Router::host).
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Urls(Arc<OnceLock<Map>>);
 
 impl Urls {
+    /// Without routes yet.
+    pub(super) fn new() -> Self {
+        Self(Arc::default())
+    }
+
     /// The path of the route of this name.
     ///
     /// # Errors
@@ -269,8 +274,8 @@ impl Map {
                 path.extend(utf8_percent_encode(value, SEGMENT));
             }
         }
-        // RFC 3986 §5.2.4: clients take these away before they ask; and escaped ones too, as WHATWG URL says.
-        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        // Clients take these away before they ask.
+        if path.split('/').any(pattern::is_dots) {
             return wrong(format_args!("a segment of its path would be `.` or `..`"));
         }
         // RFC 3986 §4.2: this would be another host.
@@ -290,7 +295,7 @@ impl Places {
         let pattern = &**self.patterns.at(path).ok()?.value;
         let nest = self.nests.iter().find(|nest| pattern::captures_below(nest, path).is_some());
         match nest {
-            Some(nest) if pattern.contains('{') && !pattern::is_below(pattern, nest) => None,
+            Some(nest) if pattern::has_captures(pattern) && !pattern::is_below(pattern, nest) => None,
             _ => Some(pattern),
         }
     }

@@ -8,7 +8,9 @@ pub(super) fn names(pattern: &str) -> Result<Vec<Box<str>>, String> {
     if !pattern.starts_with('/') {
         return Err("a path begins with `/`".into());
     }
-    if let Some(wrong) = pattern.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '\\')) {
+    // RFC 3986 §3.3, but for braces, `|`, `^` and brackets, which the server takes as they are.
+    let is_wrong = |c: &char| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '\\' | '"' | '<' | '>' | '`');
+    if let Some(wrong) = pattern.chars().find(is_wrong) {
         return Err(format!("{wrong:?} cannot stand in a path as it is sent: write it percent-encoded"));
     }
     let mut names: Vec<Box<str>> = Vec::new();
@@ -34,7 +36,28 @@ pub(super) fn names(pattern: &str) -> Result<Vec<Box<str>>, String> {
     if names.len() > CAPTURES_MAX {
         return Err(format!("{} captures are more than {CAPTURES_MAX}", names.len()));
     }
+    check_text(pattern)?;
     Ok(names)
+}
+
+/// Text that no path has would make a pattern that never matches.
+fn check_text(pattern: &str) -> Result<(), String> {
+    let text: String =
+        parts(pattern).map(|part| if let Part::Text(text) = part { text } else { "\0" }).collect();
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if text.split('%').skip(1).any(|rest| !is_escape(rest)) {
+        return Err("a `%` begins an escape of two hexadecimal digits: for itself write `%25`".into());
+    }
+    match text.split('/').find(|segment| is_dots(segment)) {
+        Some(dots) => Err(format!("clients resolve `{dots}` before they ask")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a segment of a path is `.` or `..`, which clients resolve: RFC 3986 §5.2.4, and where they are escaped too, as
+/// WHATWG URL says.
+pub(super) fn is_dots(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 /// What is wrong with `prefix` as that of a nest.
@@ -82,13 +105,19 @@ pub(super) fn can_overlap(pattern: &str, prefix: &str) -> bool {
     for wanted in prefix.split('/') {
         match segments.next() {
             None => return false,
-            Some(segment) if segment.starts_with("{*") => return true,
+            // The rest may begin within a segment: how that begins is not looked at.
+            Some(segment) if parts(segment).any(|part| part == Part::Rest) => return true,
             Some(segment) if segment.contains('{') || capture(wanted).is_some() => {}
             Some(segment) if segment == wanted => {}
             Some(_) => return false,
         }
     }
     true
+}
+
+/// Whether `pattern` captures anything: braces may stand for themselves.
+pub(super) fn has_captures(pattern: &str) -> bool {
+    parts(pattern).any(|part| !matches!(part, Part::Text(_)))
 }
 
 /// Whether `pattern` is written below `prefix`, or at it.

@@ -334,6 +334,54 @@ fn every_fault_is_reported_before_serving() {
             &["`/a?b`: '?' cannot stand in a path as it is sent: write it percent-encoded"],
         ),
         (
+            "what no path has",
+            r().route("/\"", ok()).route("/<a", ok()).nest("/a>", r()).route("/`", ok()),
+            &[
+                "`/\"`: '\"' cannot stand in a path as it is sent: write it percent-encoded",
+                "`/<a`: '<' cannot stand in a path as it is sent: write it percent-encoded",
+                "`/``: '`' cannot stand in a path as it is sent: write it percent-encoded",
+                "nest `/a>`: '>' cannot stand in a path as it is sent: write it percent-encoded",
+            ],
+        ),
+        (
+            "no escapes",
+            r().route("/%", ok())
+                .route("/%2", ok())
+                .route("/%2G/", ok())
+                .route("/%{{a}}", ok())
+                .route("/%4{x}", ok()),
+            &[
+                "`/%`: a `%` begins an escape of two hexadecimal digits: for itself write `%25`",
+                "`/%2`: a `%` begins an escape of two hexadecimal digits: for itself write `%25`",
+                "`/%2G/`: a `%` begins an escape of two hexadecimal digits: for itself write `%25`",
+                "`/%{{a}}`: a `%` begins an escape of two hexadecimal digits: for itself write `%25`",
+                "`/%4{x}`: a `%` begins an escape of two hexadecimal digits: for itself write `%25`",
+            ],
+        ),
+        (
+            "dots",
+            r().route("/a/.", ok()).route("/%2E%2e/{x}", ok()).nest("/.%2e", r()),
+            &[
+                "`/a/.`: clients resolve `.` before they ask",
+                "`/%2E%2e/{x}`: clients resolve `%2E%2e` before they ask",
+                "nest `/.%2e`: clients resolve `.%2e` before they ask",
+            ],
+        ),
+        (
+            "conflict, with braces",
+            r().route("/{{a}}/{x}", ok()).route("/{a}/{x}", ok()).route("/{{a}}/{y}", ok()),
+            &["`/{{a}}/{y}` conflicts with `/{{a}}/{x}`: a path could match both"],
+        ),
+        (
+            "a fallback that any leaves nothing to",
+            r().route("/a", any(|| ()).fallback(|| ()))
+                .host("a.org", r().route("/b", ok().fallback(|| ())).route("/b", any(|| ()))),
+            &[
+                "`/a` offers any method: nothing is left to its fallback",
+                "`a.org/b` offers any method: nothing is left to its fallback",
+            ],
+        ),
+        (
             "a kind",
             r().route("/{id:u64}", ok()),
             &["`/{id:u64}`: `id` cannot have a kind in the pattern: take it as `Path<u64>`"],
@@ -468,12 +516,16 @@ fn faults_say_where_in_the_code_both_routes_are() {
         .nest("/n", Router::new())
         .nest("/n", Router::new())
         .fallback(|| ())
-        .fallback(|| ());
+        .fallback(|| ())
+        .route("/c", get(|| ()))
+        .route("/c", crate::MethodRouter::default().fallback(|| ()))
+        .route("/c", crate::MethodRouter::default().fallback(|| ()));
     let here = |down: u32, column: u32| format!("core/src/routing/tests.rs:{}:{column}", line + 1 + down);
     let error = router.build().unwrap_err();
     let expected = [
         format!("a router has two fallbacks ({}, {})", here(7, 10), here(8, 10)),
         format!("`GET /b` is routed twice ({}, {})", here(3, 10), here(4, 10)),
+        format!("`/c` has two fallbacks ({}, {})", here(10, 10), here(11, 10)),
         format!("`/n` is nested twice ({}, {}): merge the two routers first", here(5, 10), here(6, 10)),
         format!(
             "`/a/{{y}}` ({}) conflicts with `/a/{{x}}` ({}): a path could match both",

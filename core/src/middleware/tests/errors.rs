@@ -255,3 +255,156 @@ fn problems() {
         r#"{"title":"Gone","status":410,"detail":"It was here."}"#
     );
 }
+
+/// What a peer receives that sends `bytes`.
+#[cfg(feature = "testing")]
+fn received(router: Router, bytes: &str) -> String {
+    use crate::sim::{Settings, Sim};
+    let sim = Sim::new(router, Settings::default());
+    let peer = sim.connect();
+    peer.send(bytes);
+    sim.settle();
+    peer.received_text()
+}
+
+/// Whatever is made of its answer on the way out.
+#[cfg(feature = "testing")]
+#[test]
+fn a_connection_is_closed_after_a_panic() {
+    async fn fresh(request: Request, next: Next) -> Response {
+        let response = next.run(request).await;
+        if response.status().is_server_error() { "all is well".into_response() } else { response }
+    }
+    fn fresh_blocking(request: Request, next: Next) -> Response {
+        let response = next.run_blocking(request);
+        if response.status().is_server_error() { "all is well".into_response() } else { response }
+    }
+    async fn plain(request: Request, next: Next) -> Response {
+        next.run(request).await
+    }
+    fn plain_blocking(request: Request, next: Next) -> Response {
+        next.run_blocking(request)
+    }
+    logged();
+    let routers: [(&str, Router); 5] = [
+        ("async", routes().errors(told).wrap(fresh)),
+        ("fn", routes().errors(told).wrap(fresh_blocking)),
+        ("fn, then async", routes().errors(told).wrap(plain_blocking).wrap(fresh)),
+        ("errors outside", routes().wrap(plain_blocking).errors(told).wrap(fresh)),
+        (
+            "all kinds",
+            routes().wrap(plain).errors(told).wrap(plain_blocking).wrap(fresh_blocking).errors(told),
+        ),
+    ];
+    for (name, router) in routers {
+        let sim = crate::sim::Sim::new(router, crate::sim::Settings::default());
+        for target in ["/panic", "/async-panic"] {
+            let peer = sim.connect();
+            peer.send(format!("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            sim.settle();
+            let text = peer.received_text();
+            assert!(text.ends_with("all is well"), "{name} {target}: {text}");
+            assert_eq!(text.matches("connection: close").count(), 1, "{name} {target}: {text}");
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+#[test]
+fn words_that_come_later_are_those_of_a_failure_too() {
+    use crate::respond::Deferred;
+    let later = |status: StatusCode| {
+        routes().errors(move |failure: Failure| {
+            let (reply, deferred) = Deferred::new(std::time::Duration::from_secs(5));
+            reply.send((status, format!("later: {}", failure.detail())));
+            deferred
+        })
+    };
+    let refused = received(later(StatusCode::OK), "PUT / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(refused.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{refused}");
+    assert!(refused.contains("allow: GET, HEAD, POST, OPTIONS\r\n"), "{refused}");
+    assert!(refused.ends_with("later: This path does not offer the method."), "{refused}");
+    let gone = received(later(StatusCode::GONE), "GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(gone.starts_with("HTTP/1.1 410 Gone\r\n"), "{gone}");
+}
+
+/// As everywhere: what the inner one leaves as it is, the outer one words.
+#[cfg(feature = "testing")]
+#[test]
+fn a_length_that_is_too_large_is_worded_from_the_inside_out() {
+    let router = |inner: fn(Failure) -> Response| {
+        Router::new()
+            .nest("/n", Router::new().route("/", crate::post(async |_: Bytes| "")).errors(inner))
+            .errors(|failure: Failure| format!("outer: {}", failure.status()))
+    };
+    let bytes = "POST /n HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n";
+    for (inner, expected) in [
+        (IntoResponse::into_response as fn(Failure) -> Response, "outer: 413 Payload Too Large"),
+        (|_| "inner".into_response(), "inner"),
+    ] {
+        let text = received(router(inner), bytes);
+        assert!(text.starts_with("HTTP/1.1 413 ") && text.ends_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn fields_of_the_body_that_is_gone_are_gone_too() {
+    let of_the_body = [
+        "content-type",
+        "content-encoding",
+        "content-language",
+        "content-location",
+        "content-disposition",
+        "content-digest",
+        "repr-digest",
+        "etag",
+        "last-modified",
+    ];
+    let router = Router::new().route(
+        "/",
+        get(inline(move || {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            for name in of_the_body {
+                response.headers_mut().insert(name, "old".parse().unwrap());
+            }
+            response.headers_mut().insert("content-range", "bytes */7".parse().unwrap());
+            response
+        })),
+    );
+    let answer = fetch(&app(router.errors(|_: Failure| ([("content-language", "en")], "words"))), "/");
+    assert_eq!((answer.status, &*answer.text), (416, "words"));
+    let left = |name: &str| answer.headers.get(name).is_some_and(|value| value == "old");
+    assert_eq!(of_the_body.into_iter().filter(|name| left(name)).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!((answer.header("content-language"), answer.header("content-range")), ("en", "bytes */7"));
+}
+
+/// RFC 9110 §12.5.5.
+#[test]
+fn what_depends_on_accept_says_so() {
+    let failing = |vary: &'static str| {
+        let answer = move || match vary {
+            "" => StatusCode::CONFLICT.into_response(),
+            vary => (StatusCode::CONFLICT, [("vary", vary)], ()).into_response(),
+        };
+        Router::new().route("/", get(inline(answer)))
+    };
+    fn negotiated(failure: Failure) -> String {
+        failure.preferred(&["text/html"]).unwrap_or_default().to_owned()
+    }
+    fn own(failure: Failure) -> Response {
+        ([("vary", "accept-language")], negotiated(failure)).into_response()
+    }
+    let rows = [
+        (failing("").errors(|_: Failure| "words"), &[][..]),
+        (failing("").errors(negotiated), &["accept"]),
+        (failing("origin").errors(negotiated), &["origin", "accept"]),
+        (failing("Origin, Accept").errors(negotiated), &["Origin, Accept"]),
+        (failing("*").errors(negotiated), &["*"]),
+        (failing("origin").errors(own), &["accept-language", "origin", "accept"]),
+        (failing("accept-language").errors(own), &["accept-language", "accept"]),
+    ];
+    for (row, (router, expected)) in rows.into_iter().enumerate() {
+        let answer = fetch(&app(router), "/");
+        assert_eq!(answer.headers.get_all("vary").iter().collect::<Vec<_>>(), expected, "row {row}");
+    }
+}

@@ -165,3 +165,20 @@ fn names_reach_across_nests_and_hosts_and_errors_are_a_500() {
     let [line] = &logged()[..] else { panic!("one line") };
     assert!(line.contains("there is no address of the route `user`: `id` has no value"), "{line}");
 }
+
+/// Braces that stand for themselves capture nothing, and text of a pattern can be an escape.
+#[test]
+fn text_of_a_pattern_plays_its_part_in_an_address() {
+    const BRACES: RouteName<()> = RouteName::new("braces");
+    let (app, urls) = urls_of(
+        Router::new()
+            .route("/n/{{x}}", get(tell).name(BRACES))
+            .route("/e/%2e{x}", get(tell).name(ONE))
+            .nest("/n", Router::new()),
+    );
+    assert_eq!(urls.to(BRACES, ()).unwrap(), "/n/{x}");
+    assert_eq!(fetch(&app, "/n/{x}").text, "/n/{{x}}");
+    assert_eq!(fetch(&app, &urls.to(ONE, ("a",)).unwrap()).text, "/e/%2e{x}\na");
+    let error = urls.to(ONE, (".",)).unwrap_err().to_string();
+    assert!(error.ends_with("a segment of its path would be `.` or `..`"), "{error}");
+}
