@@ -32,6 +32,7 @@ on_every_backend!(
     what_takes_too_long_is_dropped_and_answered,
     a_plain_fn_that_takes_too_long_is_given_up,
     a_plain_fn_can_see_that_it_was_given_up,
+    a_plain_fn_is_not_given_up_inside_of_a_layer_that_blocks,
     what_is_in_time_is_left_alone,
     over_the_limit_requests_queue_and_then_are_refused,
     waiting_in_the_queue_has_an_end,
@@ -120,6 +121,25 @@ fn a_plain_fn_can_see_that_it_was_given_up(on: Backend) {
     let server = start(on, Router::new().route("/", get(works)).wrap(Timeout::new(SHORT)));
     server.connect().get("/").with_status(503);
     assert_eq!(tells.recv_timeout(2 * PATIENCE), Ok(true));
+}
+
+/// Such a layer runs what is inside on its own thread, where nothing can be done beside a `fn`. Waits are still cut.
+fn a_plain_fn_is_not_given_up_inside_of_a_layer_that_blocks(on: Backend) {
+    let (handler, _begins, drops) = endless();
+    let works = || {
+        std::thread::sleep(4 * SHORT);
+        "late"
+    };
+    let app = Router::new()
+        .route("/waits", get(handler))
+        .route("/works", get(works))
+        .wrap(Timeout::new(SHORT))
+        .wrap(through);
+    let server = start(on, app);
+    let mut client = server.connect();
+    client.get("/works").says("late");
+    client.get("/waits").with_status(503);
+    drops.recv_timeout(PATIENCE).expect("the future is dropped");
 }
 
 fn what_is_in_time_is_left_alone(on: Backend) {

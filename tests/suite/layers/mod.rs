@@ -33,15 +33,15 @@ fn through(request: Request, next: Next) -> trijet::Response {
     next.run_blocking(request)
 }
 
-/// All that there is, in the recommended order, with another layer between each two.
+/// All that there is, in the order of the table in `trijet::middleware`, with another layer between each two.
 macro_rules! wrapped {
     ($inside:expr, $between:ident) => {{
-        let wrapped = $inside.wrap(BodyLimit::new(1 << 20)).wrap($between).wrap(ETags::new()).wrap($between);
+        let wrapped = $inside;
         #[cfg(feature = "compression")]
-        let wrapped = {
-            use trijet::middleware::{Compression, Decompression};
-            wrapped.wrap(Decompression::new()).wrap($between).wrap(Compression::new()).wrap($between)
-        };
+        let wrapped = wrapped.wrap(trijet::middleware::Decompression::new()).wrap($between);
+        let wrapped = wrapped.wrap(BodyLimit::new(1 << 20)).wrap($between).wrap(ETags::new()).wrap($between);
+        #[cfg(feature = "compression")]
+        let wrapped = wrapped.wrap(trijet::middleware::Compression::new()).wrap($between);
         let wrapped = wrapped
             .wrap(BasicAuth::new("suite", |given: Basic| (given.user == "ada").then_some(())))
             .wrap($between)

@@ -113,19 +113,27 @@ fn each_request_is_a_line(on: Backend) {
 #[cfg(target_os = "linux")]
 fn lines_cannot_be_forged(on: Backend) {
     let lines = LogLines::collect();
-    // What the engine lets into a target and a method is logged so that it ends nothing.
+    // The engine lets no quote into a target; a layer outside may.
     async fn foreign(mut request: Request, next: Next) -> Response {
-        if let Ok(id) = request.uri().query().unwrap_or_default().parse::<trijet::Uri>() {
-            *request.uri_mut() = id;
+        if request.uri().path() == "/forged" {
+            *request.uri_mut() = trijet::Uri::from_static("/a\",\"status\":200,\"b\":\"c");
         }
         next.run(request).await
     }
     for log in [AccessLog::common(), AccessLog::json()] {
         let server = start(on, Router::new().wrap(log).wrap(foreign));
-        for target in ["/[a]|^{b}?[c]|%", "/%22%0d%0aINFO%20forged", "/a?%zz{}"] {
+        for (target, logged) in [
+            ("/[a]|^{b}?[c]|%", "/[a]|^{b}?[c]|%"),
+            ("/%22%0d%0aINFO%20forged", "/%22%0d%0aINFO%20forged"),
+            ("/a?%zz{}", "/a?%zz{}"),
+            ("/forged", r#"/a\",\"status\":200,\"b\":\"c"#),
+        ] {
             lines.forget();
             server.connect().send(request(target));
-            lines.await_one(target, |line| line.starts_with("INFO "));
+            lines.await_one(target, |line| {
+                line.contains(&format!("\"GET {logged} HTTP/1.1\" 4"))
+                    || line.contains(&format!("\"target\":\"{logged}\",\"version\""))
+            });
             for line in lines.take() {
                 assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line:?}");
             }
@@ -136,19 +144,37 @@ fn lines_cannot_be_forged(on: Backend) {
 #[cfg(target_os = "linux")]
 fn a_line_tells_how_it_ended(on: Backend) {
     let lines = LogLines::collect();
-    let held = held();
-    let app = held.app.route("/panic", get(|| -> &'static str { panic!("planted by the suite") }));
-    let server = start(on, app.wrap(AccessLog::json()));
-    server.connect().get("/panic").with_status(500);
+    type Pieces = Vec<Result<&'static str, &'static str>>;
+    let pieces = |pieces: Pieces| std::future::ready(Body::from_stream(stream::iter(pieces)));
+    async fn explode() -> &'static str {
+        panic!("planted by the suite")
+    }
+    let endless = stream::repeat_with(|| Ok::<_, std::io::Error>("x".repeat(64 << 10)));
+    let app = Router::new()
+        .route("/whole", get(move || pieces(vec![Ok("he"), Ok("llo")])))
+        .route("/fails", get(move || pieces(vec![Ok("he"), Err("planted by the suite")])))
+        .route("/endless", get(move || std::future::ready(Body::from_stream(endless.clone()))))
+        .route("/panic/fn", get(|| -> &'static str { panic!("planted by the suite") }))
+        .route("/panic/async", get(explode))
+        .wrap(AccessLog::json());
+    let server = start(on, app);
     // A panic of a `fn` is a response inside of the layers; one of an `async fn` unwinds through them.
-    lines.await_one("a panic", |line| {
-        line.contains("\"route\":\"/panic\",\"request_id\":null,\"status\":500")
-    });
-    let mut client = server.connect();
-    client.send(request("/hold/body")).head();
-    client.reset();
-    held.gate.open();
-    lines.await_one("a body that was cut, or not", |line| line.contains("\"route\":\"/hold/body\""));
+    for (path, status, is_whole) in [
+        ("/whole", "200", true),
+        ("/fails", "200", false),
+        ("/endless", "200", false),
+        ("/panic/fn", "500", true),
+        ("/panic/async", "null", false),
+    ] {
+        let mut client = server.connect();
+        client.send(request(path)).head();
+        if path == "/endless" {
+            client.reset();
+        }
+        let middle = format!("\"route\":\"{path}\",\"request_id\":null,\"status\":{status},");
+        let end = format!(",\"is_whole\":{is_whole}}}");
+        lines.await_one(&format!("{middle}…{end}"), |line| line.contains(&middle) && line.ends_with(&end));
+    }
 }
 
 #[cfg(feature = "metrics")]

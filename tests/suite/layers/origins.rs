@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trijet::{
     Backend, Method, Router, StatusCode, get,
-    middleware::{Cors, CrossOriginProtection, SecurityHeaders},
+    middleware::{Cors, CrossOriginProtection, ETags, SecurityHeaders},
 };
 
 use super::{asking, values};
@@ -16,7 +16,9 @@ on_every_backend!(
     what_varies_by_origin_always_says_so,
     a_route_of_its_own_has_its_preflights,
     requests_from_other_origins_change_nothing,
+    the_inner_of_two_decides,
     fields_are_added_where_there_are_none,
+    a_304_is_given_no_fields,
 );
 
 const APP: &str = "https://app.example";
@@ -149,6 +151,30 @@ fn what_varies_by_origin_always_says_so(on: Backend) {
     assert_eq!(values(&own, "access-control-allow-credentials"), [""; 0]);
 }
 
+/// One for the app, and a stricter one for a nest of it.
+fn the_inner_of_two_decides(on: Backend) {
+    for outer in [Cors::any(), Cors::origins_where(|_| true).credentials()] {
+        let strict = Router::new().route("/", get(async || "secret").put(|| "done")).wrap(listed());
+        let app = Router::new().nest("/strict", strict).route("/", get(async || "data")).wrap(outer);
+        let server = start(on, app);
+        let mut client = server.connect();
+        let evil = [("origin", EVIL)];
+        let answer = client.send(asking("GET", "/", &evil)).response().says("data");
+        assert!(answer.header("access-control-allow-origin").is_some());
+        let answer = client.send(asking("GET", "/strict", &evil)).response().says("secret");
+        for name in ["access-control-allow-origin", "access-control-allow-credentials"] {
+            assert_eq!(answer.header(name), None, "{name}");
+        }
+        let answer = client.send(asking("GET", "/strict", &[("origin", APP)])).response().says("secret");
+        assert_eq!(values(&answer, "access-control-allow-origin"), [APP]);
+        assert_eq!(values(&answer, "access-control-allow-credentials"), ["true"]);
+        assert_eq!(values(&answer, "vary"), ["origin"]);
+        // A preflight goes no further than to the outermost.
+        let ask = [("origin", EVIL), ("access-control-request-method", "GET")];
+        client.send(asking("OPTIONS", "/strict", &ask)).response().with_status(204);
+    }
+}
+
 fn a_route_of_its_own_has_its_preflights(on: Backend) {
     let cors = Cors::any().methods([Method::PUT]);
     let app = Router::new()
@@ -206,4 +232,20 @@ fn fields_are_added_where_there_are_none(on: Backend) {
     }
     let server = start(on, Router::new().wrap(SecurityHeaders::new()));
     assert_eq!(server.connect().get("/").header("strict-transport-security"), None);
+}
+
+fn a_304_is_given_no_fields(on: Backend) {
+    const OWN: (&str, &str) = ("content-security-policy", "default-src 'self'");
+    let app = Router::new().route("/", get(async || ([OWN], "page"))).wrap(ETags::new());
+    let server = start(on, app.wrap(SecurityHeaders::new()));
+    let mut client = server.connect();
+    let whole = client.get("/").says("page");
+    assert_eq!(values(&whole, OWN.0), [OWN.1]);
+    let tag = whole.header("etag").unwrap();
+    let same = client.send(asking("GET", "/", &[("if-none-match", tag)])).response().with_status(304);
+    for name in ["x-frame-options", "x-content-type-options", "referrer-policy", "permissions-policy"] {
+        assert_eq!(same.header(name), None, "{name}");
+    }
+    // A cache takes the fields of a 304 in place of those that it has.
+    assert!(same.header(OWN.0).is_none_or(|policy| policy == OWN.1), "{same:?}");
 }

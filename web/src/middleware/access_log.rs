@@ -25,7 +25,11 @@ use super::{
 ///   `target`, `version`, `route`, `status`, `bytes`, `duration_us`, `is_whole` (false where the body was cut), and
 ///   `request_id`, where [`RequestIds`](super::RequestIds) stands outside. What is not known is null.
 ///
-/// A request that got no response of the app, as its handler panicked or was given up, has no status: `-`, or null.
+/// A request that got no response of the app, as an `async fn` panicked or was given up, has no status: `-`, or null,
+/// whatever the server has said then. A plain `fn` that panics makes a response inside, which is logged as its 500.
+///
+/// What no layer sees is not logged: what the server answers by itself to a head that is malformed, too large or too
+/// slow, and to a connection over its limits.
 ///
 /// The bytes are those of the body. Quotes, backslashes, control characters and whatever is not ASCII are escaped,
 /// so that no request can forge a line or a field. Targets may hold what should not be in a log:

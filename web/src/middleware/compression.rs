@@ -6,7 +6,7 @@ use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{
         ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-        CONTENT_TYPE, ETAG,
+        CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     },
 };
 use http_body::Body as HttpBody;
@@ -24,15 +24,16 @@ use super::{
 ///
 /// It compresses what gets smaller: text, JSON, XML, scripts, SVG, WebAssembly and their like, by `Content-Type`.
 /// It leaves alone what has a `Content-Encoding` already, images, video, archives and whatever else it does not
-/// know, event streams (`text/event-stream`), parts (206), bodies of less than 1,024 bytes where that is known, and
-/// what says `no-transform`.
+/// know, event streams (`text/event-stream`), parts (206), bodies of less than 1,024 bytes where that is known, what
+/// says `no-transform`, and what has a digest of its bytes (`Content-Digest`, `Repr-Digest`, and the older `Digest`
+/// and `Content-MD5`).
 ///
 /// - Responses that it may compress have `Vary: Accept-Encoding`, also when it does not. A strong `ETag` becomes
 ///   weak, as the bytes are others (RFC 9110 §8.8.1), and `Accept-Ranges` goes.
 /// - HEAD has the fields of GET, without `Content-Length`: nothing is compressed to find it out.
-/// - Streams are compressed as they come: what the stream has given is flushed whenever it gives no more for now. A
-///   large body is compressed 32 KiB at a time, and between two pieces others have their turn. Each response under
-///   way takes memory for its compressor: 0.6 MiB in gzip, 1.5 in zstd, 4 in brotli.
+/// - Streams are compressed as they come: what the stream has given goes out after 5 ms at most, if it gives no more
+///   for now. A large body is compressed 32 KiB at a time, and between two pieces others have their turn. Each
+///   response under way takes memory for its compressor: 0.6 MiB in gzip, 1.5 in zstd, 4 in brotli.
 ///
 /// Do not compress secrets next to what a client can choose (BREACH): a page that shows a token and echoes a
 /// parameter tells the token by its length. Leave such routes out.
@@ -86,23 +87,34 @@ impl Middleware<Provided> for Compression {
     async fn call(self, request: Request, next: Next) -> Answer {
         let is_head = request.method() == Method::HEAD;
         let wish = negotiate(request.headers(), &self.codings);
-        let response = next.run(request).await;
+        let held: Vec<HeaderValue> = request.headers().get_all(IF_NONE_MATCH).iter().cloned().collect();
+        let mut response = next.run(request).await;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            not_modified(response.headers_mut(), wish, &held);
+            return response.into();
+        }
         compressed(response, wish, is_head, self.bytes_min).into()
     }
 
     fn declare(_: &mut Needs) {}
 }
 
+/// RFC 9110 §15.4.5: the fields that the 200 would have. Whether that would be compressed cannot be told by a head
+/// without a type; but the client tells by its tag which one it has, `held`. The tag of what is never compressed stays
+/// as it is.
+fn not_modified(headers: &mut HeaderMap, wish: Wish, held: &[HeaderValue]) {
+    vary_by(headers, &ACCEPT_ENCODING);
+    let Some(tag) = headers.get(ETAG) else { return };
+    let weak = [b"W/", tag.as_bytes()].concat();
+    // No tag has a quote within, so this finds whole ones alone.
+    let has_weak = held.iter().any(|list| list.as_bytes().windows(weak.len()).any(|part| part == weak));
+    if wish != Wish::Plain && has_weak {
+        weaken(headers);
+    }
+}
+
 fn compressed(mut response: Response, wish: Wish, is_head: bool, bytes_min: u64) -> Response {
     let status = response.status();
-    if status == StatusCode::NOT_MODIFIED {
-        // RFC 9110 §15.4.5: the fields that the 200 would have.
-        vary_by(response.headers_mut(), &ACCEPT_ENCODING);
-        if wish != Wish::Plain {
-            weaken(response.headers_mut());
-        }
-        return response;
-    }
     let has_body =
         !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::PARTIAL_CONTENT);
     if !has_body || !may_be_encoded(response.headers()) {
@@ -154,10 +166,13 @@ fn known_length(response: &Response, is_head: bool) -> Option<u64> {
     exact.or_else(|| response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok())
 }
 
+const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+
 fn may_be_encoded(headers: &HeaderMap) -> bool {
     let is_raw = !headers.contains_key(CONTENT_ENCODING) && !headers.contains_key(CONTENT_RANGE);
-    // RFC 9111 §5.2.2.6. A digest of the bytes that are sent (RFC 9530 §2) would be wrong.
-    let may_change = !headers.contains_key("content-digest")
+    // RFC 9111 §5.2.2.6. A digest of the bytes that are sent would be wrong, and so would one of the representation, of
+    // which the coding is a part (RFC 9530 §2 and §3); the older two are of the one or the other (§1.3).
+    let may_change = !DIGESTS.iter().any(|name| headers.contains_key(*name))
         && elements(headers, &CACHE_CONTROL).all(|word| !word.eq_ignore_ascii_case("no-transform"));
     let gets_smaller =
         headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(gets_smaller);
@@ -246,6 +261,36 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(gets_smaller(content_type), expected, "{content_type:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_a_digest_is_left_alone() {
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain"))]);
+        assert!(may_be_encoded(&headers));
+        for name in ["content-digest", "repr-digest", "digest", "content-md5"] {
+            headers.insert(name, HeaderValue::from_static("sha-256=:AAAA:"));
+            assert!(!may_be_encoded(&headers), "{name}");
+            headers.remove(name);
+        }
+    }
+
+    #[test]
+    fn a_304_has_the_tag_that_the_client_has() {
+        let gzip = Wish::Rather(Coding::Gzip);
+        for (tag, held, wish, expected) in [
+            ("\"a\"", "\"a\"", gzip, "\"a\""),
+            ("\"a\"", "*", gzip, "\"a\""),
+            ("\"a\"", "W/\"b\", \"a\"", gzip, "\"a\""),
+            ("\"a\"", "\"W/\", W/\"aa\", \"a\"", gzip, "\"a\""),
+            ("\"a\"", "W/\"b\", W/\"a\"", gzip, "W/\"a\""),
+            ("\"a\"", "W/\"a\"", Wish::Plain, "\"a\""),
+            ("W/\"a\"", "W/\"a\"", gzip, "W/\"a\""),
+        ] {
+            let mut headers = HeaderMap::from_iter([(ETAG, HeaderValue::from_static(tag))]);
+            not_modified(&mut headers, wish, &[HeaderValue::from_static(held)]);
+            assert_eq!(headers[ETAG], expected, "{tag} {held}");
+            assert_eq!(headers["vary"], "accept-encoding");
         }
     }
 

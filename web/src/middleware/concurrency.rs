@@ -25,6 +25,13 @@ use super::{
 /// Clones share one limit: given to several routes, they have it together. A queue of 100 requests and of 5 s is the
 /// default: a longer one makes answers late that nobody waits for any more.
 ///
+/// On threaded, whoever waits in the queue holds a request thread, as all work does there: keep the queue, and what is
+/// at work, well below the number of threads, or the queue keeps out those that do not go through it.
+///
+/// Let a request go through one limit once. The same one twice on its way, around the app and around a route of it,
+/// takes two permits for each request; when those that have their first take up all of them, they wait for each
+/// other until their time in the queue is over, and get a 503.
+///
 /// A response counts until its body is done, or dropped because the client left or the handler panicked. One of at
 /// most 64 KiB that is in memory is the connection's own at once, and does not count after that. A plain `fn` that
 /// was given up by a [`Timeout`](super::Timeout) or a cancelled route, and still runs, no longer counts either: its

@@ -30,7 +30,14 @@ use super::{
 ///   to its handler, without the fields that would let a page read the answer: CORS lets read, and does not protect
 ///   from being called. That is what [`CrossOriginProtection`](super::CrossOriginProtection) is for.
 ///
-/// An answer that has `Access-Control-Allow-Origin` already, of a handler or of a `Cors` further in, is left as it is.
+/// Of two, one around the other, the inner decides who may read its answers, also where it says that nobody may: the
+/// outer one adds nothing to what has been through it, nor to an answer whose handler has set
+/// `Access-Control-Allow-Origin` itself. **Preflights belong to the outermost**: it answers them for all that is inside,
+/// and the inner one never sees any. So what a nest may do beyond the rest has to be in the leave of the outer one
+/// too, or each stands around a nest of its own, side by side.
+///
+/// A [`CrossOriginProtection`](super::CrossOriginProtection) on the same way refuses what other origins change, whatever
+/// is said here: have it trust the same origins.
 ///
 /// Around an app or a nest, it sees every preflight. Around one route it sees those that the route has a handler for:
 /// `get(f).options(async || ()).wrap(cors)`.
@@ -102,7 +109,7 @@ impl Cors {
     }
 
     /// Lets pages of these origins read them. `"null"` is one too, of sandboxed and local pages: everybody can make
-    /// such a page, so list it only where `any` would do.
+    /// such a page, so list it only where `any` would do. With [`credentials`](Self::credentials) it is refused.
     ///
     /// # Panics
     /// If one is not written as browsers write it: `https://app.example`, `http://localhost:3000`.
@@ -116,8 +123,11 @@ impl Cors {
     }
 
     /// Lets pages of those origins read them for which `is_allowed` says so: for subdomains, or for what a tenant has
-    /// configured. It must not block. Compare the whole origin: `ends_with("example.com")` is also true of
-    /// `https://evil-example.com`.
+    /// configured. It must not block. Compare the whole origin, with its scheme: `ends_with("example.com")` is also true
+    /// of `https://evil-example.com`.
+    ///
+    /// It is asked about whatever a client sends, `null` among it, which every page can be: with
+    /// [`credentials`](Self::credentials) it must say no to that, and nobody else checks it.
     pub fn origins_where(is_allowed: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self::new(Origins::Where(Arc::new(is_allowed)))
     }
@@ -186,13 +196,20 @@ impl Cors {
     /// Lets pages ask with the user's cookies, client certificates and passwords, and read what the user may read.
     ///
     /// # Panics
-    /// After [`any`](Self::any): every page that a user looks at could read what is theirs. Name the origins.
+    /// After [`any`](Self::any), or with `"null"` among the [`origins`](Self::origins): every page that a user looks at
+    /// could read what is theirs. Name the origins.
     #[must_use]
     #[track_caller]
     pub fn credentials(self) -> Self {
+        let is_everybody = match &self.0.origins {
+            Origins::Any => true,
+            Origins::List(list) => list.iter().any(|origin| origin == "null"),
+            Origins::Where(_) => false,
+        };
         assert!(
-            !matches!(self.0.origins, Origins::Any),
-            "Cors::any() with credentials() would let every page read what is the user's: name the origins"
+            !is_everybody,
+            "Cors::any(), or the origin \"null\", with credentials() would let every page read what is the user's: \
+             name the origins"
         );
         self.with(|policy| policy.credentials = Credentials::Allowed)
     }
@@ -204,6 +221,10 @@ impl Cors {
         self.with(|policy| policy.private_network = PrivateNetwork::Allowed)
     }
 }
+
+/// A `Cors` has decided who may read the response, be it nobody.
+#[derive(Clone, Copy)]
+struct Decided;
 
 impl Policy {
     /// The value of `Access-Control-Allow-Origin` for who asks, if they may read.
@@ -331,6 +352,8 @@ impl Middleware<Provided> for Cors {
         }
         let allowed = policy.allowed(request.headers());
         let mut response = next.run(request).await;
+        let allowed = allowed.filter(|_| response.extensions().get::<Decided>().is_none());
+        response.extensions_mut().insert(Decided);
         policy.share(response.headers_mut(), allowed);
         response.into()
     }
@@ -356,5 +379,11 @@ mod tests {
     #[should_panic(expected = "name the origins")]
     fn credentials_for_all_are_refused_at_start() {
         let _ = Cors::any().credentials();
+    }
+
+    #[test]
+    #[should_panic(expected = "name the origins")]
+    fn credentials_for_null_are_refused_at_start() {
+        let _ = Cors::origins(["https://app.example", "null"]).credentials();
     }
 }

@@ -30,6 +30,9 @@ use super::{
 /// the same host at another port or over plain `http` passes by rule 2 only where the browser sends no
 /// `Sec-Fetch-Site`; have HSTS for that.
 ///
+/// Beside a [`Cors`](super::Cors) that lets other origins change something, trust the same origins here: a preflight
+/// that is passed there says nothing to this one.
+///
 /// Behind a proxy that changes `Host`, list your own origin as trusted. Handlers of GET that change something are not
 /// protected.
 ///

@@ -17,11 +17,14 @@ use zstd::stream::read::Decoder as ZstdDecoder;
 
 use super::Coding;
 
-/// What has arrived of a body, as the decoders read it: they are told to come again where there is nothing yet.
+/// What has arrived of a body, as the decoders read it: they are told to come again where there is nothing yet, and
+/// where it is the turn of others.
 #[derive(Default)]
 struct Arrived {
     data: Bytes,
     is_whole: bool,
+    /// How much may be read in this turn.
+    turn: usize,
 }
 
 impl Arrived {
@@ -36,14 +39,17 @@ impl Arrived {
 
 impl BufRead for Arrived {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.data.is_empty() && !self.is_whole {
+        let readable = self.data.len().min(self.turn);
+        if readable == 0 && !(self.data.is_empty() && self.is_whole) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(&self.data)
+        Ok(&self.data[..readable])
     }
 
     fn consume(&mut self, amount: usize) {
-        self.data.advance(amount.min(self.data.len()));
+        let amount = amount.min(self.data.len());
+        self.data.advance(amount);
+        self.turn = self.turn.saturating_sub(amount);
     }
 }
 
@@ -125,7 +131,7 @@ impl BrotliDecoder {
                     Err(io::ErrorKind::InvalidData.into())
                 };
             }
-            let input = self.arrived.data.clone();
+            let input = self.arrived.data.slice(..self.arrived.data.len().min(self.arrived.turn));
             let (mut input_left, mut input_at) = (input.len(), 0);
             let (mut output_left, mut output_at, mut total) = (into.len(), 0, 0);
             let result = BrotliDecompressStream(
@@ -142,7 +148,9 @@ impl BrotliDecoder {
             match result {
                 BrotliResult::ResultFailure => return Err(io::ErrorKind::InvalidData.into()),
                 BrotliResult::ResultSuccess => self.is_done = true,
-                BrotliResult::NeedsMoreInput if output_at == 0 && self.arrived.is_whole => {
+                BrotliResult::NeedsMoreInput
+                    if output_at == 0 && self.arrived.is_whole && self.arrived.data.is_empty() =>
+                {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
                 BrotliResult::NeedsMoreInput if output_at == 0 => {
@@ -159,25 +167,38 @@ impl BrotliDecoder {
 
 /// How much is decoded at a time.
 const PIECE_BYTES: usize = 16 << 10;
-/// How much is decoded before others have their turn: what little came may become much.
+/// How much goes in and comes out before others have their turn: what little came may become much, and much that came
+/// may become nothing.
 const TURN_BYTES: usize = 128 << 10;
 
 /// A body on its way through a decoder.
 pub(super) struct Decoded {
     body: Body,
     decoder: Option<Decoder>,
+    /// Where the decoder writes. A piece is a copy of it, so that one of a few bytes keeps no more than those alive.
+    scratch: Box<[u8]>,
     /// How much may still come out.
     left: u64,
-    /// Since others had their turn.
+    /// How much went in and came out since others had their turn.
     turn: usize,
+    /// Nothing comes out before more has come in. The decoder is not asked then: libzstd takes the sixteenth call
+    /// without progress for an error.
+    is_hungry: bool,
     trailers: Option<HeaderMap>,
 }
 
 impl Decoded {
     /// The plain body of `body`, of at most `bytes_max` bytes.
     pub(super) fn new(body: Body, coding: Coding, bytes_max: u64) -> io::Result<Self> {
-        let decoder = Some(Decoder::new(coding)?);
-        Ok(Self { body, decoder, left: bytes_max, turn: 0, trailers: None })
+        Ok(Self {
+            body,
+            decoder: Some(Decoder::new(coding)?),
+            scratch: vec![0; PIECE_BYTES].into(),
+            left: bytes_max,
+            turn: 0,
+            is_hungry: true,
+            trailers: None,
+        })
     }
 
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
@@ -187,33 +208,53 @@ impl Decoded {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let mut piece = vec![0; PIECE_BYTES];
-            match decoder.read(&mut piece) {
-                Ok(0) if decoder.arrived().is_whole => self.decoder = None,
+            if self.is_hungry {
+                let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                    self.turn = 0;
+                    return Poll::Pending;
+                };
+                match frame {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => {
+                            self.is_hungry = data.is_empty();
+                            decoder.arrived().push(data);
+                        }
+                        Err(frame) => {
+                            self.trailers = frame.into_trailers().ok();
+                            decoder.arrived().is_whole = true;
+                            self.is_hungry = false;
+                        }
+                    },
+                    Some(Err(error)) => return self.fail(error),
+                    None => {
+                        decoder.arrived().is_whole = true;
+                        self.is_hungry = false;
+                    }
+                }
+                continue;
+            }
+            let may_read = TURN_BYTES - self.turn;
+            decoder.arrived().turn = may_read;
+            let result = decoder.read(&mut self.scratch);
+            let arrived = decoder.arrived();
+            self.turn += may_read - arrived.turn;
+            match result {
+                Ok(0) if arrived.is_whole => self.decoder = None,
                 // An end within what was sent as one body, and more behind it: only gzip has that, and it reads on.
                 Ok(0) => return self.fail(BodyError::Malformed(MALFORMED)),
                 Ok(count) => {
+                    self.is_hungry =
+                        count < self.scratch.len() && arrived.data.is_empty() && !arrived.is_whole;
                     let Some(left) = self.left.checked_sub(count as u64) else {
                         return self.fail(BodyError::TooLarge);
                     };
                     self.left = left;
                     self.turn += count;
-                    piece.truncate(count);
-                    return Poll::Ready(Some(Ok(piece.into())));
+                    return Poll::Ready(Some(Ok(Bytes::copy_from_slice(&self.scratch[..count]))));
                 }
+                // Else it is the turn of others.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.turn = 0;
-                    match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                        Some(Ok(frame)) => match frame.into_data() {
-                            Ok(data) => decoder.arrived().push(data),
-                            Err(frame) => {
-                                self.trailers = frame.into_trailers().ok();
-                                decoder.arrived().is_whole = true;
-                            }
-                        },
-                        Some(Err(error)) => return self.fail(error),
-                        None => decoder.arrived().is_whole = true,
-                    }
+                    self.is_hungry = !arrived.is_whole && (arrived.data.is_empty() || arrived.turn > 0);
                 }
                 Err(_) => return self.fail(BodyError::Malformed(MALFORMED)),
             }
@@ -310,5 +351,98 @@ mod tests {
             }
         }
         assert_eq!(turns, (1 << 20) / TURN_BYTES);
+    }
+
+    #[test]
+    fn others_have_their_turn_while_nothing_comes_out() {
+        let empty = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let members = empty.repeat(100_000);
+        // As one piece, and as many.
+        for piece_bytes in [members.len(), 1000] {
+            let pieces: Vec<_> = members.chunks(piece_bytes).map(|piece| Some(piece.to_vec())).collect();
+            let mut body = Decoded::new(Body::new(Frames(pieces.into())), Coding::Gzip, u64::MAX).unwrap();
+            let (mut cx, mut turns) = (Context::from_waker(Waker::noop()), 0);
+            loop {
+                match body.poll_output(&mut cx) {
+                    Poll::Ready(None) => break,
+                    Poll::Ready(Some(piece)) => panic!("{piece:?}"),
+                    Poll::Pending => turns += 1,
+                }
+            }
+            assert_eq!(turns, members.len() / TURN_BYTES, "pieces of {piece_bytes}");
+        }
+    }
+
+    /// A body of these frames, `None` for a pause.
+    struct Frames(std::collections::VecDeque<Option<Vec<u8>>>);
+
+    impl HttpBody for Frames {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            match self.0.pop_front() {
+                Some(Some(data)) => Poll::Ready(Some(Ok(Frame::data(data.into())))),
+                Some(None) => Poll::Pending,
+                None => Poll::Ready(None),
+            }
+        }
+    }
+
+    fn hello(coding: Coding) -> Vec<u8> {
+        match coding {
+            Coding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                io::Write::write_all(&mut encoder, b"hello").unwrap();
+                encoder.finish().unwrap()
+            }
+            Coding::Brotli => {
+                let mut data = Vec::new();
+                brotli::BrotliCompress(&mut &b"hello"[..], &mut data, &BrotliEncoderParams::default())
+                    .unwrap();
+                data
+            }
+            // A frame of one raw block, with the content's size (RFC 8878 §3.1.1).
+            Coding::Zstd => b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello".to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_client_may_pause_and_its_body_be_asked_for_meanwhile() {
+        for coding in Coding::ALL {
+            let data = hello(coding);
+            for at in 0..=data.len() {
+                let mut frames = std::collections::VecDeque::from([Some(data[..at].to_vec())]);
+                frames.extend(std::iter::repeat_n(None, 40));
+                // What is empty is no progress either.
+                frames.extend(std::iter::repeat_n(Some(Vec::new()), 40));
+                frames.push_back(Some(data[at..].to_vec()));
+                let mut body = Decoded::new(Body::new(Frames(frames)), coding, u64::MAX).unwrap();
+                let (mut cx, mut all, mut pauses) = (Context::from_waker(Waker::noop()), Vec::new(), 0);
+                loop {
+                    match body.poll_output(&mut cx) {
+                        Poll::Ready(None) => break,
+                        Poll::Ready(Some(Ok(piece))) => all.extend_from_slice(&piece),
+                        Poll::Ready(Some(Err(error))) => panic!("{coding:?}, cut at {at}: {error}"),
+                        Poll::Pending => pauses += 1,
+                    }
+                }
+                assert_eq!((&*all, pauses), (&b"hello"[..], 40), "{coding:?}, cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_piece_keeps_no_large_one_alive() {
+        for coding in Coding::ALL {
+            let mut body = Decoded::new(hello(coding).into(), coding, u64::MAX).unwrap();
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(Some(Ok(piece))) = body.poll_output(&mut cx) else { panic!("a piece") };
+            let capacity = piece.try_into_mut().expect("nobody else has it").capacity();
+            assert!(capacity < 100, "{coding:?}: {capacity} bytes");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! A body that is compressed as it goes by. A poll must never compress more than a bounded piece, so that no body,
-//! of whatever size, holds an event loop; and nothing that the producer has given must wait in here while it gives
-//! no more.
+//! of whatever size, holds an event loop; and nothing that the producer has given must wait in here for long while it
+//! gives no more.
 
 use std::{
     io::{self, Write},
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use brotli::CompressorWriter;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use flate2::{Compression as Level, write::GzEncoder};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
-use trijet_core::{Body, BodyError};
+use trijet_core::{Body, BodyError, rt};
 use zstd::stream::write::Encoder as ZstdEncoder;
 
 use super::Coding;
@@ -23,6 +24,9 @@ use super::Coding;
 pub(super) const PIECE_BYTES: usize = 32 << 10;
 /// How much is gathered before it goes out: a chunk, and a write, of its own.
 const CHUNK_BYTES: usize = 16 << 10;
+/// How long what was given may wait for more to be compressed with. A flush costs some bytes, and the items of an
+/// iterator that may block are a hop between threads apart: flushed one by one, short ones would get larger.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Levels that compress about as fast as a network takes it: what more would save is little.
 const GZIP_LEVEL: u32 = 5;
@@ -102,12 +106,21 @@ pub(super) struct Encoded {
     encoder: Option<Encoder>,
     /// Whether the encoder may hold something back.
     is_dirty: bool,
+    /// Since the producer first paused with something held back.
+    pause: Option<rt::Sleep>,
     trailers: Option<HeaderMap>,
 }
 
 impl Encoded {
     pub(super) fn new(body: Body, encoder: Encoder) -> Self {
-        Self { body, rest: Bytes::new(), encoder: Some(encoder), is_dirty: false, trailers: None }
+        Self {
+            body,
+            rest: Bytes::new(),
+            encoder: Some(encoder),
+            is_dirty: false,
+            pause: None,
+            trailers: None,
+        }
     }
 
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
@@ -119,6 +132,7 @@ impl Encoded {
                 encoder.write(&piece).map_err(source)?;
                 self.is_dirty = true;
                 if encoder.output().len() >= CHUNK_BYTES {
+                    self.pause = None;
                     return Poll::Ready(Some(Ok(std::mem::take(encoder.output()).into())));
                 }
                 if left == 0 {
@@ -143,9 +157,17 @@ impl Encoded {
                 }
                 Poll::Ready(None) => return self.finish(),
                 Poll::Pending => {
-                    if std::mem::take(&mut self.is_dirty) {
-                        encoder.flush().map_err(source)?;
+                    if !self.is_dirty {
+                        return Poll::Pending;
                     }
+                    // Outside of a server there is no time to wait for.
+                    if self.pause.is_some() || rt::backend().is_some() {
+                        let pause = self.pause.get_or_insert_with(|| rt::sleep(PAUSE));
+                        ready!(Pin::new(pause).poll(cx));
+                    }
+                    self.pause = None;
+                    self.is_dirty = false;
+                    encoder.flush().map_err(source)?;
                     let output = std::mem::take(encoder.output());
                     return if output.is_empty() {
                         Poll::Pending

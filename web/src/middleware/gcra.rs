@@ -43,7 +43,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// For about `keys` keys, 17 bytes each.
+    /// Of about `keys` slots, 17 bytes each. Some sets are full from about half as many keys on.
     pub(super) fn new(keys: usize) -> Self {
         let sets = keys.div_ceil(SET).max(1);
         Self { sets: (0..sets).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }

@@ -32,8 +32,11 @@ use super::{
 /// | `http_requests_in_flight` | gauge | `route`, `method` | requests whose response is not done |
 ///
 /// The route is the pattern that matched, `/reports/{id}`, or empty where none did; a method that no RFC knows is
-/// `other`; the status is `none` where there was no response of the app, as its handler panicked or was given up.
-/// So the number of series has a bound that no client can move.
+/// `other`; the status is `none` where there was no response of the app, as an `async fn` panicked or was given up. A
+/// plain `fn` that panics makes a response inside, a 500. So the number of series has a bound that no client can move.
+///
+/// What no layer sees is not counted: what the server answers by itself to a head that is malformed, too large or too
+/// slow, and to a connection over its limits.
 ///
 /// Clones share the figures. [`collect`](Self::collect) adds others, those of the server among them:
 /// `trijet::middleware` has `server_figures` for that. The page tells how the app is used: serve it where only
@@ -251,7 +254,7 @@ impl Middleware<Provided> for Metrics {
 }
 
 /// A page of figures in the making: what [`Metrics::collect`] adds to. Label values are escaped; in names whatever
-/// cannot stand there becomes `_`.
+/// cannot stand there becomes `_`, in those of labels also a colon.
 #[derive(Debug, Default)]
 pub struct Exposition {
     families: BTreeMap<String, Family>,
@@ -328,7 +331,8 @@ fn push_sample(
         separator = ',';
         let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         // A `String` takes all that is written.
-        let _ = write!(text, "{}=\"{value}\"", plain(label));
+        // `[a-zA-Z_][a-zA-Z0-9_]*`: no colon in the name of a label.
+        let _ = write!(text, "{}=\"{value}\"", plain(label).replace(':', "_"));
     }
     if separator == ',' {
         text.push('}');
@@ -368,15 +372,15 @@ mod tests {
         }
         metrics.collect(|page| {
             page.gauge("1 odd-name", "two\nlines", &[("a-b", "\"\\\n")], f64::INFINITY);
-            page.gauge("bare", "", &[], 0.5);
+            page.gauge("bare:rule", "", &[("a:b", "c:d")], 0.5);
         });
         let expected = [
             "# HELP __odd_name two\\nlines",
             "# TYPE __odd_name gauge",
             "__odd_name{a_b=\"\\\"\\\\\\n\"} +Inf",
-            "# HELP bare ",
-            "# TYPE bare gauge",
-            "bare 0.5",
+            "# HELP bare:rule ",
+            "# TYPE bare:rule gauge",
+            "bare:rule{a_b=\"c:d\"} 0.5",
             "# HELP http_request_duration_seconds The time from a request's head to its response's.",
             "# TYPE http_request_duration_seconds histogram",
             "http_request_duration_seconds_bucket{route=\"/a/{b}\",method=\"GET\",le=\"0.1\"} 1",

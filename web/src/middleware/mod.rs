@@ -17,7 +17,7 @@
 //! | 6 | [`CrossOriginProtection`] | cheap, and before anything is counted or spent |
 //! | 7 | [`RateLimit`] | before what costs: a password check, a place among those at work |
 //! | 8 | [`ConcurrencyLimit`] | the time in its queue is not the handler's time |
-//! | 9 | [`Timeout`] | it covers all that works for the answer |
+//! | 9 | [`Timeout`] | it covers all that works for the answer; no `fn` middleware may stand outside of it |
 //! | 10 | [`BasicAuth`], [`BearerAuth`] | whoever is refused gets no further |
 //! | 11 | `Compression` | what is inside it sees plain bodies |
 //! | 12 | [`ETags`] | a tag of the plain body; compression makes it weak |

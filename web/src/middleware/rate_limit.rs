@@ -28,8 +28,10 @@ use super::{
 /// logged in, further in than the authentication. Requests that share a key share a bucket, and so do all those
 /// without one: leaving a field out buys nothing.
 ///
-/// The buckets are in a table of fixed size, for 65,536 clients in about 1 MiB: who makes up clients cannot make it
-/// grow. When it is full the client that has used least is forgotten. Clones share it.
+/// The buckets are in a table of fixed size, 65,536 in about 1 MiB: who makes up clients cannot make it grow. It is
+/// made of sets of eight, and a client belongs to one of them by chance. Where a set is full, the client of it that
+/// has used least is forgotten, and begins anew. That is rare up to about half as many clients at a time as there are
+/// buckets, and common beyond. Clones share the table.
 ///
 /// ```
 /// use std::time::Duration;
@@ -94,7 +96,8 @@ impl RateLimit {
         self
     }
 
-    /// Has room for about so many clients, 17 bytes each. What was counted until now is forgotten.
+    /// Has so many buckets, of 17 bytes each: twice as many as there are clients at a time, so that few are forgotten.
+    /// What was counted until now is forgotten.
     #[must_use]
     pub fn clients(mut self, count: usize) -> Self {
         self.table = Arc::new(Table::new(count));

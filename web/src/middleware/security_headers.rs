@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{
-    HeaderName, HeaderValue,
+    HeaderName, HeaderValue, StatusCode,
     header::{
         CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
         X_FRAME_OPTIONS,
@@ -13,7 +13,7 @@ use trijet_core::{Next, Request, extract::Needs, middleware::Middleware, respond
 
 use super::Provided;
 
-/// Adds these fields to every response that does not have them:
+/// Adds these fields to every response that does not have them, but a 304:
 ///
 /// | field | value | what it does |
 /// | --- | --- | --- |
@@ -26,6 +26,9 @@ use super::Provided;
 /// They are those of the OWASP secure headers project that break few pages: one that is shown in frames, or asks
 /// for the camera, says so by [`set`](Self::set). A whole `content-security-policy` is the app's own matter. HSTS
 /// is added only by [`hsts`](Self::hsts): it cannot be taken back.
+///
+/// A 304 stands for a response that the client has, with the fields that came with it. A cache puts those of the 304 in
+/// their place (RFC 9111 §3.2), and the handler that set its own for the page need not have repeated them.
 ///
 /// ```
 /// use trijet_core::{Router, get};
@@ -104,6 +107,9 @@ impl Default for SecurityHeaders {
 impl Middleware<Provided> for SecurityHeaders {
     async fn call(self, request: Request, next: Next) -> Answer {
         let mut response = next.run(request).await;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return response.into();
+        }
         for (name, value) in self.0.iter() {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }

@@ -1,4 +1,5 @@
-//! [`Timeout`]: an answer in time, or an error in its place. It must never wait for what it has given up.
+//! [`Timeout`]: an answer in time, or an error in its place. It must never wait for what it has given up. Where a
+//! layer outside of it blocks, it cannot give up a plain `fn`: its docs say so.
 
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ use super::{Provided, fields::sentence};
 /// still waits for a thread, which then never runs. A plain `fn` that runs cannot be stopped: the client is
 /// answered all the same, its result is dropped, and its thread is free when it returns. It can look at
 /// [`Disconnected`](trijet_core::extract::Disconnected), which tells it that nobody waits.
+///
+/// **No `fn` middleware may stand outside of it**: that runs all that is inside on its own thread, so a plain `fn` in
+/// there, be it a handler or another layer, runs in place, and holds up this timeout until it returns. Its answer is
+/// sent then, however late. Only what waits in an `async fn` is cut there. So write a layer that stands outside as an
+/// `async fn`, or wrap the timeout around it.
 ///
 /// The time ends with the response's head: for a body that streams there are the server's limits of progress. Time in
 /// queues counts, where they are inside.
