@@ -68,6 +68,7 @@ impl Table {
     }
 
     /// What becomes of a path that no route matches.
+    #[inline(never)]
     fn find_nothing<'p>(&self, path: &'p str) -> Found<'_, 'p> {
         let nest = self.nest(path);
         if self.has_slashes {
