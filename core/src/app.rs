@@ -12,7 +12,7 @@ use crate::{
     middleware,
     received::ReceivedHead,
     respond::{Answer, Asked, Render},
-    routing::{Compiled, Endpoint, Found},
+    routing::{Compiled, Endpoint, Unmatched},
 };
 
 /// An app that is ready to be served: a checked and compiled [`Router`](crate::Router).
@@ -106,15 +106,16 @@ impl App {
             (method, path) => {
                 let table = self.routes.table(head);
                 match table.find(path) {
-                    Found::Route(route, values) if values.is_empty() => {
+                    Some((route, values)) if values.is_empty() => {
                         (route.endpoint(method), Captures::default())
                     }
-                    Found::Route(route, values) => {
+                    Some((route, values)) => {
                         (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
                     }
-                    Found::OtherSlash(route, captures) => (route.endpoint(method), captures),
-                    Found::Nest(nest, values) => (&nest.not_found, Captures::new(path, values.into_iter())),
-                    Found::Nothing => (&table.not_found, Captures::default()),
+                    None => match table.find_nothing(path) {
+                        Unmatched::OtherSlash(route, captures) => (route.endpoint(method), captures),
+                        Unmatched::Nothing(endpoint, captures) => (endpoint, captures),
+                    },
                 }
             }
         }

@@ -19,7 +19,7 @@ pub(crate) use endpoint::{Endpoint, Route};
 pub use method::{MethodRouter, any, delete, get, head, options, patch, post, put};
 pub use names::{RouteName, UrlError, UrlValues, Urls};
 pub use slash::TrailingSlash;
-pub(crate) use table::{Compiled, Found};
+pub(crate) use table::{Compiled, Unmatched};
 
 use crate::{
     App, IntoResponse,

@@ -27,13 +27,13 @@ pub(crate) struct Table {
     /// The closest first.
     pub(super) nests: Vec<Nest>,
     /// Where nothing matches.
-    pub(crate) not_found: Arc<Endpoint>,
+    pub(super) not_found: Arc<Endpoint>,
 }
 
 /// A prefix below which a nested router answers for everything.
-pub(crate) struct Nest {
+pub(super) struct Nest {
     pub(super) prefix: String,
-    pub(crate) not_found: Arc<Endpoint>,
+    pub(super) not_found: Arc<Endpoint>,
 }
 
 impl Compiled {
@@ -53,30 +53,37 @@ impl Compiled {
 }
 
 impl Table {
-    /// The route of `path`, and what it captured.
-    pub(crate) fn find<'p>(&self, path: &'p str) -> Found<'_, 'p> {
-        match self.tree.at(path) {
-            Ok(found) if !found.value.is_contested => Found::Route(found.value, found.params),
-            Ok(found) => match self.nest(path) {
-                Some((nest, _)) if !pattern::is_below(&found.value.pattern, &nest.prefix) => {
-                    self.find_nothing(path)
-                }
-                _ => Found::Route(found.value, found.params),
-            },
-            Err(_) => self.find_nothing(path),
+    /// The route that `path` matches, and what it captured.
+    #[inline]
+    pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Route, matchit::Params<'_, 'p>)> {
+        let found = self.tree.at(path).ok()?;
+        if found.value.is_contested && self.is_in_another_nest(found.value, path) {
+            return None;
         }
+        Some((found.value, found.params))
     }
 
-    /// What becomes of a path that no route matches.
-    fn find_nothing<'p>(&self, path: &'p str) -> Found<'_, 'p> {
+    #[inline(never)]
+    fn is_in_another_nest(&self, route: &Route, path: &str) -> bool {
+        self.nest(path).is_some_and(|(nest, _)| !pattern::is_below(&route.pattern, &nest.prefix))
+    }
+
+    /// What a path belongs to that no route matches.
+    #[inline(never)]
+    pub(crate) fn find_nothing(&self, path: &str) -> Unmatched<'_> {
         let nest = self.nest(path);
         if self.has_slashes {
-            if let Some((route, captures)) = self.find_other_slash(path, nest.as_ref().map(|(nest, _)| *nest))
-            {
-                return Found::OtherSlash(route, captures);
+            let found = self.find_other_slash(path, nest.as_ref().map(|(nest, _)| *nest));
+            if let Some((route, captures)) = found {
+                return Unmatched::OtherSlash(route, captures);
             }
         }
-        nest.map_or(Found::Nothing, |(nest, captures)| Found::Nest(nest, captures))
+        match nest {
+            Some((nest, values)) => {
+                Unmatched::Nothing(&nest.not_found, Captures::new(path, values.into_iter()))
+            }
+            None => Unmatched::Nothing(&self.not_found, Captures::default()),
+        }
     }
 
     /// The route of a path with a slash more or less, as that route has it. `nest` is the closest of both paths: a prefix
@@ -103,11 +110,10 @@ impl Table {
     }
 }
 
-/// What a path belongs to.
-pub(crate) enum Found<'a, 'p> {
-    Route(&'a Route, matchit::Params<'a, 'p>),
-    /// By the path with a slash more or less at its end.
+/// What a path belongs to that no route matches.
+pub(crate) enum Unmatched<'a> {
+    /// A route, by the path with a slash more or less at its end.
     OtherSlash(&'a Route, Captures),
-    Nest(&'a Nest, Vec<&'p str>),
-    Nothing,
+    /// What answers there, that of the closest nest.
+    Nothing(&'a Arc<Endpoint>, Captures),
 }
