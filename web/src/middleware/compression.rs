@@ -171,7 +171,7 @@ const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-
 fn may_be_encoded(headers: &HeaderMap) -> bool {
     let is_raw = !headers.contains_key(CONTENT_ENCODING) && !headers.contains_key(CONTENT_RANGE);
     // RFC 9111 §5.2.2.6. A digest of the bytes that are sent would be wrong, and so would one of the representation, of
-    // which the coding is a part (RFC 9530 §2 and §3); the older two are of the one or the other (§1.3).
+    // which the coding is a part (RFC 9530 §2 and §3); the older two are of the one or the other.
     let may_change = !DIGESTS.iter().any(|name| headers.contains_key(*name))
         && elements(headers, &CACHE_CONTROL).all(|word| !word.eq_ignore_ascii_case("no-transform"));
     let gets_smaller =
