@@ -31,7 +31,7 @@ use super::{
 /// - Responses that it may compress have `Vary: Accept-Encoding`, also when it does not. A strong `ETag` becomes
 ///   weak, as the bytes are others (RFC 9110 §8.8.1), and `Accept-Ranges` goes.
 /// - HEAD has the fields of GET, without `Content-Length`: nothing is compressed to find it out.
-/// - Streams are compressed as they come: what the stream has given goes out after 5 ms at most, if it gives no more
+/// - Streams are compressed as they come: what the stream has given goes out about 5 ms later, if it gives no more
 ///   for now. A large body is compressed 32 KiB at a time, and between two pieces others have their turn. Each
 ///   response under way takes memory for its compressor: 0.6 MiB in gzip, 1.5 in zstd, 4 in brotli.
 ///
