@@ -328,7 +328,7 @@ mod tests {
                 assert_eq!(line, expected, "{text:?}");
             }
         }
-        // A quote is one of the few that a target may hold as it is.
+        // A quote is one of the few that a `Uri` may hold as it is; no client can send one.
         let mut forged = line("/");
         forged.uri = "/a\"b".parse().unwrap();
         assert!(forged.common(1).contains(r#""GET /a\"b HTTP/1.1" 404 1"#), "{}", forged.common(1));

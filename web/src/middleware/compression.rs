@@ -31,7 +31,7 @@ use super::{
 /// - Responses that it may compress have `Vary: Accept-Encoding`, also when it does not. A strong `ETag` becomes
 ///   weak, as the bytes are others (RFC 9110 §8.8.1), and `Accept-Ranges` goes.
 /// - HEAD has the fields of GET, without `Content-Length`: nothing is compressed to find it out.
-/// - Streams are compressed as they come: what the stream has given goes out after 5 ms at most, if it gives no more
+/// - Streams are compressed as they come: what the stream has given goes out about 5 ms later, if it gives no more
 ///   for now. A large body is compressed 32 KiB at a time, and between two pieces others have their turn. Each
 ///   response under way takes memory for its compressor: 0.6 MiB in gzip, 1.5 in zstd, 4 in brotli.
 ///
@@ -171,7 +171,7 @@ const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-
 fn may_be_encoded(headers: &HeaderMap) -> bool {
     let is_raw = !headers.contains_key(CONTENT_ENCODING) && !headers.contains_key(CONTENT_RANGE);
     // RFC 9111 §5.2.2.6. A digest of the bytes that are sent would be wrong, and so would one of the representation, of
-    // which the coding is a part (RFC 9530 §2 and §3); the older two are of the one or the other (§1.3).
+    // which the coding is a part (RFC 9530 §2 and §3); the older two are of the one or the other.
     let may_change = !DIGESTS.iter().any(|name| headers.contains_key(*name))
         && elements(headers, &CACHE_CONTROL).all(|word| !word.eq_ignore_ascii_case("no-transform"));
     let gets_smaller =

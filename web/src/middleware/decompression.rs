@@ -17,14 +17,14 @@ use super::{
 /// Decodes request bodies in gzip, brotli and zstd (RFC 9110 §8.4), so that extractors and handlers see plain ones.
 ///
 /// - What comes out may be 2 MiB, or as [`bytes_max`](Self::bytes_max) says: one byte more fails with
-///   [`BodyError::TooLarge`], which extractors answer with 413. A bomb is not unpacked: two pieces of 16 KiB at most
-///   are in memory at a time.
+///   [`BodyError::TooLarge`](trijet_core::BodyError::TooLarge), which extractors answer with 413. A bomb is not
+///   unpacked: two pieces of 16 KiB at most are in memory at a time.
 /// - Beside them each coding of each request takes the window that the client asks for: 32 KiB in gzip, at most 8 MiB
 ///   in zstd and 16 MiB in brotli, whatever may come out. Where many clients may send such bodies at once, a
 ///   [`ConcurrencyLimit`](super::ConcurrencyLimit) around it bounds the memory.
 /// - A coding that is not known is answered with 415 and `Accept-Encoding`, which lists those that are (RFC 9110
 ///   §15.5.16), and so are more than two codings on top of each other.
-/// - A body that is malformed, or cut, fails with [`BodyError::Malformed`]: 400.
+/// - A body that is malformed, or cut, fails with [`BodyError::Malformed`](trijet_core::BodyError::Malformed): 400.
 ///
 /// The server's own limit, and that of a [`BodyLimit`](super::BodyLimit) outside of this one, are for the bytes
 /// that the client sends.
