@@ -172,7 +172,7 @@ impl Settings {
                 data.filter(|data| self.left(data, now).is_some())
             }
             Place::Cookie(keys) => {
-                let data = keys.decrypt(self.cookie.name(), token);
+                let data = keys.decrypt(&self.sealed_as(), token);
                 let data = data.and_then(|data| Data::from_bytes(data.as_bytes()));
                 let is_fresh = |data: &Data| now.saturating_sub(data.written) < self.idle_timeout.as_secs();
                 data.filter(|data| is_fresh(data) && self.left(data, now).is_some())
@@ -263,7 +263,14 @@ impl Settings {
             return Ok(CookieJar::new().remove(self.cookie.clone()));
         }
         let json = String::from_utf8(data.to_bytes())?;
-        Ok(CookieJar::new().set_private(self.cookie.clone().with_value(json), keys))
+        let cookie = self.cookie.clone().with_value(json);
+        Ok(CookieJar::new().set_private_as(&self.sealed_as(), cookie, keys))
+    }
+
+    /// What its cookie is sealed with: with the name alone, a private cookie of that name and the same keys would be a session,
+    /// and what an app puts there may be a user's. No cookie's name has an `=` in it.
+    fn sealed_as(&self) -> String {
+        format!("session={}", self.cookie.name())
     }
 }
 

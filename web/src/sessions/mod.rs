@@ -134,8 +134,13 @@ impl Sessions {
 
     /// The name and the attributes of the cookie; the value does not matter. With a [`max_age`](Cookie::max_age) it outlives
     /// the browser, and is set anew whenever the session is asked for; one that holds the session, whenever that is written.
+    ///
+    /// # Panics
+    /// For a cookie that could not be sent, because of its name, path or domain.
     #[must_use]
     pub fn cookie(self, cookie: Cookie) -> Self {
+        let field = cookie.clone().with_value("").into_field();
+        assert!(field.is_ok(), "Sessions: {}", field.err().unwrap_or_default());
         self.with(|settings| settings.cookie = cookie)
     }
 

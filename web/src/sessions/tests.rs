@@ -180,6 +180,34 @@ fn a_slow_reader_brings_nothing_back() {
 }
 
 #[test]
+fn a_private_cookie_is_no_session() {
+    let keys = Keys::generate();
+    let (plain, sealing) = (keys.clone(), keys.clone());
+    // What a user chooses, and an app keeps in a cookie of the same name.
+    let chosen = r#"[1000000,1000000,{"name":"admin"}]"#;
+    let set = move || {
+        let cookie = Cookie::new("session", chosen);
+        std::future::ready(crate::cookies::CookieJar::new().set_private(cookie, &sealing))
+    };
+    let app = Router::new().route("/set", get(set)).merge(app(Sessions::in_cookies(keys).clock(clock().1)));
+    let mut browser =
+        Browser { client: TestClient::with_settings(app, SimSettings::default()), cookie: None };
+    browser.ask("/set", "");
+    let kept = browser.cookie.clone().unwrap();
+    assert_eq!(browser.read(), "");
+    let mut headers = http::HeaderMap::new();
+    headers.insert("cookie", kept.parse().unwrap());
+    let cookies = crate::cookies::Cookies::from_headers(&headers);
+    assert_eq!(cookies.private("session", &plain).as_deref(), Some(chosen));
+}
+
+#[test]
+#[should_panic(expected = "Sessions: the name of the cookie \"my session\" is no token")]
+fn a_cookie_that_cannot_be_sent_is_refused_at_once() {
+    _ = Sessions::new(MemoryStore::new()).cookie(Cookie::new("my session", ""));
+}
+
+#[test]
 fn what_could_not_be_read_again_is_refused() {
     for is_in_cookie in [false, true] {
         let sessions = match is_in_cookie {
