@@ -243,6 +243,7 @@ mod tests {
 
     /// A latch of the whole server has a listener for each of its clients, and each is polled with every event.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "it is the time that is tested")]
     fn nobody_is_looked_for_among_all_who_listen() {
         let waker = Arc::<Count>::default();
         let time_of = |count: usize| {
