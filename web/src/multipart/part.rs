@@ -58,7 +58,7 @@ impl<'m> Part<'m> {
         poll_fn(|cx| self.poll_piece(Wait::Polled, cx)).await
     }
 
-    /// The whole part, if it has at most [`MultipartLimits::collected_bytes_max`].
+    /// The whole part, if it has at most [`MultipartLimits::collected_bytes_max`](super::MultipartLimits::collected_bytes_max).
     ///
     /// # Errors
     /// As [`Multipart::next`], and for a larger part.
