@@ -4,6 +4,7 @@
 //! signed: a random one if unset, so that nobody's is known after a restart.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     env,
     error::Error,
@@ -101,7 +102,23 @@ struct Counter(Arc<Mutex<Counted>>);
 #[derive(Default)]
 struct Counted {
     count: u64,
-    waiting: Vec<Waker>,
+    /// How many have waited so far; each has its number.
+    waiters: u64,
+    waiting: HashMap<u64, Waker>,
+}
+
+/// Somebody who waits. A window that is closed leaves nothing behind.
+struct Waiter<'c> {
+    counter: &'c Counter,
+    number: u64,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        // The lock is free again before the waker is dropped.
+        let waker = self.counter.lock().waiting.remove(&self.number);
+        drop(waker);
+    }
 }
 
 impl Counter {
@@ -114,23 +131,30 @@ impl Counter {
         counted.count += 1;
         let (count, waiting) = (counted.count, std::mem::take(&mut counted.waiting));
         drop(counted);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
         count
     }
 
     /// The count, once it is another than `seen`.
     async fn other_than(&self, seen: Option<u64>) -> u64 {
+        let waiter = self.waiter();
         poll_fn(|cx| {
             let mut counted = self.lock();
             if Some(counted.count) != seen {
                 return Poll::Ready(counted.count);
             }
-            if !counted.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                counted.waiting.push(cx.waker().clone());
-            }
+            let former = counted.waiting.insert(waiter.number, cx.waker().clone());
+            drop(counted);
+            drop(former);
             Poll::Pending
         })
         .await
+    }
+
+    fn waiter(&self) -> Waiter<'_> {
+        let mut counted = self.lock();
+        counted.waiters += 1;
+        Waiter { counter: self, number: counted.waiters }
     }
 
     fn changes(self, seen: Option<u64>) -> impl Stream<Item = Result<Event, Infallible>> + Send {

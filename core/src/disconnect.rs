@@ -16,7 +16,7 @@ use crate::{
     FromRequestParts,
     extract::{Context, Needs},
     jobs,
-    latch::{Latch, Listener, OWNER},
+    latch::{Latch, Listener},
 };
 
 /// What a request can be asked beside what it says.
@@ -160,12 +160,12 @@ impl fmt::Debug for PeerWatch {
     }
 }
 
-/// The driver's end, as long as the exchange lasts; with it, everybody is told.
-pub(crate) struct Watch(PeerWatch);
+/// The driver's end, as long as the exchange lasts; with it, everybody is told. It waits too, at its own place.
+pub(crate) struct Watch(PeerWatch, Option<usize>);
 
 impl Default for Watch {
     fn default() -> Self {
-        Self(PeerWatch(Arc::default()))
+        Self(PeerWatch(Arc::default()), None)
     }
 }
 
@@ -192,8 +192,9 @@ impl Watch {
         self.0.0.has_panicked.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn poll_told(&self, cx: &TaskContext<'_>) -> Poll<()> {
-        self.0.0.poll(OWNER, cx)
+    pub(crate) fn poll_told(&mut self, cx: &TaskContext<'_>) -> Poll<()> {
+        let Self(PeerWatch(latch), place) = self;
+        latch.poll(place, cx)
     }
 }
 
@@ -235,7 +236,7 @@ mod tests {
         }
         assert!(poll(&mut gone, &third).is_pending());
         drop(gone);
-        assert_eq!(watch.0.0.listeners().len(), 2);
+        assert_eq!(watch.0.0.wakers().len(), 2);
         assert!(!one.is_disconnected());
 
         watch.peer().clone().tell();
@@ -245,6 +246,36 @@ mod tests {
         assert_eq!(woken, [0, 2, 0]);
         assert!(one.is_disconnected() && two.clone().is_disconnected());
         assert!(poll(&mut one, &first).is_ready() && poll(&mut one, &first).is_ready());
+    }
+
+    /// A latch of the whole server has a listener for each of its clients, and each is polled with every event.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it is the time that is tested")]
+    fn nobody_is_looked_for_among_all_who_listen() {
+        let waker = Arc::<Count>::default();
+        let time_of = |count: usize| {
+            let watch = Watch::default();
+            let mut handles: Vec<_> = (0..count).map(|_| watch.handle()).collect();
+            let start = std::time::Instant::now();
+            for _ in 0..2 {
+                assert!(handles.iter_mut().all(|handle| poll(handle, &waker).is_pending()));
+            }
+            // From the front: what is behind must not move up.
+            handles.drain(..count / 2).for_each(drop);
+            let time = start.elapsed();
+            assert_eq!(watch.0.0.wakers().len(), count - count / 2);
+            let mut more = watch.handle();
+            assert!(poll(&mut more, &waker).is_pending());
+            assert_eq!(watch.0.0.wakers().len(), count - count / 2 + 1, "places are used again");
+            drop(watch);
+            assert!(handles.iter().all(Disconnected::is_disconnected));
+            time
+        };
+        let (few, many) = (250, 8000);
+        // The best of some: others use this machine too. Thirty-two times as many would take a thousand times as long.
+        let best = |count| (0..3).map(|_| time_of(count)).min().unwrap_or_default();
+        let (short, long) = (best(few), best(many));
+        assert!(long < short * 320, "{short:?} for {few}, {long:?} for {many}");
     }
 
     #[test]

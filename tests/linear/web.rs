@@ -50,7 +50,7 @@ fn routes() -> Router {
         .route("/x-forwarded", get(client(BehindProxies::x_forwarded(["10.0.0.0/8"]).unwrap())))
         .route("/multipart", post(count))
         .route("/skip", post(skip))
-        // The head's limit stays: within it, it is a scan from its beginning for each piece that comes.
+        // The head's limit stays.
         .state(MultipartLimits { parts_max: usize::MAX, ..MultipartLimits::default() })
 }
 

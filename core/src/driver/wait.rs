@@ -158,7 +158,7 @@ impl<T: Transport> Driver<T> {
 
     /// Looks whether the peer has left, for those who want to know.
     pub(super) fn poll_watch(&mut self, cx: &mut Context<'_>) {
-        if let Some(watch) = &self.collected.watch {
+        if let Some(watch) = &mut self.collected.watch {
             if watch.poll_told(cx).is_pending() {
                 self.io.watch_peer(cx, watch.peer());
             }

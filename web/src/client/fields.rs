@@ -136,7 +136,8 @@ impl<'h> Splits<'h> {
         Self { lines: headers.get_all(name).iter().rev(), rest: None, quotes }
     }
 
-    /// The next that is not empty (RFC 9110 §5.6.1.2).
+    /// The next. Of `Forwarded`, one that is not empty (RFC 9110 §5.6.1.2); of the others an empty one counts: a proxy that
+    /// adds nothing would vouch for what stands left of it otherwise, which is the client's.
     fn next(&mut self) -> Option<&'h [u8]> {
         loop {
             let line = match self.rest.take() {
@@ -151,7 +152,7 @@ impl<'h> Splits<'h> {
                 None => line,
             };
             let place = place.trim_ascii();
-            if !place.is_empty() {
+            if !place.is_empty() || matches!(self.quotes, Quotes::Ignore) {
                 return Some(place);
             }
         }

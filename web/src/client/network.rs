@@ -27,7 +27,15 @@ impl Network {
         };
         let network = Self { address, prefix };
         // Bits behind the prefix are a slip: who writes 10.0.0.1/8 means something else.
-        if network.is_exact() { Ok(network) } else { Err(error()) }
+        if network.is_exact() { Ok(network.canonical()) } else { Err(error()) }
+    }
+
+    /// As the addresses are that it is asked for: an IPv4 address written as IPv6 (RFC 4291 §2.5.5.2) is one of IPv4.
+    fn canonical(self) -> Self {
+        match (self.address, self.address.to_canonical(), self.prefix.checked_sub(96)) {
+            (IpAddr::V6(_), address @ IpAddr::V4(_), Some(prefix)) => Self { address, prefix },
+            _ => self,
+        }
     }
 
     pub(super) fn contains(&self, address: IpAddr) -> bool {
@@ -68,7 +76,10 @@ mod tests {
 
     #[test]
     fn networks_hold_what_begins_alike() {
-        let rows: [(&str, &[&str], &[&str]); 8] = [
+        let rows: [(&str, &[&str], &[&str]); 11] = [
+            ("::ffff:10.0.0.1", &["10.0.0.1"], &["10.0.0.2", "::1"]),
+            ("::ffff:10.0.0.0/104", &["10.0.0.0", "10.255.0.1"], &["11.0.0.0"]),
+            ("::ffff:0:0/96", &["0.0.0.0", "255.255.255.255"], &["::1"]),
             (
                 "10.0.0.0/8",
                 &["10.0.0.0", "10.255.255.255"],

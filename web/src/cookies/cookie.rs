@@ -143,7 +143,7 @@ impl Cookie {
     }
 
     /// The value of its `Set-Cookie` field, or what is wrong with it. The cookie's own value must be encoded.
-    pub(super) fn into_field(mut self) -> Result<HeaderValue, String> {
+    pub(crate) fn into_field(mut self) -> Result<HeaderValue, String> {
         let name = self.name().to_owned();
         if !is_token(&name) {
             return Err(format!("the name of the cookie {name:?} is no token"));

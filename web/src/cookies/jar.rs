@@ -51,7 +51,13 @@ impl CookieJar {
     /// # Panics
     /// Where the system has no random numbers.
     pub fn set_private(self, cookie: Cookie, keys: &Keys) -> Self {
-        let sealed = keys.encrypt(cookie.name(), cookie.value());
+        let name = cookie.name().to_owned();
+        self.set_private_as(&name, cookie, keys)
+    }
+
+    /// As `set_private`, with something else as associated data.
+    pub(crate) fn set_private_as(self, name: &str, cookie: Cookie, keys: &Keys) -> Self {
+        let sealed = keys.encrypt(name, cookie.value());
         self.put(cookie.with_value(sealed))
     }
 

@@ -6,7 +6,8 @@ use http::StatusCode;
 use trijet_core::{BodyError, IntoResponse, Response, extract::Rejection};
 
 /// Why a form, or a part of it, could not be read. A response too: 400 for what is malformed, 413 for what is too large,
-/// 415 for another type. After one the form gives no more, unless it is only that a part is not UTF-8.
+/// 415 for another type. The form repeats it to who asks again, unless it is only that a part is not UTF-8 or that an `async fn`
+/// has asked by a method that blocks.
 #[derive(Debug)]
 pub enum MultipartError {
     /// The body is of another type than `multipart/form-data`.
@@ -20,6 +21,24 @@ pub enum MultipartError {
 }
 
 impl MultipartError {
+    /// The same for who asks again; of an error of the body's own source, its words.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Unsupported => Self::Unsupported,
+            Self::Malformed(rule) => Self::Malformed(rule),
+            Self::TooLarge(limit) => Self::TooLarge(limit),
+            Self::Body(error) => Self::Body(match error {
+                BodyError::Disconnected => BodyError::Disconnected,
+                BodyError::TooLarge => BodyError::TooLarge,
+                BodyError::Timeout => BodyError::Timeout,
+                BodyError::Malformed(rule) => BodyError::Malformed(rule),
+                BodyError::WouldBlock => BodyError::WouldBlock,
+                BodyError::Finished => BodyError::Finished,
+                BodyError::Source(error) => BodyError::Source(error.to_string().into()),
+            }),
+        }
+    }
+
     /// The status that it is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -89,5 +108,11 @@ impl From<std::io::Error> for MultipartError {
             Err(inner) => Self::Body(inner.downcast().map_or_else(BodyError::Source, |own| *own)),
         });
         inner.unwrap_or(Self::Malformed("it could not be read"))
+    }
+}
+
+impl From<BodyError> for MultipartError {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
     }
 }

@@ -6,8 +6,9 @@ const BYTES_MAX: usize = 120;
 /// A name for display and for storage, made of one that a client chose: its last component, without what a file system, a
 /// shell or a terminal would take for more than a letter. `None` where nothing is left.
 ///
-/// It is one component, of at most 120 bytes, that begins with no dot and ends with none, and is no device of Windows. It
-/// is **not unique**, and says nothing of what is in the file: two clients may choose the same. Best store files under
+/// It is one component, of at most 120 bytes, that begins with no dot and ends with none, and is no device of Windows. Of the
+/// characters that are not letters or digits, those of ASCII are replaced but for the space and `.`, `-`, `_`, `+`, `,`, `@`
+/// and `(`, `)`, `[`, `]`, so a shell needs the name in quotes. It is **not unique**, and says nothing of what is in the file: two clients may choose the same. Best store files under
 /// names of your own, and keep this one beside them.
 ///
 /// ```
@@ -21,13 +22,14 @@ pub fn safe_file_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let safe: String = last.chars().filter(|character| !is_invisible(*character)).map(harmless).collect();
     // A dash at the beginning would be taken for an option.
-    let safe = safe.trim_matches([' ', '.']).trim_start_matches(['-', ' ', '.']);
-    let mut safe = shortened(safe);
+    let safe = safe.trim_end_matches([' ', '.']).trim_start_matches(['-', ' ', '.']);
     if safe.is_empty() {
         return None;
     }
+    // Cut first: what is left may be a device only then.
+    let safe = shortened(safe, BYTES_MAX);
     if is_device(&safe) {
-        safe.insert(0, '_');
+        return Some(format!("_{}", shortened(&safe, BYTES_MAX - 1)));
     }
     Some(safe)
 }
@@ -35,7 +37,9 @@ pub fn safe_file_name(name: &str) -> Option<String> {
 /// What has a meaning of its own in a path, a shell or a drive's name on some system.
 fn harmless(character: char) -> char {
     match character {
-        '<' | '>' | ':' | '"' | '|' | '?' | '*' | '\'' | '`' | '$' | '&' | ';' | '!' | '%' => '_',
+        ' ' | '.' | '-' | '_' | '+' | ',' | '@' | '(' | ')' | '[' | ']' => character,
+        other if other.is_ascii_alphanumeric() => other,
+        other if other.is_ascii() => '_',
         other if other.is_whitespace() => ' ',
         other => other,
     }
@@ -45,38 +49,40 @@ fn harmless(character: char) -> char {
 fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// At most [`BYTES_MAX`], with the extension kept where that is a short one.
-fn shortened(name: &str) -> String {
+/// At most so many bytes, with the extension kept where that is a short one.
+fn shortened(name: &str, bytes_max: usize) -> String {
     let cut = |text: &str, bytes: usize| {
-        let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end));
         text[..end.unwrap_or_default()].trim_end_matches([' ', '.']).to_owned()
     };
-    if name.len() <= BYTES_MAX {
+    if name.len() <= bytes_max {
         return name.to_owned();
     }
     match name.rsplit_once('.') {
         Some((stem, extension)) if extension.len() <= 10 => {
-            format!("{}.{extension}", cut(stem, BYTES_MAX - extension.len() - 1))
+            format!("{}.{extension}", cut(stem, bytes_max - extension.len() - 1))
         }
-        _ => cut(name, BYTES_MAX),
+        _ => cut(name, bytes_max),
     }
 }
 
-/// A device of Windows, whatever its extension.
+/// A device of Windows, whatever its extension. The digits of the ports may be raised.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
-    let numbered = |prefix: &str| {
-        let number = stem.strip_prefix(prefix);
-        number
-            .is_some_and(|number| matches!(number, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"))
+    let is_port = |number: &str| {
+        let mut characters = number.chars();
+        let first = characters.next();
+        first.is_some_and(|first| matches!(first, '0'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}'))
+            && characters.next().is_none()
     };
-    matches!(&*stem, "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
-        || numbered("COM")
-        || numbered("LPT")
+    // `$` has become `_` here.
+    matches!(&*stem, "CON" | "PRN" | "AUX" | "NUL" | "CONIN_" | "CONOUT_" | "CLOCK_")
+        || ["COM", "LPT"].into_iter().any(|port| stem.strip_prefix(port).is_some_and(is_port))
 }
 
 #[cfg(test)]
@@ -86,7 +92,17 @@ mod tests {
     #[test]
     fn names_are_one_harmless_component() {
         let long = format!("{}.jpeg", "\u{fc}".repeat(300));
-        let rows: [(&str, Option<&str>); 29] = [
+        let rows: [(&str, Option<&str>); 39] = [
+            ("COM\u{b9}.txt", Some("_COM\u{b9}.txt")),
+            ("lpt\u{b2}", Some("_lpt\u{b2}")),
+            ("COM10.txt", Some("COM10.txt")),
+            ("~root {a,b} #x ^y a=b", Some("_root _a,b_ _x _y a_b")),
+            ("(x) [a-z], b+c_d@e", Some("(x) [a-z], b+c_d@e")),
+            ("\u{3164}", None),
+            ("\u{2800}.\u{34f}", None),
+            ("a\u{3164}.exe", Some("a.exe")),
+            ("x\u{180e}y\u{85}z", Some("xyz")),
+            ("a.txt::$DATA", Some("a.txt___DATA")),
             ("a.txt", Some("a.txt")),
             ("J\u{fc}rgen 1.png", Some("J\u{fc}rgen 1.png")),
             ("", None),
@@ -124,5 +140,16 @@ mod tests {
         assert!(short.len() <= BYTES_MAX && short.ends_with("\u{fc}.jpeg"), "{short}");
         assert!(safe_file_name(&"x".repeat(1000)).unwrap().len() == BYTES_MAX);
         assert_eq!(safe_file_name(&format!("{}.", " ".repeat(1000))), None);
+        // The underscore counts too, also before what is a device only once it is cut.
+        for device in [
+            format!("CON.{}", "x".repeat(116)),
+            format!("CON.{}", "x".repeat(300)),
+            format!("CON{}.txt", " ".repeat(300)),
+            format!("aux.{}.jpeg", "\u{fc}".repeat(300)),
+        ] {
+            let safe = safe_file_name(&device).unwrap();
+            assert!(safe.len() <= BYTES_MAX && safe.starts_with('_'), "{} bytes: {safe}", safe.len());
+            assert_eq!(safe_file_name(&safe).as_ref(), Some(&safe), "it is safe already");
+        }
     }
 }

@@ -23,7 +23,8 @@ pub struct MultipartLimits {
     pub part_bytes_max: u64,
     /// Bytes of a part that is collected in memory, by `text` or `bytes`. 1 MiB: a text, not a film.
     pub collected_bytes_max: u64,
-    /// Bytes of a part's head, and of what stands before the first part. 8 KiB: two fields of some hundred bytes are usual.
+    /// Bytes of a part's head, from behind the boundary to the end of the blank line, and of what stands before the first part,
+    /// to the end of its boundary. 8 KiB: two fields of some hundred bytes are usual.
     pub head_bytes_max: usize,
     /// Bytes of a field's name. 256: names are the form's own.
     pub name_bytes_max: usize,

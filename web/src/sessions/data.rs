@@ -10,7 +10,7 @@ use trijet_core::{IntoResponse, Response, extract::Rejection};
 pub(super) struct Data {
     pub(super) values: Map<String, Value>,
     pub(super) created: u64,
-    /// When it was last written. A cookie's time begins anew there; a store counts by itself.
+    /// When it was last written. A cookie's idle time begins there; a store counts by itself.
     pub(super) written: u64,
 }
 
@@ -34,9 +34,30 @@ impl Data {
 
     /// How many bytes it has as JSON, without the times.
     pub(super) fn bytes(&self) -> usize {
-        let size = |(name, value): (&String, &Value)| name.len() + value.to_string().len() + 4;
+        let size = |(name, value): (&String, &Value)| quoted(name) + value.to_string().len() + 2;
         self.values.iter().map(size).sum()
     }
+}
+
+/// How many bytes a text has as JSON.
+fn quoted(text: &str) -> usize {
+    serde_json::to_string(text).map_or(usize::MAX / 2, |json| json.len())
+}
+
+/// How deep a value may be: the reader of the crate goes 127 deep, and that leaves room for what stands around it. A hundred, and the value within.
+const DEPTH_MAX: usize = 101;
+
+/// Whether [`Data::from_bytes`] reads it again.
+pub(super) fn is_readable(value: &Value) -> bool {
+    fn is_within(value: &Value, depth: usize) -> bool {
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        match value {
+            Value::Array(items) => items.iter().all(|item| is_within(item, depth)),
+            Value::Object(items) => items.values().all(|item| is_within(item, depth)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        }
+    }
+    is_within(value, DEPTH_MAX)
 }
 
 /// Why a value could not be read from a session or written to it. A response too: 500, with a log line, as it is a mistake of
@@ -45,7 +66,8 @@ impl Data {
 pub enum SessionError {
     /// The session would have more bytes than [`Sessions::data_bytes_max`](super::Sessions::data_bytes_max).
     TooLarge,
-    /// The value cannot be written as JSON.
+    /// The value cannot be written as JSON that could be read again: a map whose keys are no text, say, or what is nested more
+    /// than 100 deep.
     Unwritable(serde_json::Error),
     /// The value of that name is of another type.
     OtherType(serde_json::Error),

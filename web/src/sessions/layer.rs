@@ -74,30 +74,33 @@ impl Session {
         let (data, change) = {
             let state = self.state();
             let Some(data) = state.data.clone() else { return Ok(()) };
-            (data, Change::of(&state, settings, now))
+            (data, Change::of(&state, settings))
         };
         response.headers_mut().append(VARY, HeaderValue::from_static("cookie"));
         let old = self.0.token.as_deref();
         let jar = match change {
             Change::None => return Ok(()),
-            Change::Seen => settings.touch(old, data, now).await?,
+            Change::Seen => settings.touch(old, &data, now).await?,
             Change::Destroyed if old.is_none() => return Ok(()),
             Change::Destroyed => {
                 settings.forget(old).await?;
                 CookieJar::new().remove(settings.cookie.clone())
             }
             Change::Changed => settings.update(old, data, now).await?,
-            Change::New => settings.insert(data, now).await?,
+            Change::New => settings.insert(data, now).await?.jar,
             Change::Replaced => {
                 settings.forget(old).await?;
-                settings.insert(data, now).await?
+                settings.insert(data, now).await?.jar
             }
             Change::Moved => {
+                // In this order, a store that fails between the two takes nothing from the user.
+                let moved = settings.insert(data, now).await?;
                 if !settings.forget(old).await? {
+                    settings.take_back(moved).await?;
                     ended();
                     return Ok(());
                 }
-                settings.insert(data, now).await?
+                moved.jar
             }
         };
         if jar.is_empty() {
@@ -124,7 +127,7 @@ enum Change {
 }
 
 impl Change {
-    fn of(state: &State, settings: &Settings, now: u64) -> Self {
+    fn of(state: &State, settings: &Settings) -> Self {
         let has_values = state.data.as_ref().is_some_and(|data| !data.values.is_empty());
         let is_written = state.is_changed && has_values;
         match (state.is_known, state.is_destroyed) {
@@ -132,21 +135,26 @@ impl Change {
             (_, true) => Self::Destroyed,
             (true, false) if state.is_renewed => Self::Moved,
             (true, false) if state.is_changed => Self::Changed,
-            (true, false) => Self::seen(state, settings, now),
+            (true, false) => Self::seen(settings),
             (false, false) if is_written => Self::New,
             (false, false) => Self::None,
         }
     }
 
-    /// A store counts idle time by itself, each time that it is told. A cookie is set anew after a tenth of it.
-    fn seen(state: &State, settings: &Settings, now: u64) -> Self {
-        let written = state.data.as_ref().map_or(now, |data| data.written);
-        let is_due = now.saturating_sub(written) >= (settings.idle_timeout.as_secs() / 10).max(1);
+    /// A store counts idle time by itself, each time that it is told. A cookie is all that there is of its session: set anew for
+    /// a request that has only read, it would bring back what another one has changed or ended meanwhile.
+    fn seen(settings: &Settings) -> Self {
         match settings.place {
-            Place::Cookie(_) if !is_due => Self::None,
-            Place::Cookie(_) | Place::Store(_) => Self::Seen,
+            Place::Store(_) => Self::Seen,
+            Place::Cookie(_) => Self::None,
         }
     }
+}
+
+/// A session that was begun: the cookie for it, and under what it is in the store.
+struct Inserted {
+    jar: CookieJar,
+    id: Option<String>,
 }
 
 impl Settings {
@@ -164,7 +172,7 @@ impl Settings {
                 data.filter(|data| self.left(data, now).is_some())
             }
             Place::Cookie(keys) => {
-                let data = keys.decrypt(self.cookie.name(), token);
+                let data = keys.decrypt(&self.sealed_as(), token);
                 let data = data.and_then(|data| Data::from_bytes(data.as_bytes()));
                 let is_fresh = |data: &Data| now.saturating_sub(data.written) < self.idle_timeout.as_secs();
                 data.filter(|data| is_fresh(data) && self.left(data, now).is_some())
@@ -180,18 +188,26 @@ impl Settings {
         Some(left.min(self.idle_timeout))
     }
 
-    async fn insert(&self, mut data: Data, now: u64) -> Result<CookieJar, BoxError> {
+    async fn insert(&self, mut data: Data, now: u64) -> Result<Inserted, BoxError> {
         data.written = now;
-        match &self.place {
-            Place::Store(store) => {
-                let token = new_token()?;
-                let id = id_of(&token).ok_or("a new id is none")?;
-                let Some(left) = self.left(&data, now) else { return Ok(CookieJar::new()) };
-                store.insert(&id, data.to_bytes(), left).await?;
-                Ok(self.set(token))
-            }
-            Place::Cookie(_) => self.seal(data, now),
+        let Place::Store(store) = &self.place else {
+            return Ok(Inserted { jar: self.seal(data, now)?, id: None });
+        };
+        let token = new_token()?;
+        let id = id_of(&token).ok_or("a new id is none")?;
+        let Some(left) = self.left(&data, now) else {
+            return Ok(Inserted { jar: CookieJar::new(), id: None });
+        };
+        store.insert(&id, data.to_bytes(), left).await?;
+        Ok(Inserted { jar: self.set(token), id: Some(id) })
+    }
+
+    /// Nobody has been told of it.
+    async fn take_back(&self, inserted: Inserted) -> Result<(), BoxError> {
+        if let (Place::Store(store), Some(id)) = (&self.place, inserted.id) {
+            store.remove(&id).await?;
         }
+        Ok(())
     }
 
     async fn update(&self, token: Option<&str>, mut data: Data, now: u64) -> Result<CookieJar, BoxError> {
@@ -210,13 +226,12 @@ impl Settings {
         Ok(self.set_again(token))
     }
 
-    async fn touch(&self, token: Option<&str>, mut data: Data, now: u64) -> Result<CookieJar, BoxError> {
+    async fn touch(&self, token: Option<&str>, data: &Data, now: u64) -> Result<CookieJar, BoxError> {
         let (Place::Store(store), Some((token, id))) = (&self.place, known(token)) else {
-            data.written = now;
-            return self.seal(data, now);
+            return Ok(CookieJar::new());
         };
         // Without the data: another request may have changed it meanwhile.
-        let is_kept = match self.left(&data, now) {
+        let is_kept = match self.left(data, now) {
             Some(left) => store.touch(&id, left).await?,
             None => false,
         };
@@ -248,7 +263,14 @@ impl Settings {
             return Ok(CookieJar::new().remove(self.cookie.clone()));
         }
         let json = String::from_utf8(data.to_bytes())?;
-        Ok(CookieJar::new().set_private(self.cookie.clone().with_value(json), keys))
+        let cookie = self.cookie.clone().with_value(json);
+        Ok(CookieJar::new().set_private_as(&self.sealed_as(), cookie, keys))
+    }
+
+    /// What its cookie is sealed with: with the name alone, a private cookie of that name and the same keys would be a session,
+    /// and what an app puts there may be a user's. No cookie's name has an `=` in it.
+    fn sealed_as(&self) -> String {
+        format!("session={}", self.cookie.name())
     }
 }
 

@@ -14,7 +14,12 @@ use super::SessionStore;
 /// A store in memory: for one process, until its end. Clones are the same store.
 ///
 /// It holds at most [100,000](Self::sessions_max) sessions and [64 MiB](Self::bytes_max) of what they hold. Where there is no
-/// room for another one, those go first whose time is over, then those whose time is over the soonest.
+/// room for another one, those go first whose time is over; then those that nobody has come back to since they were begun, as
+/// whoever sends a flood of requests without cookies leaves behind; then the others. Of each kind those go first whose time is
+/// over the soonest.
+///
+/// A flood of clients that do come back still drives others out: **begin sessions only for those who have shown who they are**,
+/// or limit the rate of what begins them.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Mutex<Kept>>);
 
@@ -24,12 +29,16 @@ struct Kept {
     sessions: HashMap<Box<str>, Entry>,
     /// When each is over.
     ends: BTreeSet<(Instant, Box<str>)>,
+    /// The same, of those that were never loaded.
+    unseen: BTreeSet<(Instant, Box<str>)>,
     bytes: usize,
 }
 
 struct Entry {
     data: Vec<u8>,
     end: Instant,
+    /// Whether somebody has come back to it.
+    is_seen: bool,
 }
 
 impl MemoryStore {
@@ -40,6 +49,7 @@ impl MemoryStore {
             bytes_max: 64 << 20,
             sessions: HashMap::new(),
             ends: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             bytes: 0,
         })))
     }
@@ -51,7 +61,7 @@ impl MemoryStore {
         self
     }
 
-    /// The most bytes that its sessions hold together. What they take beside that, some 200 bytes each, is not counted.
+    /// The most bytes that its sessions hold together. What they take beside that, some 300 bytes each, is not counted.
     #[must_use]
     pub fn bytes_max(self, bytes: usize) -> Self {
         self.lock().bytes_max = bytes;
@@ -90,11 +100,21 @@ impl Kept {
         self.sessions.get(id).filter(|entry| entry.end > now)
     }
 
-    fn put(&mut self, id: &str, data: Vec<u8>, end: Instant, now: Instant) {
+    fn see(&mut self, id: &str) {
+        if let Some(entry) = self.sessions.get_mut(id).filter(|entry| !entry.is_seen) {
+            entry.is_seen = true;
+            self.unseen.remove(&(entry.end, id.into()));
+        }
+    }
+
+    fn put(&mut self, id: &str, entry: Entry, now: Instant) {
         self.remove(id);
-        self.bytes += data.len();
-        self.ends.insert((end, id.into()));
-        self.sessions.insert(id.into(), Entry { data, end });
+        self.bytes += entry.data.len();
+        self.ends.insert((entry.end, id.into()));
+        if !entry.is_seen {
+            self.unseen.insert((entry.end, id.into()));
+        }
+        self.sessions.insert(id.into(), entry);
         self.make_room(id, now);
     }
 
@@ -102,14 +122,10 @@ impl Kept {
     fn make_room(&mut self, newest: &str, now: Instant) {
         loop {
             let is_full = self.sessions.len() > self.sessions_max || self.bytes > self.bytes_max;
-            let mut soonest = self.ends.iter();
-            let first = soonest.next().filter(|(end, _)| is_full || *end <= now);
-            let Some((_, mut id)) = first.cloned() else { return };
-            if *id == *newest {
-                if let Some((_, second)) = soonest.next().filter(|_| is_full) {
-                    id = second.clone();
-                }
-            }
+            let over = self.ends.first().filter(|(end, _)| *end <= now);
+            let others = || self.unseen.iter().chain(&self.ends).find(|(_, id)| **id != *newest);
+            let gone = over.or_else(|| if is_full { others().or(self.ends.first()) } else { None });
+            let Some((_, id)) = gone.cloned() else { return };
             self.remove(&id);
         }
     }
@@ -117,19 +133,27 @@ impl Kept {
     fn remove(&mut self, id: &str) -> Option<Entry> {
         let (id, entry) = self.sessions.remove_entry(id)?;
         self.bytes -= entry.data.len();
-        self.ends.remove(&(entry.end, id));
+        let place = (entry.end, id);
+        self.ends.remove(&place);
+        self.unseen.remove(&place);
         Some(entry)
     }
 }
 
 impl SessionStore for MemoryStore {
     async fn load(&self, id: &str) -> Result<Option<Vec<u8>>, BoxError> {
-        Ok(self.lock().find(id, now()).map(|entry| entry.data.clone()))
+        let now = now();
+        let mut kept = self.lock();
+        let data = kept.find(id, now).map(|entry| entry.data.clone());
+        if data.is_some() {
+            kept.see(id);
+        }
+        Ok(data)
     }
 
     async fn insert(&self, id: &str, data: Vec<u8>, keep: Duration) -> Result<(), BoxError> {
         let now = now();
-        self.lock().put(id, data, after(now, keep), now);
+        self.lock().put(id, Entry { data, end: after(now, keep), is_seen: false }, now);
         Ok(())
     }
 
@@ -138,7 +162,7 @@ impl SessionStore for MemoryStore {
         let mut kept = self.lock();
         let is_there = kept.find(id, now).is_some();
         if is_there {
-            kept.put(id, data, after(now, keep), now);
+            kept.put(id, Entry { data, end: after(now, keep), is_seen: true }, now);
         }
         Ok(is_there)
     }
@@ -150,7 +174,7 @@ impl SessionStore for MemoryStore {
             return Ok(false);
         }
         if let Some(Entry { data, .. }) = kept.remove(id) {
-            kept.put(id, data, after(now, keep), now);
+            kept.put(id, Entry { data, end: after(now, keep), is_seen: true }, now);
         }
         Ok(true)
     }

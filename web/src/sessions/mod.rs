@@ -57,11 +57,13 @@ use store::AnyStore;
 /// A middleware that keeps sessions: in a [store](Self::new), or [in the cookie](Self::in_cookies).
 ///
 /// Unless told otherwise, the cookie is called `session`, is `HttpOnly`, `SameSite=Lax` and for all paths, and ends with the
-/// browser. A session ends after a day without a request that asked for it, and after two weeks in any case.
+/// browser. A session ends after a day without a request that asked for it (in a cookie: that wrote to it), and after two weeks in any
+/// case.
 ///
 /// What a handler has changed is saved once its response is made, before that is sent: what the body of a response still
 /// changes while it streams is lost. If the response is a 500, nothing is saved. Of two requests at the same time that change
-/// one session, the last one counts; but a session that one of them destroys stays destroyed.
+/// one session, the last one counts. One that only reads changes nothing. In a store, a session that one of them destroys stays
+/// destroyed; [in a cookie](Self::in_cookies) nobody can know.
 ///
 /// A response for which the session was loaded has `Vary: Cookie`; one that sets the cookie is `private` to caches, unless
 /// the app says otherwise.
@@ -108,8 +110,13 @@ impl Sessions {
     /// the keys knows them.
     ///
     /// What that cannot do: hold more than some 2.9 KB, and take anything back. An older cookie that somebody has kept is as
-    /// good as the last one, also after [`destroy`](Session::destroy), to the end of its time. Where a logout must hold, take
-    /// a store.
+    /// good as the last one, also after [`destroy`](Session::destroy), to the end of its time; and of two requests at the same
+    /// time that write, the one that is answered last sets the cookie, even where the other was the logout. Where a logout must
+    /// hold, take a store.
+    ///
+    /// For that reason the cookie is set by requests that write to the session, and by no others: its
+    /// [idle time](Self::idle_timeout) and its [`max_age`](Cookie::max_age) begin anew with a write, and not where it was only
+    /// read. An app whose users read for long writes now and then, in a request of its choice.
     pub fn in_cookies(keys: Keys) -> Self {
         Self::at(Place::Cookie(keys), COOKIE_DATA_BYTES_MAX)
     }
@@ -126,13 +133,18 @@ impl Sessions {
     }
 
     /// The name and the attributes of the cookie; the value does not matter. With a [`max_age`](Cookie::max_age) it outlives
-    /// the browser, and is set anew whenever the session is asked for.
+    /// the browser, and is set anew whenever the session is asked for; one that holds the session, whenever that is written.
+    ///
+    /// # Panics
+    /// For a cookie that could not be sent, because of its name, path or domain.
     #[must_use]
     pub fn cookie(self, cookie: Cookie) -> Self {
+        let field = cookie.clone().with_value("").into_field();
+        assert!(field.is_ok(), "Sessions: {}", field.err().unwrap_or_default());
         self.with(|settings| settings.cookie = cookie)
     }
 
-    /// How long a session lives without a request that asks for it.
+    /// How long a session lives without a request that asks for it; in a cookie, without one that writes to it.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = timeout)

@@ -14,7 +14,10 @@ use trijet_core::{
     extract::{Context, Rejection},
 };
 
-use super::{SessionError, Settings, data::Data};
+use super::{
+    SessionError, Settings,
+    data::{Data, is_readable},
+};
 
 /// The session of a request: an extractor, behind the middleware [`Sessions`](super::Sessions). Without that it answers 500
 /// with a log line. Where the store fails, it does so too.
@@ -67,7 +70,7 @@ impl Session {
     /// Sets the value of this name.
     ///
     /// # Errors
-    /// Where it cannot be written as JSON, or the session would be too large: then it stays as it was.
+    /// Where it cannot be written as JSON that can be read again, or the session would be too large: then it stays as it was.
     pub fn insert(
         &self,
         name: impl Into<String>,
@@ -75,6 +78,10 @@ impl Session {
     ) -> Result<(), SessionError> {
         let name = name.into();
         let value = serde_json::to_value(value).map_err(SessionError::Unwritable)?;
+        if !is_readable(&value) {
+            let error = serde::ser::Error::custom("it is nested too deep to be read again");
+            return Err(SessionError::Unwritable(error));
+        }
         let mut state = self.state();
         let now = self.0.settings.now();
         let data = state.data.get_or_insert_with(|| Data::new(now));

@@ -93,6 +93,10 @@ fn idle_sessions_end_and_busy_ones_at_the_end_of_their_life() {
         for _ in 0..9 {
             pass(&browser, 99);
             assert_eq!(browser.read(), "ada", "in a cookie: {is_in_cookie}");
+            // Who only reads sets no cookie.
+            if is_in_cookie {
+                browser.write("ada");
+            }
         }
         // 891 s old, and busy to the end.
         pass(&browser, 60);
@@ -111,19 +115,126 @@ fn idle_sessions_end_and_busy_ones_at_the_end_of_their_life() {
 
 #[test]
 fn a_cookie_with_a_max_age_is_set_anew_when_it_is_used() {
-    for sessions in [Sessions::new(MemoryStore::new()), Sessions::in_cookies(Keys::generate())] {
+    for is_in_cookie in [false, true] {
+        let sessions = match is_in_cookie {
+            false => Sessions::new(MemoryStore::new()),
+            true => Sessions::in_cookies(Keys::generate()),
+        };
         let (seconds, clock) = clock();
         let cookie = Cookie::new("id", "").max_age(Duration::from_secs(600)).secure();
         let mut browser = Browser::new(sessions.clock(clock).cookie(cookie));
         browser.write("ada");
         seconds.fetch_add(10_000, Ordering::Relaxed);
-        let again = browser.ask("/read", "");
+        let read = browser.ask("/read", "");
+        assert_eq!(read.header("set-cookie").is_some(), !is_in_cookie);
+        let again = if is_in_cookie { browser.ask("/write", "ada") } else { read };
         let field = again.header("set-cookie").expect("it is set anew");
         assert!(
             field.starts_with("id=") && field.contains("; Secure") && field.contains("Max-Age=600"),
             "{field}"
         );
         assert_eq!(again.header("cache-control"), Some("private"));
+    }
+}
+
+/// A request that only reads, and is answered after the one that has ended or changed the session.
+#[test]
+fn a_slow_reader_brings_nothing_back() {
+    for is_in_cookie in [false, true] {
+        let (seconds, clock) = clock();
+        let sessions = match is_in_cookie {
+            false => Sessions::new(MemoryStore::new()),
+            true => Sessions::in_cookies(Keys::generate()),
+        };
+        let slow = Router::new().route(
+            "/slow",
+            get(async |session: Session| {
+                trijet_core::rt::sleep(Duration::from_secs(2)).await;
+                session.get::<String>("name").unwrap().unwrap_or_default()
+            }),
+        );
+        let cookie = Cookie::new("session", "").max_age(Duration::from_secs(100_000));
+        let sessions = sessions.clock(clock).cookie(cookie);
+        let app = app(sessions.clone()).merge(slow.wrap(sessions));
+        let mut browser =
+            Browser { client: TestClient::with_settings(app, SimSettings::default()), cookie: None };
+        browser.write("ada");
+        let kept = browser.cookie.clone().unwrap();
+        seconds.fetch_add(3 * 3600, Ordering::Relaxed);
+        for path in ["/write", "/destroy"] {
+            let reader = browser.client.sim().connect();
+            reader.send(format!("GET /slow HTTP/1.1\r\nHost: a\r\nCookie: {kept}\r\n\r\n"));
+            browser.client.sim().settle();
+            assert_eq!(browser.ask(path, if path == "/write" { "bob" } else { "" }).status, 200);
+            browser.pass(3);
+            let answer = reader.received_text().to_lowercase();
+            assert!(
+                answer.ends_with(if is_in_cookie || path == "/write" { "ada" } else { "bob" }),
+                "{answer}"
+            );
+            let is_set = answer.contains("set-cookie");
+            // That of a store holds no data, and none at all once the session is gone.
+            assert_eq!(is_set, !is_in_cookie && path == "/write", "{path}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_private_cookie_is_no_session() {
+    let keys = Keys::generate();
+    let (plain, sealing) = (keys.clone(), keys.clone());
+    // What a user chooses, and an app keeps in a cookie of the same name.
+    let chosen = r#"[1000000,1000000,{"name":"admin"}]"#;
+    let set = move || {
+        let cookie = Cookie::new("session", chosen);
+        std::future::ready(crate::cookies::CookieJar::new().set_private(cookie, &sealing))
+    };
+    let app = Router::new().route("/set", get(set)).merge(app(Sessions::in_cookies(keys).clock(clock().1)));
+    let mut browser =
+        Browser { client: TestClient::with_settings(app, SimSettings::default()), cookie: None };
+    browser.ask("/set", "");
+    let kept = browser.cookie.clone().unwrap();
+    assert_eq!(browser.read(), "");
+    let mut headers = http::HeaderMap::new();
+    headers.insert("cookie", kept.parse().unwrap());
+    let cookies = crate::cookies::Cookies::from_headers(&headers);
+    assert_eq!(cookies.private("session", &plain).as_deref(), Some(chosen));
+}
+
+#[test]
+#[should_panic(expected = "Sessions: the name of the cookie \"my session\" is no token")]
+fn a_cookie_that_cannot_be_sent_is_refused_at_once() {
+    _ = Sessions::new(MemoryStore::new()).cookie(Cookie::new("my session", ""));
+}
+
+#[test]
+fn what_could_not_be_read_again_is_refused() {
+    for is_in_cookie in [false, true] {
+        let sessions = match is_in_cookie {
+            false => Sessions::new(MemoryStore::new()),
+            true => Sessions::in_cookies(Keys::generate()),
+        };
+        let nested = async |session: Session, depth: String| {
+            let depth = depth.parse().unwrap();
+            let nested = (0..depth).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+            session.insert("name", "ada")?;
+            session.insert("nested", &nested)
+        };
+        let named = async |session: Session, count: String| {
+            session.insert("\u{1}".repeat(count.parse().unwrap()), "")
+        };
+        let more = Router::new().route("/nested", post(nested)).route("/named", post(named));
+        let app = app(sessions.clone()).merge(more.wrap(sessions));
+        let mut browser =
+            Browser { client: TestClient::with_settings(app, SimSettings::default()), cookie: None };
+        assert_eq!(browser.ask("/nested", "100").status, 200);
+        assert_eq!(browser.read(), "ada");
+        for depth in ["101", "125", "126", "127"] {
+            assert_eq!(browser.ask("/nested", depth).status, 500, "{depth}");
+        }
+        // Each of these characters has six bytes.
+        assert_eq!(browser.ask("/named", "400").status, 200);
+        assert_eq!(browser.ask("/named", if is_in_cookie { "1000" } else { "20000" }).status, 500);
     }
 }
 
@@ -190,7 +301,7 @@ fn a_store_is_asked_for_no_more_than_is_needed() {
     assert_eq!(spy.take(), ["load", "update"]);
     assert_eq!(browser.cookie.as_ref(), Some(&first));
     browser.ask("/renew", "");
-    assert_eq!(spy.take(), ["load", "remove", "insert"]);
+    assert_eq!(spy.take(), ["load", "insert", "remove"]);
     let second = browser.cookie.clone().unwrap();
     assert_ne!(first, second);
     assert_eq!(browser.read(), "bob");
@@ -286,6 +397,34 @@ fn now<T>(future: impl Future<Output = Result<T, BoxError>>) -> T {
         std::task::Poll::Ready(result) => result.unwrap(),
         std::task::Poll::Pending => panic!("it waits"),
     }
+}
+
+#[test]
+fn a_flood_of_new_sessions_ends_no_old_one() {
+    let hour = Duration::from_secs(3600);
+    let store = MemoryStore::new().sessions_max(100).bytes_max(10_000);
+    for user in 0..50 {
+        now(store.insert(&format!("user {user}"), vec![0; 10], hour));
+        assert!(now(store.load(&format!("user {user}"))).is_some());
+    }
+    for number in 0..1000 {
+        now(store.insert(&number.to_string(), vec![0; 100], 2 * hour));
+        assert!(store.len() <= 100);
+    }
+    for user in 0..50 {
+        assert!(now(store.load(&format!("user {user}"))).is_some(), "{user}");
+    }
+    assert!(now(store.load("999")).is_some() && now(store.load("0")).is_none());
+    // Where all have come back, it is the oldest that goes.
+    let store = MemoryStore::new().sessions_max(2);
+    for id in ["a", "b"] {
+        now(store.insert(id, vec![], hour));
+        now(store.load(id));
+    }
+    now(store.insert("c", vec![], hour));
+    assert!(
+        now(store.load("a")).is_none() && now(store.load("b")).is_some() && now(store.load("c")).is_some()
+    );
 }
 
 #[test]

@@ -44,9 +44,13 @@ use trijet_core::{
 pub use self::event::Event;
 use self::stream::{Encoded, Events};
 
-/// A response of events, which ends with its stream, once its client has left, and when the server begins to stop: then
-/// the client comes again by itself, to another server. An error of the stream cuts the connection, and the client comes
-/// again too.
+/// A response of events, which ends with its stream, and when the server begins to stop: then the client comes again by
+/// itself, to another server. An error of the stream cuts the connection, and the client comes again too.
+///
+/// Once its client has left, it is cut where it would have to wait for an event. **A client that only ends its direction looks
+/// the same** ([`Disconnected`](trijet_core::extract::Disconnected)): it gets the events that are there, and a cut at the first
+/// wait. This is the exception from the rule that a half-closed client still gets its whole answer, as otherwise each stream
+/// without end would be kept for a client that may be gone; no browser ends its direction alone.
 ///
 /// While there is no event, a comment goes out [now and then](Self::keep_alive), so that nobody on the way takes the
 /// connection for dead. Each event leaves at once.
@@ -70,8 +74,8 @@ impl Sse {
     }
 
     /// Of the events of an iterator, which may block: it is pulled where plain `fn` handlers run, and holds a thread while
-    /// it is. When the client leaves or the server stops, nobody waits for it any more, but it goes on to its next event: one
-    /// that may wait for long looks at [`Disconnected`](trijet_core::extract::Disconnected) and
+    /// it is. When the client leaves or the server stops, nobody waits for it any more, not even a moment, but it goes on to its
+    /// next event: one that may wait for long looks at [`Disconnected`](trijet_core::extract::Disconnected) and
     /// [`rt::stopping`](trijet_core::rt::stopping()).
     #[expect(clippy::should_implement_trait, reason = "the items are results, unlike those of FromIterator")]
     pub fn from_iter<I, E>(events: I) -> Self
