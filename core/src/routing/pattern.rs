@@ -23,6 +23,12 @@ pub(super) fn names(pattern: &str) -> Result<Vec<Box<str>>, String> {
         }
         let Some(close) = rest.find('}') else { return Err("a `{` is never closed".into()) };
         let name = rest[..close].trim_start_matches('*');
+        // Doubled, a brace is text: here it could be that of the name, or of what comes behind.
+        if name.contains('{') || rest[close + 1..].starts_with('}') {
+            return Err(format!(
+                "`{{{name}}}`: no brace stands in the name of a capture, or right behind one"
+            ));
+        }
         if let Some((name, kind)) = name.split_once(':') {
             // The kind of a value is that of the handler's argument, which says what is wrong with another.
             return Err(format!("`{name}` cannot have a kind in the pattern: take it as `Path<{kind}>`"));

@@ -454,6 +454,16 @@ fn every_fault_is_reported_before_serving() {
             &["`/{x}/{y}` captures 2 values, its name `a` says 1"],
         ),
         ("open brace", r().route("/{a", ok()), &["`/{a`: a `{` is never closed"]),
+        (
+            "brace behind a capture",
+            r().route("/{x}}x}", ok()),
+            &["`/{x}}x}`: `{x}`: no brace stands in the name of a capture, or right behind one"],
+        ),
+        (
+            "brace in a name",
+            r().route("/{f{a}", ok()),
+            &["`/{f{a}`: `{f{a}`: no brace stands in the name of a capture, or right behind one"],
+        ),
         ("no name", r().route("/{}", ok()), &["`/{}`: Parameters must be registered with a valid name"]),
         ("one name twice", r().nest("/{a}", r().route("/{a}", ok())), &["`/{a}/{a}`: `a` is captured twice"]),
         (
