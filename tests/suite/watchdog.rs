@@ -204,6 +204,9 @@ fn figures(on: Backend) {
     eventually("none waits", || figures().2 == 0);
     let handle = server.handle().clone();
     drop((clients, server));
-    let after = handle.statistics();
-    assert_eq!((after.connections, after.queued), (0, 0), "{after:?}");
+    // A server that was cut does not wait for its pool: what is queued there is let go by the threads themselves.
+    eventually("nothing is left", || {
+        let after = handle.statistics();
+        (after.connections, after.queued) == (0, 0)
+    });
 }

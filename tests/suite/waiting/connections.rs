@@ -45,7 +45,8 @@ on_every_backend!(
 );
 
 fn two_waits_go_on_at_once(on: Backend) {
-    let address = for_two().address;
+    let remote = for_two();
+    let address = remote.address;
     let server = serving(on, move || async move {
         let (one, other) = join(ask(address), ask(address)).await;
         // A task beside its handler, and two tasks.

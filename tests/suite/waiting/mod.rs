@@ -10,9 +10,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -27,9 +28,12 @@ use crate::common::server::{Running, start};
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(600);
 
-/// A server at the other end of the handlers' connections: each connection is given to `serve` on a thread.
+/// A server at the other end of the handlers' connections: each connection is given to `serve` on a thread. It takes none
+/// any more once it is dropped.
 struct Remote {
     address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Remote {
@@ -37,14 +41,29 @@ impl Remote {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let serve = Arc::new(serve);
-        // It ends with the process.
-        thread::spawn(move || {
+        let is_over = Arc::<AtomicBool>::default();
+        let told = is_over.clone();
+        let accepting = thread::spawn(move || {
             for stream in listener.incoming() {
+                if told.load(Ordering::SeqCst) {
+                    return;
+                }
                 let serve = serve.clone();
                 thread::spawn(move || serve(stream.unwrap()));
             }
         });
-        Self { address }
+        Self { address, is_over, accepting: Some(accepting) }
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // So that it looks.
+        let woken = std::net::TcpStream::connect(self.address);
+        if let (Ok(_), Some(accepting)) = (woken, self.accepting.take()) {
+            accepting.join().expect("it only accepts");
+        }
     }
 }
 

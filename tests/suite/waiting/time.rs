@@ -133,7 +133,8 @@ fn a_thousand_waits_of_one_handler(on: Backend) {
 }
 
 fn a_plain_fn_waits_in_an_executor_of_its_own(on: Backend) {
-    let address = for_two().address;
+    let remote = for_two();
+    let address = remote.address;
     let plain = move || {
         block_on(async {
             rt::sleep(Duration::from_millis(5)).await;
@@ -204,7 +205,8 @@ fn a_cut_ends_a_handler_that_sleeps(on: Backend) {
 
 fn a_stop_lets_a_handler_wait_to_its_end(on: Backend) {
     let (begun, begins) = channel();
-    let address = for_two().address;
+    let remote = for_two();
+    let address = remote.address;
     let server = serving(on, move || {
         begun.send(()).unwrap();
         async move {
