@@ -281,10 +281,15 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A thread could not be started: gives back what waits for it, unless there are others.
+    /// A thread could not be started: gives back what waits for it, unless there are others. Where there
+    /// are, those that were still to be started are not asked for either, as the system has just said no.
     fn fail(&self, error: &std::io::Error) -> Result<(), Vec<T>> {
         let mut state = self.lock();
         state.threads -= 1;
+        if state.threads > state.lacking {
+            state.threads -= std::mem::take(&mut state.lacking);
+            self.lacking.store(0, Ordering::Relaxed);
+        }
         state.refused_at = Some(Instant::now());
         self.ceiling.store(state.threads, Ordering::Relaxed);
         self.warn(&mut state, error);
