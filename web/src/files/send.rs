@@ -7,7 +7,8 @@ use std::{
     hash::{BuildHasher, Hasher},
     io,
     ops::Range,
-    time::SystemTime,
+    thread,
+    time::{Duration, SystemTime},
     vec,
 };
 
@@ -19,6 +20,10 @@ use super::state::State;
 /// What is sent in one piece, and read before anything is sent; and the size of the pieces of all else. One write of
 /// the socket takes as much.
 const PIECE_BYTES: u64 = 64 << 10;
+
+/// How often, and how long apart, a file is looked at that may just be appended to. Nothing tells when that is done.
+const LOOKS: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// One part of what is sent.
 pub(super) enum Part {
@@ -109,16 +114,28 @@ impl Watched {
     fn read(&self, range: &Range<u64>) -> io::Result<Bytes> {
         let piece = read(&self.file, range)?;
         // Behind the read: what was written before it shows.
-        let now = State::of(&self.file.metadata()?);
-        if now.has_content_of(&self.before) {
-            return Ok(piece);
-        }
-        // One that was just being written to when it was asked for, a log, goes on if it is longer now: what it had is as
-        // it was. No tag stands for it. For one that had settled there is one, and it may have been overwritten.
-        if !self.is_settled && now.length > self.before.length {
+        if self.holds(|| Ok(State::of(&self.file.metadata()?)))? {
             return Ok(piece);
         }
         Err(changed("the file has changed"))
+    }
+
+    /// Whether what the file had is as it was, going by the states that it is seen in.
+    fn holds(&self, mut look: impl FnMut() -> io::Result<State>) -> io::Result<bool> {
+        for _ in 0..LOOKS {
+            let now = look()?;
+            if now.has_content_of(&self.before) {
+                return Ok(true);
+            }
+            // One that was just being written to when it was asked for, a log, goes on if it is longer now: what it had
+            // is as it was. No tag stands for it. For one that had settled there is one, and it may have been overwritten.
+            if self.is_settled || now.length != self.before.length {
+                return Ok(!self.is_settled && now.length > self.before.length);
+            }
+            // An append that has begun looks like an overwrite until it is done: its time is noted before its length.
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        Ok(false)
     }
 }
 
@@ -172,7 +189,7 @@ fn boundary() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf, time::Duration};
+    use std::{fs, path::PathBuf};
 
     use super::*;
 
@@ -226,6 +243,23 @@ mod tests {
         fs::write(&file.0, b"0123456789 and more").unwrap();
         assert_eq!(pieces.next().unwrap().unwrap(), "0123456789");
         assert!(pieces.next().is_none());
+    }
+
+    #[test]
+    fn one_that_is_just_appended_to_is_waited_for() {
+        let file = Temporary::new("appended", b"0123456789");
+        let mut watched = file.pieces(Vec::new()).watched;
+        let mut begun = watched.before;
+        begun.modified.seconds += 1;
+        let done = State { length: 11, ..begun };
+        let mut states = [begun, begun, done].into_iter();
+        assert!(watched.holds(|| Ok(states.next().unwrap())).unwrap());
+        assert!(states.next().is_none());
+        // An overwrite does not end.
+        assert!(!watched.holds(|| Ok(begun)).unwrap());
+        watched.is_settled = true;
+        let mut states = [begun].into_iter();
+        assert!(!watched.holds(|| Ok(states.next().unwrap())).unwrap());
     }
 
     #[test]
