@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const [program, backend, folder] = process.argv.slice(2);
+const token = "c2VjcmV0";
 
 function check(condition, text) {
   if (!condition) throw new Error(`${backend}: ${text}`);
@@ -22,7 +23,7 @@ function same(actual, expected, text) {
 /** Starts the program; gives its address. */
 async function serve(database) {
   const server = spawn(program, {
-    env: { ...process.env, PORT: "0", LINKS_DB: database, TRIJET_BACKEND: backend, RUST_LOG: "info" },
+    env: { ...process.env, PORT: "0", LINKS_DB: database, LINKS_TOKEN: token, TRIJET_BACKEND: backend, RUST_LOG: "info" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const address = await new Promise((found, failed) => {
@@ -158,7 +159,7 @@ async function failing(browser, base) {
   same(await page.getByText("There is no such link.").count(), 1, "its sentence");
   await page.getByRole("link", { name: "To your links" }).click();
   await page.getByLabel("Address").waitFor();
-  const problem = await page.request.get("/api/links/none");
+  const problem = await page.request.get("/api/links/none", { headers: { authorization: `Bearer ${token}` } });
   same(problem.headers()["content-type"], "application/problem+json", "an error of the API");
   const metrics = await (await page.request.get("/metrics")).text();
   check(/\{[^}]*route="\/\{code\}"[^}]*\}/.test(metrics) && metrics.includes("trijet_connections{"), metrics);

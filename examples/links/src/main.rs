@@ -2,18 +2,19 @@
 //!
 //! Each handler that asks the database is a plain `fn`: it may block, and runs on a thread on every
 //! backend. `cargo run -p trijet-links`, with `--features mio` or `--features tokio` for these.
-//! `PORT` sets the port (8080 if unset, any free one if 0), `LINKS_DB` the file (`links.db`), `LINKS_STATIC` the folder of the
-//! static files (the one beside this source).
+//! `settings.rs` lists the variables that it reads.
 
 mod api;
 mod link;
 mod page;
 mod session;
+mod settings;
 mod store;
 
-use std::{env, error::Error, ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use page::{Pages, SharedPages};
+use settings::Settings;
 use store::Store;
 use trijet::{
     IntoResponse, Response, Router, Server, StatusCode,
@@ -22,7 +23,9 @@ use trijet::{
     files::Files,
     get,
     http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
-    middleware::{AccessLog, CrossOriginProtection, Metrics, RequestIds, SecurityHeaders, server_figures},
+    middleware::{
+        AccessLog, CrossOriginProtection, Metrics, RateLimit, RequestIds, SecurityHeaders, server_figures,
+    },
     post,
     sessions::{Blocking, SessionError, Sessions},
 };
@@ -92,21 +95,28 @@ impl IntoResponse for Failure {
 /// Nothing but what comes from here is shown or run, should something slip through the templates.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-fn app(store: Store, pages: SharedPages, folder: &Path, metrics: &Metrics) -> Router {
+fn app(settings: &Settings, store: Store, pages: SharedPages, metrics: &Metrics) -> Router {
     let error_pages = pages.clone();
+    // One account for a client, whichever way it adds: whoever writes to the disk is slowed down.
+    let adding = RateLimit::new(settings.links_per_minute, Duration::from_secs(60));
     let browsers = Router::new()
-        .route("/", get(page::show).post(page::add).body_limit(16 << 10))
+        .route("/", get(page::show))
+        .route("/", post(page::add).body_limit(16 << 10).wrap(adding.clone()))
         .route("/{code}/remove", post(page::remove).body_limit(1 << 10))
         .wrap(
             Sessions::new(Blocking::new(store.clone()))
-                .cookie(Cookie::new("links", "").max_age(std::time::Duration::from_secs(14 * 24 * 3600))),
+                .cookie(Cookie::new("links", "").max_age(Duration::from_secs(14 * 24 * 3600))),
         );
+    let api = match &settings.token {
+        Some(token) => Router::new().nest("/api", api::router(token, adding)),
+        None => Router::new(),
+    };
     Router::new()
         .merge(browsers)
+        .merge(api)
         .route("/{code}", get(page::follow))
         .route("/metrics", get(metrics.page()))
-        .nest("/api", api::router())
-        .nest("/static", Files::dir(folder).into_router())
+        .nest("/static", Files::dir(&settings.static_folder).into_router())
         .errors(move |failure| error_pages.error(failure))
         .state(store)
         .state(pages)
@@ -119,19 +129,12 @@ fn app(store: Store, pages: SharedPages, folder: &Path, metrics: &Metrics) -> Ro
 
 fn run() -> Result<(), Box<dyn Error>> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let port: u16 = match env::var("PORT") {
-        Ok(port) => port.parse().map_err(|_| format!("PORT is {port:?}: it must be a number up to 65535"))?,
-        Err(env::VarError::NotPresent) => 8080,
-        Err(error) => return Err(format!("PORT: {error}").into()),
-    };
-    let named = |name, default: &str| env::var_os(name).unwrap_or_else(|| OsString::from(default));
-    let file = named("LINKS_DB", "links.db");
-    let store = Store::open(file.as_ref())
-        .map_err(|error| format!("the database {} cannot be opened: {error}", file.display()))?;
-    let folder = named("LINKS_STATIC", concat!(env!("CARGO_MANIFEST_DIR"), "/static"));
+    let settings = Settings::from_environment()?;
+    let store = Store::open(&settings.database)
+        .map_err(|error| format!("the database {} cannot be opened: {error}", settings.database.display()))?;
     let metrics = Metrics::new();
-    let server = Server::new(app(store, Arc::new(Pages::new()?), folder.as_ref(), &metrics))
-        .start(("127.0.0.1", port))?;
+    let server = Server::new(app(&settings, store, Arc::new(Pages::new()?), &metrics))
+        .start(("127.0.0.1", settings.port))?;
     metrics.collect(server_figures(&server));
     server.serve()?;
     Ok(())
