@@ -1,11 +1,11 @@
 //! The JSON API, under `/api`, for whoever runs the app: it lists and removes the links of everybody, so it must never
-//! answer without the token. Its errors are problems of RFC 9457.
+//! answer without the token. Its errors are problems of RFC 9457 (`main.rs`).
 
 use serde::Deserialize;
 use trijet::{
     IntoResponse, Json, Path, Query, Response, Router, State, StatusCode, get,
     middleware::{BearerAuth, RateLimit},
-    post, respond,
+    post,
 };
 
 use crate::{Failure, link::Link, store::Store};
@@ -36,7 +36,6 @@ pub(crate) fn router(token: &str, adding: RateLimit) -> Router {
         .route("/links", post(add).body_limit(16 << 10).wrap(adding))
         .route("/links/{code}", get(find).delete(remove))
         .wrap(BearerAuth::token("links", token))
-        .errors(|failure: respond::Failure| failure.problem())
 }
 
 /// 201 once the link is on the disk.

@@ -26,7 +26,7 @@ use trijet::{
     middleware::{
         AccessLog, CrossOriginProtection, Metrics, RateLimit, RequestIds, SecurityHeaders, server_figures,
     },
-    post,
+    post, respond,
     sessions::{Blocking, SessionError, Sessions},
 };
 
@@ -95,6 +95,12 @@ impl IntoResponse for Failure {
 /// Nothing but what comes from here is shown or run, should something slip through the templates.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// A problem of RFC 9457 in the API, a page elsewhere: for 404, 405, what middleware and extractors refuse, a panic.
+fn worded(pages: &Pages, failure: respond::Failure) -> Response {
+    let is_of_the_api = failure.uri().path().starts_with("/api/");
+    if is_of_the_api { failure.problem().into_response() } else { pages.error(failure) }
+}
+
 fn app(settings: &Settings, store: Store, pages: SharedPages, metrics: &Metrics) -> Router {
     let error_pages = pages.clone();
     // One account for a client, whichever way it adds: whoever writes to the disk is slowed down.
@@ -117,10 +123,11 @@ fn app(settings: &Settings, store: Store, pages: SharedPages, metrics: &Metrics)
         .route("/{code}", get(page::follow))
         .route("/metrics", get(metrics.page()))
         .nest("/static", Files::dir(&settings.static_folder).into_router())
-        .errors(move |failure| error_pages.error(failure))
         .state(store)
         .state(pages)
         .wrap(CrossOriginProtection::new())
+        // Around all that refuses, so that each refusal is worded; the headers below stand on those words too.
+        .errors(move |failure| worded(&error_pages, failure))
         .wrap(SecurityHeaders::new().set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY)))
         .wrap(metrics.clone())
         .wrap(AccessLog::common())

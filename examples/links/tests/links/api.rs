@@ -54,6 +54,10 @@ fn links_are_added_found_and_removed() {
         assert_eq!(client.get("/mine").status, 404);
         let nowhere = r#"{"title":"Not Found","status":404,"detail":"There is nothing at this path."}"#;
         assert_eq!(api(&mut client, "GET", "/api/other", "").text(), nowhere);
+
+        let evil = [AUTHORIZED, ("Origin", "https://evil.example"), ("Content-Type", JSON)];
+        let forged = client.ask_with("POST", "/api/links", &evil, named.as_bytes());
+        assert_eq!((forged.status, forged.header("content-type")), (403, PROBLEM), "{forged:?}");
     });
 }
 
@@ -100,7 +104,8 @@ fn where_no_token_is_set_there_is_no_api() {
     for (method, target) in [("GET", "/api/links"), ("DELETE", "/api/links/mine"), ("GET", "/api/links/mine")]
     {
         let missing = client.ask_with(method, target, &[AUTHORIZED], b"");
-        assert_eq!(missing.status, 404, "{method} {target}");
+        let problem = (404, PROBLEM);
+        assert_eq!((missing.status, missing.header("content-type")), problem, "{method} {target}");
     }
     assert_eq!(client.get("/mine").status, 307);
     process.interrupt();
