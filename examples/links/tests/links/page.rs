@@ -1,6 +1,6 @@
 //! The page: whose links are on it, and what it does not let others do.
 
-use crate::{FORM, on_each_backend, shorten};
+use crate::{BACKENDS, FORM, clear, fresh, on_each_backend, process::Client, shorten, start_with};
 
 #[test]
 fn a_link_is_added_and_shown() {
@@ -14,6 +14,61 @@ fn a_link_is_added_and_shown() {
         assert_eq!(process.connect().get("/").text().matches("class=\"code\"").count(), 0, "others'");
         assert_eq!(client.get("/static/style.css").status, 200);
     });
+}
+
+#[test]
+fn a_browser_removes_its_own_links_and_no_others() {
+    on_each_backend("owners", |process, _| {
+        let (mut one, mut other, mut nobody) = (process.connect(), process.connect(), process.connect());
+        assert_eq!(shorten(&mut one, "http://example.com/one", "first").status, 303);
+        // With a link of its own: it is somebody, and not refused for being nobody.
+        assert_eq!(shorten(&mut other, "http://example.com/other", "other").status, 303);
+        for thief in [&mut other, &mut nobody] {
+            assert_eq!(thief.ask("POST", "/first/remove", FORM, b"").status, 404);
+            let followed = thief.get("/first");
+            assert_eq!((followed.status, followed.header("location")), (307, Some("http://example.com/one")));
+        }
+        assert_eq!(codes(&mut one), ["first"]);
+        assert_eq!(codes(&mut other), ["other"]);
+
+        let removed = one.ask("POST", "/first/remove", FORM, b"");
+        assert_eq!((removed.status, removed.header("location")), (303, Some("/")));
+        let page = one.get("/");
+        assert!(page.text().contains("The link /first is gone."), "{page:?}");
+        assert_eq!(one.get("/first").status, 404);
+        assert_eq!(one.ask("POST", "/first/remove", FORM, b"").status, 404, "twice");
+        assert_eq!(codes(&mut other), ["other"]);
+    });
+}
+
+#[test]
+fn a_restart_leaves_a_browser_its_links() {
+    for backend in BACKENDS {
+        let file = fresh(&format!("restart-{backend}"));
+        let process = start_with(backend, &file, &[]);
+        let added = shorten(&mut process.connect(), "http://example.com/", "first");
+        let cookie =
+            added.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie");
+        process.interrupt();
+
+        let process = start_with(backend, &file, &[]);
+        let mut client = process.connect();
+        let page = client.ask_with("GET", "/", &[("Cookie", cookie)], b"");
+        assert!(page.text().contains("action=\"/first/remove\""), "{page:?}");
+        let fields = [("Cookie", cookie), ("Content-Type", FORM)];
+        assert_eq!(client.ask_with("POST", "/first/remove", &fields, b"").status, 303);
+        assert_eq!(client.get("/first").status, 404);
+        process.interrupt();
+        clear(&file);
+    }
+}
+
+/// The codes on the page, from the newest on.
+fn codes(client: &mut Client) -> Vec<String> {
+    let page = client.get("/");
+    assert_eq!(page.status, 200, "{page:?}");
+    let codes = page.text().split("<a class=\"code\" href=\"/").skip(1);
+    codes.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
 }
 
 /// What Chromium sends with a form on the page of another site, and of another port of this host.
