@@ -18,7 +18,6 @@ use settings::Settings;
 use store::Store;
 use trijet::{
     IntoResponse, Response, Router, Server, StatusCode,
-    cookies::Cookie,
     extract::Rejection,
     files::Files,
     get,
@@ -27,7 +26,7 @@ use trijet::{
         AccessLog, CrossOriginProtection, Metrics, RateLimit, RequestIds, SecurityHeaders, server_figures,
     },
     post, respond,
-    sessions::{Blocking, SessionError, Sessions},
+    sessions::SessionError,
 };
 
 /// What can go wrong in a handler, each with its status.
@@ -109,10 +108,7 @@ fn app(settings: &Settings, store: Store, pages: SharedPages, metrics: &Metrics)
         .route("/", get(page::show))
         .route("/", post(page::add).body_limit(16 << 10).wrap(adding.clone()))
         .route("/{code}/remove", post(page::remove).body_limit(1 << 10))
-        .wrap(
-            Sessions::new(Blocking::new(store.clone()))
-                .cookie(Cookie::new("links", "").max_age(Duration::from_secs(14 * 24 * 3600))),
-        );
+        .wrap(session::sessions(store.clone()));
     let api = match &settings.token {
         Some(token) => Router::new().nest("/api", api::router(token, adding)),
         None => Router::new(),

@@ -8,6 +8,7 @@ use trijet::{Form, Html, IntoResponse, Path, Redirect, Response, State, respond,
 use crate::{
     Failure,
     link::{self, Link},
+    session::KEPT_DAYS,
     store::Store,
 };
 
@@ -24,6 +25,7 @@ pub(crate) struct Pages(Environment<'static>);
 impl Pages {
     pub(crate) fn new() -> Result<Self, minijinja::Error> {
         let mut pages = Environment::new();
+        pages.add_global("days", KEPT_DAYS);
         pages.add_template("base.html", include_str!("../templates/base.html"))?;
         pages.add_template("index.html", include_str!("../templates/index.html"))?;
         pages.add_template("error.html", include_str!("../templates/error.html"))?;

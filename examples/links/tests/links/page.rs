@@ -1,5 +1,7 @@
 //! The page: whose links are on it, and what it does not let others do.
 
+use rusqlite::Connection;
+
 use crate::{BACKENDS, FORM, clear, fresh, on_each_backend, process::Client, shorten, start_with};
 
 #[test]
@@ -61,6 +63,57 @@ fn a_restart_leaves_a_browser_its_links() {
         process.interrupt();
         clear(&file);
     }
+}
+
+#[test]
+fn a_browser_keeps_its_links_for_as_long_as_the_page_says() {
+    const DAY: u32 = 24 * 3600;
+    on_each_backend("kept", |process, file| {
+        let database = Connection::open(file).expect("the database");
+        let ends =
+            || database.query_one("SELECT ends - unixepoch() FROM session", (), |row| row.get::<_, u32>(0));
+        let mut client = process.connect();
+        let added = shorten(&mut client, "http://example.com/", "first");
+        let cookie = added.header("set-cookie").expect("a cookie");
+        assert!(cookie.contains(&format!("Max-Age={}", 90 * DAY)), "{cookie}");
+        assert!(client.get("/").text().contains("until 90 days after your last visit"));
+        // Five years, in which somebody comes by every 89 days.
+        for _ in 0..20 {
+            pass(&database, 89);
+            assert_eq!(codes(&mut client), ["first"]);
+            assert!(ends().expect("a session") >= 90 * DAY - 60);
+        }
+        pass(&database, 90);
+        assert_eq!(codes(&mut client), [""; 0]);
+        assert_eq!(client.get("/first").status, 307, "it leads on");
+    });
+}
+
+/// Days go by, for the sessions.
+fn pass(database: &Connection, days: u32) {
+    // Their data is JSON that begins with the time at which they began.
+    let passed = "UPDATE session SET ends = ends - ?1,
+        data = CAST(json_set(CAST(data AS TEXT), '$[0]', json_extract(CAST(data AS TEXT), '$[0]') - ?1) AS BLOB)";
+    assert_eq!(database.execute(passed, [days * 24 * 3600]).expect("it is changed"), 1);
+}
+
+#[test]
+fn a_view_of_the_page_waits_for_no_disk() {
+    on_each_backend("views", |process, file| {
+        let database = Connection::open(file).expect("the database");
+        // Another number whenever another connection has written.
+        let version =
+            || database.query_one("PRAGMA data_version", (), |row| row.get::<_, i64>(0)).expect("a number");
+        let mut client = process.connect();
+        assert_eq!(shorten(&mut client, "http://example.com/", "first").status, 303);
+        assert!(client.get("/").text().contains("role=\"status\""), "news is told, and then removed");
+        let before = version();
+        for _ in 0..3 {
+            assert_eq!(codes(&mut client), ["first"]);
+            assert_eq!(process.connect().get("/").status, 200);
+        }
+        assert_eq!(version(), before);
+    });
 }
 
 /// The codes on the page, from the newest on.
