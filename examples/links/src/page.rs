@@ -41,16 +41,10 @@ impl Pages {
         if failure.preferred(&["text/plain", "text/html"]) != Some("text/html") {
             return failure.into_response();
         }
-        let values =
-            context! { status => failure.status().to_string(), sentence => unescaped(failure.detail()) };
+        let values = context! { status => failure.status().to_string(), sentence => failure.detail() };
         self.render("error.html", values)
             .map_or_else(IntoResponse::into_response, IntoResponse::into_response)
     }
-}
-
-/// Markup in the sentences of failures is escaped already; the template does it once more.
-fn unescaped(detail: &str) -> String {
-    detail.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 pub(crate) type SharedPages = std::sync::Arc<Pages>;
