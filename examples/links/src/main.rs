@@ -60,6 +60,11 @@ impl Failure {
         }
     }
 
+    /// Nothing where there is no such link; other failures stay.
+    fn none_if_not_found<T>(self) -> Result<Option<T>, Self> {
+        if matches!(self, Self::NotFound) { Ok(None) } else { Err(self) }
+    }
+
     fn internal(what: &str, error: &dyn Error) -> Self {
         log::error!("{what}: {error}");
         Self::Internal

@@ -1,5 +1,7 @@
 //! The page: whose links are on it, and what it does not let others do.
 
+use std::ops::Range;
+
 use rusqlite::Connection;
 
 use crate::{BACKENDS, FORM, clear, fresh, on_each_backend, process::Client, shorten, start_with};
@@ -8,13 +10,119 @@ use crate::{BACKENDS, FORM, clear, fresh, on_each_backend, process::Client, shor
 fn a_link_is_added_and_shown() {
     on_each_backend("page", |process, _| {
         let mut client = process.connect();
-        let form = client.ask("POST", "/", FORM, b"url=http%3A%2F%2Fexample.com%2F%3Fa%3D'%26b&code=");
-        assert_eq!((form.status, form.header("location")), (303, Some("/")), "{form:?}");
+        let form = client.ask("POST", "/", FORM, b"url=http%3A%2F%2Fexample.com%2F%3Fa%3D'%26b&code=first");
+        assert_eq!((form.status, form.header("location")), (303, Some("/?added=first")), "{form:?}");
+        // The cookie has come back, so that the address says no more than it must.
+        let told = client.get("/?added=first");
+        assert_eq!((told.status, told.header("location")), (303, Some("/")), "{told:?}");
         let page = client.get("/");
+        assert!(page.text().contains(r#"Your link is <a href="/first">/first</a>."#), "{page:?}");
         let shown = page.text().replace("&#x2f;", "/").replace("&#x27;", "&#39;");
         assert!(shown.contains("http://example.com/?a=&#39;&amp;b"), "{page:?}");
-        assert_eq!(process.connect().get("/").text().matches("class=\"code\"").count(), 0, "others'");
+        assert!(!client.get("/").text().contains("Your link is"), "once");
+        assert_eq!(codes(&mut process.connect()), [""; 0], "others'");
+        assert_eq!(shorten(&mut client, "http://example.com/", "other").header("location"), Some("/"));
         assert_eq!(client.get("/static/style.css").status, 200);
+    });
+}
+
+#[test]
+fn a_head_request_leaves_the_news_to_who_reads_it() {
+    on_each_backend("head", |process, _| {
+        let mut client = process.connect();
+        assert_eq!(shorten(&mut client, "http://example.com/", "first").status, 303);
+        assert_eq!(client.ask("HEAD", "/", "", b"").status, 200);
+        assert!(client.get("/").text().contains("Your link is"));
+    });
+}
+
+#[test]
+fn without_cookies_the_code_is_told_all_the_same() {
+    on_each_backend("no-cookies", |process, _| {
+        let body = b"url=http%3A%2F%2Fexample.com%2F%3Fa%26b&code=";
+        let added = process.connect().ask("POST", "/", FORM, body);
+        let location = added.header("location").expect("a place");
+        let code = location.strip_prefix("/?added=").expect("the code");
+        for _ in 0..2 {
+            let page = process.connect().get(location);
+            assert_eq!((page.status, page.header("set-cookie")), (200, None));
+            let shown = page.text().replace("&#x2f;", "/");
+            let told = format!(r#"<a href="/{code}">/{code}</a> leads to http://example.com/?a&amp;b."#);
+            assert!(shown.contains(&told), "{shown}");
+        }
+        for location in ["/?added=none", "/?added=", "/?added=%3Cb%3E"] {
+            let page = process.connect().get(location);
+            assert!(page.status == 200 && !page.text().contains("role=\"status\""), "{page:?}");
+        }
+    });
+}
+
+#[test]
+fn each_of_many_links_is_on_some_page() {
+    for backend in BACKENDS {
+        let file = fresh(&format!("pages-{backend}"));
+        let process = start_with(backend, &file, &[("LINKS_PER_MINUTE", "1000")]);
+        let (mut one, mut other) = (process.connect(), process.connect());
+        let add = |client: &mut Client, numbers: Range<u32>| {
+            for number in numbers {
+                assert_eq!(shorten(client, "http://example.com/", &format!("link-{number}")).status, 303);
+            }
+        };
+        // The number of the newest link there, how many there are, and whether there are newer and older ones.
+        let page = |client: &mut Client, target: &str| {
+            let page = client.get(target);
+            assert_eq!(page.status, 200, "{target}");
+            let codes = listed(page.text());
+            let newest = codes.first().map(|code| code.trim_start_matches("link-").to_owned());
+            let others = ["Newer", "Older"].map(|name| page.text().contains(&format!(">{name}</a>")));
+            (newest.unwrap_or_default().parse::<u32>().ok(), codes.len(), others)
+        };
+        add(&mut one, 0..50);
+        add(&mut other, 50..100);
+        assert_eq!(page(&mut one, "/"), (Some(49), 50, [false, false]));
+        add(&mut one, 100..151);
+        assert_eq!(page(&mut one, "/"), (Some(150), 50, [false, true]));
+        assert_eq!(page(&mut one, "/?page=2"), (Some(100), 50, [true, true]));
+        assert_eq!(page(&mut one, "/?page=3"), (Some(0), 1, [true, false]));
+        assert_eq!(page(&mut one, "/?page=4"), (None, 0, [true, false]));
+        assert_eq!(page(&mut one, "/?page=4294967295"), (None, 0, [true, false]));
+        assert_eq!(page(&mut one, "/?page=0"), page(&mut one, "/"));
+        assert_eq!(page(&mut other, "/?page=2"), (None, 0, [true, false]));
+        assert_eq!(one.ask("POST", "/link-0/remove", FORM, b"").status, 303);
+        assert_eq!(page(&mut one, "/?page=2"), (Some(100), 50, [true, false]));
+        process.interrupt();
+        clear(&file);
+    }
+}
+
+#[test]
+fn a_form_that_stores_nothing_begins_no_session() {
+    on_each_backend("invalid", |process, file| {
+        let mut client = process.connect();
+        for (url, status) in [("javascript:alert(1)", 422), ("http://example.com:99999/", 422), ("", 422)] {
+            let page = shorten(&mut client, url, "");
+            assert_eq!((page.status, page.header("set-cookie")), (status, None), "{page:?}");
+            assert!(page.text().contains("id=\"error\""), "{page:?}");
+        }
+        let sessions = "SELECT count(*) FROM session";
+        let database = Connection::open(file).expect("the database");
+        assert_eq!(database.query_one(sessions, (), |row| row.get::<_, u32>(0)).expect("a count"), 0);
+    });
+}
+
+#[test]
+fn news_of_another_version_is_not_told() {
+    on_each_backend("version", |process, file| {
+        let mut client = process.connect();
+        assert_eq!(shorten(&mut client, "http://example.com/", "first").status, 303);
+        let renamed =
+            "UPDATE session SET data = CAST(replace(CAST(data AS TEXT), 'Added', 'Enlarged') AS BLOB)
+            WHERE instr(CAST(data AS TEXT), 'Added')";
+        let database = Connection::open(file).expect("the database");
+        assert_eq!(database.execute(renamed, ()).expect("it is changed"), 1);
+        assert_eq!(codes(&mut client), ["first"]);
+        assert_eq!(client.ask("POST", "/first/remove", FORM, b"").status, 303);
+        assert!(client.get("/").text().contains("The link /first is gone."));
     });
 }
 
@@ -120,7 +228,11 @@ fn a_view_of_the_page_waits_for_no_disk() {
 fn codes(client: &mut Client) -> Vec<String> {
     let page = client.get("/");
     assert_eq!(page.status, 200, "{page:?}");
-    let codes = page.text().split("<a class=\"code\" href=\"/").skip(1);
+    listed(page.text())
+}
+
+fn listed(page: &str) -> Vec<String> {
+    let codes = page.split("<a class=\"code\" href=\"/").skip(1);
     codes.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
 }
 
