@@ -77,12 +77,12 @@ async function open(browser, base, options = {}) {
   return { context, page, complaints };
 }
 
-/** Each answer takes a while from now on: a step that is not waited for is seen. */
+/** Pages come piece by piece from now on, 20 KB a second: a step that is not waited for is seen. */
 async function slowDown(context, page) {
   const session = await context.newCDPSession(page);
   await session.send("Network.enable");
-  const unlimited = { downloadThroughput: -1, uploadThroughput: -1 };
-  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 60, ...unlimited });
+  const speed = { latency: 30, downloadThroughput: 20_000, uploadThroughput: -1 };
+  await session.send("Network.emulateNetworkConditions", { offline: false, ...speed });
 }
 
 /** Does what leads to another page, and waits until that is there as a whole. */
