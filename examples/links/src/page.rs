@@ -90,7 +90,7 @@ fn index(
         None => Vec::new(),
     };
     let older = (links.len() > usize::from(SHOWN)).then(|| number.saturating_add(1));
-    let newer = number.checked_sub(1).filter(|newer| *newer > 0);
+    let newer = (number > 1).then(|| number - 1);
     links.truncate(usize::from(SHOWN));
     pages.render("index.html", context! { links => Value::from(Serde(&links)), older, newer, ..values })
 }
