@@ -89,7 +89,7 @@ impl From<minijinja::Error> for Failure {
     }
 }
 
-/// A sentence, which becomes a page for browsers and a problem in the API: `errors` of their routers.
+/// A sentence, which becomes a page for browsers and a problem in the API: `worded`.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         Rejection::new(self.status(), self.sentence()).into_response()
