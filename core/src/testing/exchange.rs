@@ -29,7 +29,7 @@ use super::{
 /// exchange.head().assert_status(200);
 /// exchange.write("to");
 /// assert_eq!(exchange.read().unwrap(), "to");
-/// client.advance(Duration::from_secs(20));
+/// client.advance(Duration::from_secs(3));
 /// exchange.write("fro");
 /// assert_eq!(exchange.read().unwrap(), "fro");
 /// exchange.finish().assert_text("tofro");
