@@ -214,7 +214,7 @@ fn a_length_may_be_declared(start: Start) {
     let client = start(echoes(), Limits::default());
     let mut exchange = client.post("/whole").header("content-length", "6").open();
     exchange.write("abc").write("def");
-    let panic = panic_of(|| drop(exchange.write("g")));
+    let panic = panic_of(|| _ = exchange.write("g"));
     assert!(panic.starts_with("POST /whole: 1 bytes are written, where 0 are left of its length"), "{panic}");
     exchange.finish().assert_text("abcdef");
     // One that is set is sent with the head.
@@ -233,7 +233,7 @@ fn a_body_comes_as_it_is_sent(start: Start) {
             Some((Ok::<_, Infallible>(format!("data: {number}\n\n")), number + 1))
         }))
     };
-    let client = start(Router::new().route("/", get(async move || ticks().await)), Limits::default());
+    let client = start(Router::new().route("/", get(ticks)), Limits::default());
     let started = client.elapsed();
     let mut exchange = client.get("/").open();
     exchange.head().assert_status(200);
@@ -349,7 +349,7 @@ fn what_is_cut_is_told(start: Start) {
     let breaks =
         async || Body::from_stream(stream::iter([Ok("some"), Err(std::io::Error::other("no more"))]));
     let client = start(Router::new().route("/", get(breaks)), Limits::default());
-    let panic = panic_of(|| drop(client.get("/").send()));
+    let panic = panic_of(|| _ = client.get("/").send());
     assert!(panic.starts_with("GET /: the server closed the connection within the response"), "{panic}");
     assert!(panic.contains("\n\n> GET / HTTP/1.1\n> host: localhost\n\n< HTTP/1.1 200 OK\n"), "{panic}");
     assert!(panic.ends_with("\n<\n< 4\n< some\n"), "{panic}");
@@ -400,7 +400,7 @@ mod servers {
 
     fn a_server_that_ends_with_an_error_is_told(on: Backend) {
         let server = || Server::new(Router::new()).backend(on).on_stop(|_| Err("the disk is full".into()));
-        let panic = panic_of(|| drop(server().test_client()));
+        let panic = panic_of(|| _ = server().test_client());
         assert_eq!(panic, "the server of this test ended with an error: on_stop: the disk is full");
         // Within a panic there is no second one.
         let panic = panic_of(|| {
@@ -413,7 +413,7 @@ mod servers {
     fn what_never_comes_is_not_waited_for(on: Backend) {
         let app = Router::new().route("/", get(async || rt::sleep(Duration::from_secs(600)).await));
         let client = Server::new(app).backend(on).test_client().patience(Duration::from_millis(300));
-        let panic = panic_of(|| drop(client.get("/").send()));
+        let panic = panic_of(|| _ = client.get("/").send());
         assert!(panic.starts_with("GET /: no answer within 300ms\n\n> GET / HTTP/1.1\n"), "{panic}");
         let raw = client.raw("GET / HTTP/1.1\r\nhost: a\r\n");
         assert_eq!((raw.text().as_str(), raw.is_closed), ("", false));
@@ -429,7 +429,7 @@ mod servers {
 
     fn a_server_that_cannot_start_is_told(on: Backend) {
         let app = Router::new().route("/a", get(async |State(number): State<u32>| number.to_string()));
-        let panic = panic_of(|| drop(Server::new(app).backend(on).test_client()));
+        let panic = panic_of(|| _ = Server::new(app).backend(on).test_client());
         assert!(panic.starts_with("the server cannot be started: ") && panic.contains("u32"), "{panic}");
     }
 }
@@ -453,12 +453,12 @@ fn a_server_that_is_not_ours_is_spoken_to() {
         }
     });
     client.get("/").send().assert_text("hi");
-    let panic = panic_of(|| drop(client.get("/").send()));
+    let panic = panic_of(|| _ = client.get("/").send());
     assert!(panic.starts_with("GET /: the server closed the connection within the response\n"), "{panic}");
-    let panic = panic_of(|| drop(client.get("/").send()));
+    let panic = panic_of(|| _ = client.get("/").send());
     assert!(panic.starts_with("GET /: the server closed the connection without an answer\n"), "{panic}");
     serving.join().unwrap();
-    let panic = panic_of(|| drop(client.get("/").send()));
+    let panic = panic_of(|| _ = client.get("/").send());
     assert!(panic.contains("cannot be connected to: "), "{panic}");
     let panic = panic_of(|| _ = client.sim());
     assert!(panic.starts_with("there is no simulation: this client is connected to 127.0.0.1:"), "{panic}");
@@ -479,7 +479,7 @@ fn a_test_runs_on_each_backend() {
 fn a_test_that_fails_on_one_backend_names_it() {
     let app = || Router::new().route("/", get(async || rt::backend().unwrap_or_default()));
     let wanted = Backend::compiled().next().unwrap().name();
-    let panic = panic_of(|| on_each_backend(app, |client| drop(client.get("/").send().assert_text(wanted))));
+    let panic = panic_of(|| on_each_backend(app, |client| _ = client.get("/").send().assert_text(wanted)));
     let others =
         Backend::compiled().skip(1).map(|other| format!("on {other}: GET /: the body is another text\n"));
     assert_eq!(

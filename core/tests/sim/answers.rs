@@ -67,7 +67,7 @@ impl Connection for Script {
 
 /// What a request for it panics with.
 fn told(pieces: &'static [&'static str], end: End) -> String {
-    panic_of(|| drop(TestClient::over(Script(pieces, end)).get("/").send()))
+    panic_of(|| _ = TestClient::over(Script(pieces, end)).get("/").send())
 }
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -54,14 +54,9 @@ fn get_one(target: &str) -> TestResponse {
 fn a_status() {
     says(
         || {
-            drop(
-                client()
-                    .post("/nowhere")
-                    .header("X-Case", "Kept")
-                    .body("to\nand\x1b fro\n")
-                    .send()
-                    .assert_status(200),
-            )
+            let client = client();
+            let request = client.post("/nowhere").header("X-Case", "Kept").body("to\nand\x1b fro\n");
+            request.send().assert_status(200);
         },
         "|POST /nowhere: the status is 404 Not Found, and not 200 OK
          |
@@ -99,16 +94,16 @@ fn a_field() {
         )
     };
     let response = get_one("/moved");
-    says(|| drop(response.assert_header("x-one", "b")), &head("there is no field x-one, wanted was `b`"));
+    says(|| _ = response.assert_header("x-one", "b"), &head("there is no field x-one, wanted was `b`"));
     says(
-        || drop(response.assert_header("location", "/")),
+        || _ = response.assert_header("location", "/"),
         &head("the field location is `/there`, and not `/`"),
     );
-    says(|| drop(response.assert_no_header("location")), &head("there is a field location: `/there`"));
-    says(|| drop(response.assert_redirect("/")), &head("the field location is `/there`, and not `/`"));
-    says(|| drop(response.assert_cookie("a", "c")), &head("the cookie a is set to \"b\", and not to \"c\""));
-    says(|| drop(response.assert_cookie("b", "c")), &head("no cookie b is set"));
-    let first = panic_of(|| drop(get_one("/").assert_redirect("/")));
+    says(|| _ = response.assert_no_header("location"), &head("there is a field location: `/there`"));
+    says(|| _ = response.assert_redirect("/"), &head("the field location is `/there`, and not `/`"));
+    says(|| _ = response.assert_cookie("a", "c"), &head("the cookie a is set to \"b\", and not to \"c\""));
+    says(|| _ = response.assert_cookie("b", "c"), &head("no cookie b is set"));
+    let first = panic_of(|| _ = get_one("/").assert_redirect("/"));
     assert!(
         first.starts_with("GET /: the status is 200 OK, and not that of a redirection to /\n"),
         "{first}"
@@ -120,7 +115,7 @@ fn a_field() {
 #[test]
 fn a_text() {
     says(
-        || drop(get_one("/").assert_text("Hello, Bob!\n")),
+        || _ = get_one("/").assert_text("Hello, Bob!\n"),
         "|GET /: the body is another text
          |  wanted: \"Hello, Bob!\\n\"
          |  found:  \"Hello, Ada!\\nBye.\\n\"
@@ -138,7 +133,7 @@ fn a_text() {
          |< Hello, Ada!
          |< Bye.",
     );
-    let text = panic_of(|| drop(get_one("/").assert_text_contains("Bob")));
+    let text = panic_of(|| _ = get_one("/").assert_text_contains("Bob"));
     assert!(text.starts_with("GET /: \"Bob\" is not in the body\n\n> GET / HTTP/1.1\n"), "{text}");
     get_one("/").assert_text("Hello, Ada!\nBye.\n").assert_text_contains("Ada");
 }
@@ -165,7 +160,7 @@ fn a_binary_body() {
 
 #[test]
 fn a_long_body_is_cut() {
-    let text = panic_of(|| drop(get_one("/long").assert_text("0123456789".repeat(10) + "x")));
+    let text = panic_of(|| _ = get_one("/long").assert_text("0123456789".repeat(10) + "x"));
     let (first, rest) = text.split_once("\n\n").unwrap();
     let digits = |count: usize| "0123456789".repeat(1000)[..count].to_owned();
     assert_eq!(
@@ -191,7 +186,7 @@ fn a_json() {
     let one = get_one("/json");
     one.assert_json(&json!({ "items": [{ "price": 3 }, { "price": "4" }] }));
     let first = |value: serde_json::Value| {
-        let text = panic_of(|| drop(one.assert_json(&value)));
+        let text = panic_of(|| _ = one.assert_json(&value));
         text.split_once("\n\n").unwrap().0.to_owned()
     };
     for (wanted, expected) in [
@@ -214,16 +209,16 @@ fn a_json() {
     ] {
         assert_eq!(first(wanted), expected);
     }
-    let text = panic_of(|| drop(get_one("/").assert_json(&1)));
+    let text = panic_of(|| _ = get_one("/").assert_json(&1));
     assert!(
         text.starts_with("GET /: the type of the body is text/plain; charset=utf-8, and not JSON\n\n> "),
         "{text}"
     );
-    let text = panic_of(|| drop(get_one("/broken").assert_json(&1)));
+    let text = panic_of(|| _ = get_one("/broken").assert_json(&1));
     let expected =
         "GET /broken: the body is not the JSON wanted: EOF while parsing a value at line 1 column 5\n\n> ";
     assert!(text.starts_with(expected), "{text}");
-    let text = panic_of(|| drop(one.json::<u32>()));
+    let text = panic_of(|| _ = one.json::<u32>());
     assert!(
         text.starts_with("GET /json: the body is not the JSON wanted: invalid type: map, expected u32"),
         "{text}"
@@ -237,7 +232,7 @@ fn an_exchange_that_is_open() {
     exchange.read();
     exchange.end_body();
     says(
-        || drop(exchange.write("three")),
+        || _ = exchange.write("three"),
         "|POST /echo: the body has ended, and nothing can be written; its length is declared by a field, or it is sent in chunks \
          with POST, PUT and PATCH
          |
@@ -258,7 +253,7 @@ fn an_exchange_that_is_open() {
          |< two",
     );
     let mut exchange = client().post("/echo").header("content-length", "4").open();
-    let text = panic_of(|| drop(exchange.write("three")));
+    let text = panic_of(|| _ = exchange.write("three"));
     assert!(
         text.starts_with("POST /echo: 5 bytes are written, where 4 are left of its length\n\n"),
         "{text}"
