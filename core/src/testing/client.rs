@@ -171,9 +171,9 @@ impl TestClient {
         Now { elapsed: self.elapsed(), date: self.wall_clock() }
     }
 
-    /// The same, but it waits for at most `patience`, in real time, for whatever is to come next. Clones that are there
-    /// already do so too. Unless said otherwise it is ten seconds; on the simulation, where this is how long a handler may
-    /// wait for another thread, five.
+    /// The same, but it waits for at most `patience`, in real time, for whatever is to come next; so do clones that are
+    /// there already. On a real backend it is ten seconds unless said otherwise, so that no test hangs. On the simulation it
+    /// is how long a handler may wait for another thread ([`Settings::patience`]): five seconds with [`new`](Self::new).
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         self.connector.set_patience(patience);

@@ -62,7 +62,7 @@ impl TestResponse {
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let fields = self.headers.get_all(header::SET_COOKIE).iter();
         let pairs = fields.filter_map(|field| field.to_str().ok()?.split(';').next()?.split_once('='));
-        pairs.filter(|(own, _)| own.trim() == name).map(|(_, value)| value.trim()).last()
+        pairs.rev().find(|(own, _)| own.trim() == name).map(|(_, value)| value.trim())
     }
 
     /// The whole body.

@@ -1,5 +1,6 @@
-//! Notes: an app that is there to be tested. It has a login by a cookie, JSON, an upload, and live events. The app is a
-//! function, so that `main` serves the same one as the tests: `cargo run -p trijet-notes`, and `tests/notes.rs`.
+//! Notes: an app that is there to be tested, by `tests/notes.rs`. It has a login by a cookie, JSON, an upload, and live
+//! events. The app is a function of a library, so that a `main` serves the same one as the tests speak to:
+//! `trijet::serve("127.0.0.1:8080", trijet_notes::app())`.
 
 use std::{
     convert::Infallible,
