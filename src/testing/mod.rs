@@ -48,7 +48,7 @@
 //! ```
 //! use trijet::{Router, post, testing::{MultipartForm, TestClient}};
 //!
-//! # let app = Router::new().route("/upload", post(|body: String| body));
+//! # let app = Router::new().route("/upload", post(|body: trijet::Bytes| body));
 //! let client = TestClient::new(app);
 //! let form = MultipartForm::new().text("title", "Me").file("avatar", "me.png", "image/png", b"\x89PNG");
 //! client.post("/upload").multipart(&form).send().assert_status(200);
@@ -114,10 +114,10 @@
 //! client.get("/slow").send().assert_text("done");
 //! assert_eq!(client.elapsed(), Duration::from_secs(60));
 //!
-//! // Limits hold as they do on the network: an upload that stalls is given up after 30 s.
+//! // Limits hold as they do on the network: an upload of less than 240 B/s is given up after 5 s.
 //! let mut upload = client.post("/upload").open();
 //! upload.write("some of it");
-//! client.advance(Duration::from_secs(29));
+//! client.advance(Duration::from_secs(4));
 //! assert_eq!(upload.read_now(), None);
 //! client.advance(Duration::from_secs(1));
 //! upload.head().assert_status(408);
