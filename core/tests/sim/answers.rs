@@ -171,6 +171,14 @@ fn what_is_one_is_taken_however_it_is_cut() {
 }
 
 #[test]
+fn a_field_that_is_there_twice_is_not_this_one() {
+    let twice = &["HTTP/1.1 200 OK\r\nx: a\r\nx: b\r\ncontent-length: 0\r\n\r\n"];
+    let response = TestClient::over(Script(twice, End::Silence)).get("/").send();
+    let text = panic_of(|| _ = response.assert_header("x", "a"));
+    assert!(text.starts_with("GET /: the field x is `a` and `b`, and not `a`\n\n> "), "{text}");
+}
+
+#[test]
 fn raw_bytes_are_given_as_they_came() {
     const TWO: [&str; 2] =
         ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r", "\nhiHTTP/1.1 204 No Content\r\n\r\n"];
