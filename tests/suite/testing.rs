@@ -387,6 +387,27 @@ fn a_server_that_is_not_ours_is_spoken_to() {
     assert!(panic.starts_with("there is no simulation: this client is connected to 127.0.0.1:"), "{panic}");
 }
 
+/// More than all buffers between the two hold: one that does not read while it writes would wait for ever.
+#[test]
+fn a_server_that_has_to_be_read_first_is_read() {
+    const LENGTH: usize = 24 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = connect_to(listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        std::io::Write::write_all(&mut stream, &vec![b'x'; LENGTH]).unwrap();
+        let mut request = Vec::new();
+        stream.read_to_end(&mut request).unwrap();
+        request.len()
+    });
+    let response = client.post("/").body(vec![b'y'; LENGTH]).send();
+    assert_eq!(response.assert_status(200).bytes().len(), LENGTH);
+    drop(response);
+    assert!(serving.join().unwrap() > LENGTH);
+}
+
 #[test]
 fn a_test_runs_on_each_backend() {
     let names = std::cell::RefCell::new(Vec::new());
