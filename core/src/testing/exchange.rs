@@ -35,15 +35,15 @@ use super::{
 /// exchange.finish().assert_text("tofro");
 /// ```
 ///
-/// # What waits for what
-/// Nothing that is written goes on its way before something is waited for: [`head`](Self::head), [`read`](Self::read),
-/// [`finish`](Self::finish), [`TestClient::advance`] or the drop.
+/// # On the simulation
+/// What is written goes on its way when something is waited for: [`head`](Self::head), [`read`](Self::read),
+/// [`finish`](Self::finish), [`TestClient::advance`] or the drop. There is one thread, and a plain `fn` that reads its body
+/// by a reader has it until the body has come, however long that takes:
 ///
-/// On the simulation there is one thread, and a plain `fn` that reads its body by a reader has it until the body has come:
-/// write what it waits for before waiting for what it answers. For time in between there is [`pause`](Self::pause): when
-/// the client is told to [`advance`](TestClient::advance) meanwhile, such a `fn` waits until its client is given up. A
-/// schedule with a seed may let a `fn` run early, and so this needs a server of a real backend, or
-/// [`Schedule::InOrder`](crate::sim::Schedule::InOrder).
+/// - Write what it waits for before you wait for what it answers, as above.
+/// - Let time pass by [`pause`](Self::pause), between two pieces that are both written, and not by
+///   [`advance`](TestClient::advance), in which nothing more can be written.
+/// - A schedule with a seed may have it read before you have written: leave it in order, or take a real backend.
 pub struct Exchange {
     connection: Box<dyn Connection>,
     client: TestClient,
