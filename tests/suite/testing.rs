@@ -217,7 +217,10 @@ fn a_length_may_be_declared(start: Start) {
     let mut exchange = client.post("/whole").header("content-length", "6").open();
     exchange.write("abc").write("def");
     let panic = panic_of(|| _ = exchange.write("g"));
-    assert!(panic.starts_with("POST /whole: 1 bytes are written, where 0 are left of its length"), "{panic}");
+    assert!(
+        panic.starts_with("POST /whole: 1 B are written, and 0 B are left of the declared length"),
+        "{panic}"
+    );
     exchange.finish().assert_text("abcdef");
     // One that is set is sent with the head.
     let mut exchange = client.post("/whole").body("ping").open();

@@ -109,8 +109,12 @@ impl Sim {
     ///
     /// # Panics
     /// If it must not be served, or the limits cannot be honoured.
+    #[track_caller]
     pub fn new(router: Router, settings: Settings) -> Self {
-        let app = router.build().unwrap_or_else(|error| panic!("the router cannot be served: {error}"));
+        let app = match router.build() {
+            Ok(app) => app,
+            Err(error) => panic!("the router cannot be served: {error}"),
+        };
         Self::with_app(app.with_body_bytes_max(settings.limits.body_bytes_max).into(), settings)
     }
 
@@ -119,8 +123,11 @@ impl Sim {
     ///
     /// # Panics
     /// If the limits cannot be honoured.
+    #[track_caller]
     pub fn with_app(app: Arc<App>, settings: Settings) -> Self {
-        settings.limits.validate().unwrap_or_else(|fault| panic!("{fault}"));
+        if let Err(fault) = settings.limits.validate() {
+            panic!("{fault}");
+        }
         let Settings { hold_clock, limits: Limits { loop_hold_max, .. }, .. } = settings;
         let holding =
             hold_clock.zip(loop_hold_max).map(|(clock, max)| Holding::new(clock, max, app.route_names()));

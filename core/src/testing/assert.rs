@@ -130,8 +130,10 @@ impl TestResponse {
     #[cfg(feature = "json")]
     #[track_caller]
     pub fn assert_json<T: serde::Serialize + ?Sized>(&self, value: &T) -> &Self {
-        let wanted =
-            serde_json::to_value(value).unwrap_or_else(|error| panic!("not to be had as JSON: {error}"));
+        let wanted = match serde_json::to_value(value) {
+            Ok(wanted) => wanted,
+            Err(error) => panic!("not to be had as JSON: {error}"),
+        };
         let content_type = self.header(header::CONTENT_TYPE.as_str()).unwrap_or("missing");
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         // RFC 6839 §3.1.

@@ -109,7 +109,7 @@ impl Exchange {
             )),
             Sending::Length(left) if *left < bytes.len() => {
                 let left = *left;
-                self.fail(format_args!("{} bytes are written, where {left} are left of its length", bytes.len()));
+                self.fail(format_args!("{} B are written, and {left} B are left of the declared length", bytes.len()));
             }
             Sending::Length(left) => {
                 *left -= bytes.len();

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use super::{
     Asked, Exchange, MultipartForm, TestClient, TestResponse,
     exchange::{Opening, Sending, chunked},
+    show::Shown,
 };
 
 /// A request that is being put together: [`TestClient::get`] and its like.
@@ -43,9 +44,15 @@ impl<'a> TestRequest<'a> {
         N: TryInto<HeaderName, Error: fmt::Display>,
         V: TryInto<HeaderValue, Error: fmt::Display>,
     {
-        let name = name.try_into().unwrap_or_else(|error| panic!("{error}"));
-        let value = value.try_into().unwrap_or_else(|error| panic!("the field {name}: {error}"));
-        self.headers.append(name, value);
+        // A closure would be what panics, and not the caller.
+        let name = match name.try_into() {
+            Ok(name) => name,
+            Err(error) => panic!("{error}"),
+        };
+        match value.try_into() {
+            Ok(value) => self.headers.append(name, value),
+            Err(error) => panic!("the field {name}: {error}"),
+        };
         self
     }
 
@@ -76,8 +83,10 @@ impl<'a> TestRequest<'a> {
     #[cfg(feature = "json")]
     #[track_caller]
     pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
-        let body = serde_json::to_vec(value).unwrap_or_else(|error| panic!("not to be had as JSON: {error}"));
-        self.content_type(HeaderValue::from_static("application/json")).body(body)
+        match serde_json::to_vec(value) {
+            Ok(body) => self.content_type(HeaderValue::from_static("application/json")).body(body),
+            Err(error) => panic!("not to be had as JSON: {error}"),
+        }
     }
 
     /// Sets the body to the form of `value`.
@@ -87,9 +96,12 @@ impl<'a> TestRequest<'a> {
     #[cfg(feature = "form")]
     #[track_caller]
     pub fn form<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
-        let body = serde_html_form::to_string(value)
-            .unwrap_or_else(|error| panic!("not to be had as a form: {error}"));
-        self.content_type(HeaderValue::from_static("application/x-www-form-urlencoded")).body(body)
+        match serde_html_form::to_string(value) {
+            Ok(body) => {
+                self.content_type(HeaderValue::from_static("application/x-www-form-urlencoded")).body(body)
+            }
+            Err(error) => panic!("not to be had as a form: {error}"),
+        }
     }
 
     /// Sets the body to a form with files.
@@ -180,7 +192,7 @@ impl<'a> TestRequest<'a> {
             Content::Chunks(pieces) => (chunked(&pieces), pieces),
         };
         let asked = if method == Method::HEAD { Asked::Head } else { Asked::Other };
-        let what = format!("{method} {target}");
+        let what = format!("{method} {}", Shown(target.as_bytes()));
         (client, Opening { what, asked, host, path, head, body, pieces, sending })
     }
 }

@@ -255,7 +255,7 @@ fn an_exchange_that_is_open() {
     let mut exchange = client().post("/echo").header("content-length", "4").open();
     let text = panic_of(|| _ = exchange.write("three"));
     assert!(
-        text.starts_with("POST /echo: 5 bytes are written, where 4 are left of its length\n\n"),
+        text.starts_with("POST /echo: 5 B are written, and 4 B are left of the declared length\n\n"),
         "{text}"
     );
     assert!(text.ends_with("\n\n< (nothing)\n"), "{text}");
