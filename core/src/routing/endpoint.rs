@@ -24,6 +24,8 @@ pub(crate) struct Endpoint {
     pub(crate) route: Option<Arc<str>>,
     /// Its place among the app's endpoints, whose names [`Compiled`](super::Compiled) has.
     pub(crate) number: u32,
+    /// The nests that the handler stands in, as one pattern.
+    pub(crate) prefix: Arc<str>,
     /// The names of the captures.
     pub(crate) names: Arc<[Box<str>]>,
     /// Middleware, the outermost first.

@@ -27,6 +27,7 @@ use crate::common::{
 on_every_backend!(
     paths_as_the_service_sees_them,
     all_methods_are_its_own,
+    what_nests_and_hosts_inherit_sees_the_path_of_its_own_router,
     each_request_has_a_clone_that_is_ready,
     a_service_that_is_never_ready_stops_nobody_else,
     an_error_is_a_500_without_its_words,
@@ -72,6 +73,37 @@ fn all_methods_are_its_own(on: Backend) {
     let tell = service(Of(async |request: Request| sure::<Body>(request.method().to_string())));
     let server = start(on, Router::new().nest("/nest", tell.clone().into_router()).fallback(tell));
     let mut client = server.connect();
+fn what_nests_and_hosts_inherit_sees_the_path_of_its_own_router(on: Backend) {
+    let tell = || service(Of(async |request: Request| sure::<Body>(format!("sees {}", request.uri()))));
+    let known = || Router::new().route("/known", any(async || "known"));
+    let api = tell().into_router().nest("/sub", known().nest("/{id}/deep", known())).merge(known());
+    let app =
+        tell().into_router().nest("/api/{version}", api).nest("/own", known()).host("h.example", known());
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, seen) in [
+        ("/", "sees /"),
+        ("/x?a", "sees /x?a"),
+        ("/own/known", "known"),
+        ("/own", "sees /own"),
+        ("/own/unknown?a=b", "sees /own/unknown?a=b"),
+        ("/api/1", "sees /"),
+        ("/api/1/", "sees /"),
+        ("/api/1/x", "sees /x"),
+        ("/api/1/known", "known"),
+        ("/api/1/sub/known", "known"),
+        ("/api/1/sub", "sees /sub"),
+        ("/api/1/sub/", "sees /sub/"),
+        ("/api/1/sub/unknown?a=b", "sees /sub/unknown?a=b"),
+        ("/api/1/sub/2/deep/unknown", "sees /sub/2/deep/unknown"),
+    ] {
+        client.get(path).says(seen);
+    }
+    for (path, seen) in [("/known", "known"), ("/unknown", "sees /unknown"), ("/", "sees /")] {
+        client.send(request(path).replacen("host: t", "host: h.example", 1)).response().says(seen);
+    }
+}
+
     for path in ["/", "/nest", "/nest/x"] {
         for method in ["GET", "PUT", "OPTIONS", "PROPFIND"] {
             client.send(request(path).replacen("GET", method, 1)).response().says(method);

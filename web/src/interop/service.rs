@@ -120,7 +120,8 @@ impl<S> Mounted<S> {
     /// A router whose every path the service answers, for [`Router::nest`]: the service does not see the prefix.
     ///
     /// The prefix itself, with a slash or without, is `/` for the service. The address with the prefix is among the request's
-    /// extensions, as [`OriginalUri`]. Prefixes of several nests, and captures in them, are taken off together.
+    /// extensions, as [`OriginalUri`]. Prefixes of several nests, and captures in them, are taken off together; that of a
+    /// nest that is added to this router is none of them, and the service answers what such a nest does not know.
     pub fn into_router<B>(self) -> Router
     where
         S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
@@ -142,7 +143,7 @@ impl<S> Mounted<S> {
         if self.sees == Sees::Rest {
             // No part of a valid address is invalid; were one, the service must not see it with the prefix.
             let rest =
-                stripped(request.uri(), context.route()).map_err(|_| internal_error().into_answer())?;
+                stripped(request.uri(), context.prefix()).map_err(|_| internal_error().into_answer())?;
             let original = OriginalUri(std::mem::replace(request.uri_mut(), rest));
             request.extensions_mut().get_or_insert_with(|| original);
         }
