@@ -242,8 +242,8 @@ impl Builder {
             layers: here.layers.iter().chain(fallback.layers_beside(&here.layers)).cloned().collect(),
             service: fallback.service.clone(),
             state: fallback.state.clone(),
-            body_bytes_max: None,
-            cancels: false,
+            body_bytes_max: fallback.service.body_bytes_max(),
+            cancels: fallback.service.cancels(),
         });
         self.check(&name, fallback.place, &endpoint);
         for (router, around, place) in nested {
@@ -385,10 +385,10 @@ impl Part {
             prefix: self.prefix.clone(),
             names: self.names.clone(),
             layers: self.layers.clone(),
-            service,
             state: here.state.clone(),
-            body_bytes_max: self.body_bytes_max,
-            cancels: self.cancels,
+            body_bytes_max: self.body_bytes_max.or_else(|| service.body_bytes_max()),
+            cancels: self.cancels || service.cancels(),
+            service,
         })
     }
 }

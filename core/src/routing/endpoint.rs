@@ -191,6 +191,14 @@ impl Service for Other {
     fn declare(&self, needs: &mut Needs) {
         self.service.declare(needs);
     }
+
+    fn body_bytes_max(&self) -> Option<u64> {
+        self.service.body_bytes_max()
+    }
+
+    fn cancels(&self) -> bool {
+        self.service.cancels()
+    }
 }
 
 /// The methods of RFC 9110 §9.3 and RFC 5789, in the order in which `Allow` lists them.

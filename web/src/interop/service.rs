@@ -56,16 +56,23 @@ use super::{
 /// - Each request has a clone of the service, which is asked whether it is ready (`poll_ready`) before it is called. As
 ///   in axum it has to be `Clone + Send + Sync`: `tower::util::BoxCloneSyncService` is, when boxed.
 /// - It runs where an `async fn` does, and must not block.
-/// - Bodies are streamed in both directions. The limit of the server or the route holds for that of the request
-///   (`any(service(s)).body_limit(…)`), beside what the service's framework sets itself. A length over it is answered
-///   with 413 before the service is called; what only turns out to be over it is an error in the body, which an app of
-///   axum answers with 400.
+/// - Bodies are streamed in both directions. The limit of the server, or of [`body_limit`](Mounted::body_limit), holds
+///   for that of the request beside what the service's framework sets itself: where axum's `DefaultBodyLimit` is to
+///   let more through than the 2 MiB of the server, both have to. A length over it is answered with 413 before the
+///   service is called; what only turns out to be over it is an error in the body, which an app of axum answers with 400.
 /// - An error is a 500, and a line in the log: see [`on_error`](Mounted::on_error). A panic is what it is in any handler.
 /// - It is dropped as any handler's future is: at the end of a stop, or with its client where the route is
 ///   [`cancel_on_disconnect`](trijet_core::MethodRouter::cancel_on_disconnect).
 /// - Upgrades, and so the WebSockets of axum, are not there: such a request is answered without one.
 pub fn service<S>(service: S) -> Mounted<S> {
-    Mounted { service, prepare: None, on_error: OnError::default(), sees: Sees::Whole }
+    Mounted {
+        service,
+        prepare: None,
+        on_error: OnError::default(),
+        sees: Sees::Whole,
+        body_bytes_max: None,
+        cancels: false,
+    }
 }
 
 /// What [`service`] makes: a [`Handler`].
@@ -76,6 +83,8 @@ pub struct Mounted<S> {
     on_error: OnError,
     sees: Sees,
 }
+    body_bytes_max: Option<u64>,
+    cancels: bool,
 
 type Prepare = dyn Fn(&mut Request, &Context) + Send + Sync;
 
@@ -118,6 +127,23 @@ impl<S> Mounted<S> {
     }
 
     /// A router whose every path the service answers, for [`Router::nest`]: the service does not see the prefix.
+    /// Sets the most bytes that the body of a request may have, in place of
+    /// [`Limits::body_bytes_max`](trijet_core::Limits::body_bytes_max), as
+    /// [`MethodRouter::body_limit`](trijet_core::MethodRouter::body_limit) does, which wins where both are there. It holds
+    /// in a fallback and in a nest too.
+    #[must_use]
+    pub fn body_limit(self, bytes: u64) -> Self {
+        Self { body_bytes_max: Some(bytes), ..self }
+    }
+
+    /// Drops the service's future, and the middleware around it, when the client leaves, as
+    /// [`MethodRouter::cancel_on_disconnect`](trijet_core::MethodRouter::cancel_on_disconnect) does: in a fallback and in
+    /// a nest too.
+    #[must_use]
+    pub fn cancel_on_disconnect(self) -> Self {
+        Self { cancels: true, ..self }
+    }
+
     ///
     /// The prefix itself, with a slash or without, is `/` for the service. The address with the prefix is among the request's
     /// extensions, as [`OriginalUri`]. Prefixes of several nests, and captures in them, are taken off together; that of a
@@ -189,6 +215,14 @@ where
     fn declare(_: &mut Needs) {}
 }
 
+
+    fn body_bytes_max(&self) -> Option<u64> {
+        self.body_bytes_max
+    }
+
+    fn cancels(&self) -> bool {
+        self.cancels
+    }
 /// Calls `service`, a clone of this request's own, once it is ready.
 pub(super) async fn answered<S, B>(service: &mut S, request: Request) -> Result<Response, BoxError>
 where
