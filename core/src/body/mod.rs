@@ -355,8 +355,38 @@ impl BodyError {
     fn from_box(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => *own,
-            Err(error) => Self::Source(error),
+            Err(error) => Self::behind(&*error).unwrap_or(Self::Source(error)),
         }
+    }
+
+    /// The fault of a client's body that stands behind `error`, which may be one that a layer or a framework has made of
+    /// it: where [`status`](Self::status) is 4xx. None where there is no such fault among its first causes.
+    ///
+    /// ```
+    /// use trijet_core::BodyError;
+    /// let error = std::io::Error::other(BodyError::TooLarge);
+    /// assert!(matches!(BodyError::behind(&error), Some(BodyError::TooLarge)));
+    /// ```
+    pub fn behind(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        // Ten are enough: a chain could be a circle.
+        let mut error = error;
+        for _ in 0..10 {
+            // These two do not name what they wrap as their cause.
+            let wrapped = match error.downcast_ref() {
+                Some(Self::Disconnected) => return Some(Self::Disconnected),
+                Some(Self::TooLarge) => return Some(Self::TooLarge),
+                Some(Self::Timeout) => return Some(Self::Timeout),
+                Some(Self::Malformed(rule)) => return Some(Self::Malformed(rule)),
+                Some(Self::WouldBlock | Self::Finished) => return None,
+                Some(Self::Source(source)) => Some(&**source),
+                None => error.downcast_ref().and_then(std::io::Error::get_ref),
+            };
+            error = match wrapped {
+                Some(wrapped) => wrapped,
+                None => error.source()?,
+            };
+        }
+        None
     }
 
     /// The status to answer with where the body of a request failed so.

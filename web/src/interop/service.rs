@@ -12,7 +12,7 @@ use trijet_core::{
 };
 
 use super::{
-    failure::{OnError, internal_error},
+    failure::{OnError, Place, internal_error},
     strip::{OriginalUri, stripped},
 };
 
@@ -61,9 +61,10 @@ use super::{
 ///   let more through than the 2 MiB of the server, both have to. A length over it is answered with 413 before the
 ///   service is called; what only turns out to be over it is an error in the body, which an app of axum answers with 400.
 /// - An error is a 500, and a line in the log: see [`on_error`](Mounted::on_error). A panic is what it is in any handler.
-/// - It is dropped as any handler's future is: at the end of a stop, or with its client where the route is
-///   [`cancel_on_disconnect`](trijet_core::MethodRouter::cancel_on_disconnect).
-/// - Upgrades, and so the WebSockets of axum, are not there: such a request is answered without one.
+/// - It is dropped as any handler's future is: at the end of a stop, or with its client where that is said
+///   ([`cancel_on_disconnect`](Mounted::cancel_on_disconnect)).
+/// - Upgrades, and so the WebSockets of axum, are not there: nothing in a request hands over its connection. A service
+///   that answers 101 all the same is a 500, and a line in the log.
 pub fn service<S>(service: S) -> Mounted<S> {
     Mounted {
         service,
@@ -82,9 +83,9 @@ pub struct Mounted<S> {
     prepare: Option<Arc<Prepare>>,
     on_error: OnError,
     sees: Sees,
-}
     body_bytes_max: Option<u64>,
     cancels: bool,
+}
 
 type Prepare = dyn Fn(&mut Request, &Context) + Send + Sync;
 
@@ -126,7 +127,6 @@ impl<S> Mounted<S> {
         Self { on_error: OnError::new(answer), ..self }
     }
 
-    /// A router whose every path the service answers, for [`Router::nest`]: the service does not see the prefix.
     /// Sets the most bytes that the body of a request may have, in place of
     /// [`Limits::body_bytes_max`](trijet_core::Limits::body_bytes_max), as
     /// [`MethodRouter::body_limit`](trijet_core::MethodRouter::body_limit) does, which wins where both are there. It holds
@@ -144,6 +144,7 @@ impl<S> Mounted<S> {
         Self { cancels: true, ..self }
     }
 
+    /// A router whose every path the service answers, for [`Router::nest`]: the service does not see the prefix.
     ///
     /// The prefix itself, with a slash or without, is `/` for the service. The address with the prefix is among the request's
     /// extensions, as [`OriginalUri`]. Prefixes of several nests, and captures in them, are taken off together; that of a
@@ -205,16 +206,15 @@ where
                 Ok(request) => request,
                 Err(answer) => return answer,
             };
+            let at = Place::of(&request, context.route());
             match answered(&mut self.service, request).await {
                 Ok(response) => response.into(),
-                Err(error) => self.on_error.answer("the service at", context.route(), error).into(),
+                Err(error) => self.on_error.answer("the service at", &at, error).into(),
             }
         }
     }
 
     fn declare(_: &mut Needs) {}
-}
-
 
     fn body_bytes_max(&self) -> Option<u64> {
         self.body_bytes_max
@@ -223,6 +223,8 @@ where
     fn cancels(&self) -> bool {
         self.cancels
     }
+}
+
 /// Calls `service`, a clone of this request's own, once it is ready.
 pub(super) async fn answered<S, B>(service: &mut S, request: Request) -> Result<Response, BoxError>
 where
