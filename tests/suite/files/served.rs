@@ -346,6 +346,7 @@ fn single_pages(on: Backend) {
     let private = lasting.clone().cache(Cache::immutable().private());
     let lasting =
         start(on, Router::new().nest("/p", Router::new().route("/{*path}", get(private))).fallback(lasting));
+    settled(&mut lasting.connect(), "/app.js");
     for (path, expected) in [
         ("/users/7", "no-cache"),
         ("/app.js", "public, max-age=31536000, immutable"),
@@ -398,6 +399,41 @@ fn what_caches_are_told(on: Backend) {
         assert_eq!(unchanged.header("content-type"), None);
     }
     assert_eq!(client.get("/hour/nothing").with_status(404).header("cache-control"), None);
+}
+
+/// It may be half a file, however long the whole one lasts.
+fn a_file_that_was_just_written_is_asked_for_each_time(on: Backend) {
+    let site = site();
+    let files = Files::dir(site.root());
+    let by = |value| Cache::by(move |_| Some(HeaderValue::from_static(value)));
+    let app = Router::new()
+        .nest("/hashed", files.clone().cache(Cache::hashed()).into_router())
+        .nest("/ever", files.clone().cache(Cache::immutable()).precompressed().into_router())
+        .nest("/private", files.clone().cache(Cache::immutable().private()).into_router())
+        .nest("/hour", files.clone().cache(Cache::lasting(Duration::from_secs(3600))).into_router())
+        .nest("/by", files.clone().cache(by("private, max-age=600")).into_router())
+        .nest("/never", files.cache(by("no-store")).into_router());
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, expected) in [
+        ("/hashed/app.3f9a0c21.js", "no-cache"),
+        ("/ever/app.3f9a0c21.js", "no-cache"),
+        ("/private/app.3f9a0c21.js", "private, no-cache"),
+        ("/hour/app.3f9a0c21.js", "no-cache"),
+        ("/by/app.3f9a0c21.js", "private, no-cache"),
+        ("/never/app.3f9a0c21.js", "no-store"),
+    ] {
+        // A machine may rest for longer than it takes to settle.
+        eventually("an answer that is early enough", || {
+            site.write("app.3f9a0c21.js", "half").write("app.3f9a0c21.js.gz", "half, too");
+            let answer = client.send(with(path, "accept-encoding: gzip\r\n")).response().with_status(200);
+            if answer.header("etag").is_some() {
+                return false;
+            }
+            assert_eq!(answer.header("cache-control"), Some(expected), "{path}");
+            true
+        });
+    }
 }
 
 fn downloads(on: Backend) {

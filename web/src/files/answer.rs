@@ -76,13 +76,14 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
 
 /// The index, for a path that is none of its own.
 fn page_of_scripts(settings: &Settings, asked: &Asked<'_>, index: Found) -> Response {
+    // However long the files last: there may be one of this name tomorrow.
+    let cache = settings.cache.asked_each_time(&index.path);
     let mut response = serve(settings, asked, index);
     let is_served = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
     if is_served {
-        // However long the files last: there may be one of this name tomorrow.
-        headers.insert(CACHE_CONTROL, settings.cache.revalidated_value());
+        headers.insert(CACHE_CONTROL, cache);
     }
     response
 }
@@ -128,11 +129,13 @@ fn is_for_the_index(settings: &Settings, asked: &Asked<'_>) -> bool {
 fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
     let Found { file, state, path, coding } = found;
     let mut headers = HeaderMap::new();
-    let validators = Validators::of(&state, coding.map_or("", Coding::name), SystemTime::now());
+    let is_settled = state.is_settled(SystemTime::now());
+    let validators = Validators::of(&state, coding.map_or("", Coding::name), is_settled);
     validators.put(&mut headers);
-    if let Some(cache) = settings.cache.value(&path) {
-        headers.insert(CACHE_CONTROL, cache);
-    }
+    // What may be half of a file must not last.
+    let cache =
+        if is_settled { settings.cache.value(&path) } else { Some(settings.cache.asked_each_time(&path)) };
+    headers.extend(cache.map(|cache| (CACHE_CONTROL, cache)));
     if settings.side_files == SideFiles::Offered {
         // RFC 9110 §12.5.5: also where there is no other form today.
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));

@@ -94,7 +94,9 @@ use trijet_core::{
 ///
 /// # Files that change
 /// What was changed within the last two seconds is sent without `ETag` and `Last-Modified`, for another change might not
-/// show. Both count the time of change, which the system notes, and not only the one that builds may forge. An open file
+/// show, and to be asked for each time, whatever [`cache`](Self::cache) says: it may be half of a file that is still being
+/// copied. (One whose writer rests for longer passes for done. Copy to another name and rename.) Both validators count the
+/// time of change, which the system notes, and not only the one that builds may forge. An open file
 /// is sent as long as it was when it was opened. If it is overwritten or cut short meanwhile, the connection is cut, so
 /// that the client can tell. So it is for one that grows, unless that was being written to already in the two seconds
 /// before: a busy log is sent as far as it went, and one that is written to now and then may have to be asked for
@@ -252,8 +254,8 @@ impl Files {
         self.set(|settings| settings.unknown = Unknown::Index)
     }
 
-    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time. For what not
-    /// everybody may see there is [`Cache::private`].
+    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time; so they do for two
+    /// seconds after a file was changed. For what not everybody may see there is [`Cache::private`].
     #[must_use]
     pub fn cache(self, cache: Cache) -> Self {
         self.set(|settings| settings.cache = cache)
