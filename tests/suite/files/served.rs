@@ -3,13 +3,13 @@
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
 use trijet::{
-    Backend, HeaderMap, Method, Path, Response, Router, State, any,
+    Backend, HeaderMap, HeaderValue, Method, Path, Response, Router, State, any,
     files::{Cache, Files},
     get,
 };
 
 use super::{CANARY, Site, pattern, settled, with};
-use crate::common::{client::get as request, server::start};
+use crate::common::{client::get as request, eventually, server::start};
 
 on_every_backend!(
     a_nest_answers_for_all_below_its_prefix,
@@ -26,6 +26,7 @@ on_every_backend!(
     listings_are_text_and_name_what_is_served,
     single_pages,
     what_caches_are_told,
+    a_file_that_was_just_written_is_asked_for_each_time,
     downloads,
     what_an_app_finds_itself,
     a_missing_root_is_told_at_start,
@@ -298,6 +299,19 @@ fn listings_are_text_and_name_what_is_served(on: Backend) {
     client.get("/l/bare/ab:c%3Fd%23e%2541.txt").says("odd");
     client.get("/l/bare/%3Cscript%3Ealert(1)%3C&script%3E").says("x");
     assert_eq!(client.get("/l/bare").with_status(307).header("location"), Some("/l/bare/"));
+    // It is asked for each time, and in a folder that is not for everybody, not kept for everybody.
+    let by = Cache::by(|path| (path == "bare/").then(|| HeaderValue::from_static("no-store")));
+    for (cache, expected) in [
+        (Cache::default(), "no-cache"),
+        (Cache::immutable(), "no-cache"),
+        (Cache::immutable().private(), "private, no-cache"),
+        (by, "no-store"),
+    ] {
+        let files = Files::dir(site.root()).listing().cache(cache);
+        let server = start(on, Router::new().fallback(files));
+        let page = server.connect().get("/bare/").with_status(200);
+        assert_eq!(page.header("cache-control"), Some(expected));
+    }
     // An index comes first.
     client.get("/l/").says("<p>root");
     let without = Router::new().fallback(Files::dir(site.root()).without_index().listing());
