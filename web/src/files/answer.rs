@@ -100,7 +100,7 @@ fn other_method(method: &Method) -> Option<Response> {
             Some((ALLOWED, refusal).into_response())
         }
         // RFC 9110 §9.1: nobody knows it.
-        _ => Some((StatusCode::NOT_IMPLEMENTED, "This server does not know the method.").into_response()),
+        _ => Some(refusal(StatusCode::NOT_IMPLEMENTED, "This server does not know the method.")),
     }
 }
 
@@ -265,13 +265,12 @@ fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
             if is_time_to_warn() {
                 log::warn!("a file could not be sent now: {path}: {error}");
             }
-            let headers = [(RETRY_AFTER, "1")];
-            (StatusCode::SERVICE_UNAVAILABLE, headers, "The file cannot be sent now: try again.")
-                .into_response()
+            let refusal = refusal(StatusCode::SERVICE_UNAVAILABLE, "The file cannot be sent now: try again.");
+            ([(RETRY_AFTER, "1")], refusal).into_response()
         }
         Fault::Failed(error) => {
             log::error!("a file could not be sent: {path}: {error}");
-            (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.").into_response()
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.")
         }
     }
 }
@@ -287,4 +286,37 @@ fn is_time_to_warn() -> bool {
         *warned = Some(Instant::now());
     }
     is_time
+}
+
+#[cfg(test)]
+mod tests {
+    use trijet_core::{Router, get, respond::Failure, sim::TestClient};
+
+    use super::*;
+
+    #[test]
+    fn all_refusals_are_worded_by_the_app() {
+        let brew = Method::from_bytes(b"BREW").unwrap();
+        type Make = fn(&Asked<'_>) -> Response;
+        let rows: [(Make, u16, Option<&str>); 5] = [
+            (|asked| failed(asked, &Fault::Busy(io::Error::other("planted"))), 503, Some("1")),
+            (|asked| failed(asked, &Fault::Failed(io::Error::other("planted"))), 500, None),
+            (|asked| failed(asked, &Fault::NotFound), 404, None),
+            (|asked| other_method(asked.method).unwrap(), 501, None),
+            (|_| unsatisfiable(7), 416, None),
+        ];
+        for (make, status, retry_after) in rows {
+            let brew = brew.clone();
+            let handler = move || {
+                let headers = HeaderMap::new();
+                make(&Asked { method: &brew, target: None, slash: Slash::Elsewhere, headers: &headers })
+            };
+            let words = |failure: Failure| format!("in other words: {}", failure.status().as_u16());
+            let client = TestClient::new(Router::new().route("/", get(handler)).errors(words));
+            let answer = client.get("/").send();
+            assert_eq!(answer.text(), format!("in other words: {status}"));
+            assert_eq!(answer.status(), status);
+            assert_eq!(answer.header("retry-after"), retry_after);
+        }
+    }
 }
