@@ -2,8 +2,9 @@
 
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
+use http::HeaderValue;
 use trijet::{
-    Backend, HeaderMap, HeaderValue, Method, Path, Response, Router, State, any,
+    Backend, HeaderMap, Method, Path, Response, Router, State, any,
     files::{Cache, Files},
     get,
 };
@@ -335,6 +336,32 @@ fn single_pages(on: Backend) {
             assert_eq!(page.header("vary"), Some("accept, sec-fetch-mode"), "{path}");
             assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         }
+    }
+    // What no file can be called, a page of the app's can.
+    let long = format!("/users/{}", "x".repeat(300));
+    for path in [
+        "/users/con", "/settings/aux", "/users/C:x", "/users/nul.txt", "/a//b", "//", "/x%5Cy", "/x%2Fy", "/x%5Cy/con/",
+        &long,
+    ] {
+        client.send(with(path, &navigate)).response().says("<p>root");
+        let missing = client.get(path);
+        assert_eq!(missing.status, if path.contains('%') { 400 } else { 404 }, "{path}");
+        assert_eq!(missing.header("vary"), Some("accept, sec-fetch-mode"), "{path}");
+    }
+    for (path, status) in [
+        ("/x%5C..%5Cy", 400),
+        ("/..%5Cx", 400),
+        ("/x%2F.env", 400),
+        ("/x%5Cy/%2e%2e", 400),
+        ("/x%5Cy/.env", 400),
+        ("/con/.env", 404),
+        ("/.git//x", 404),
+        ("/x%00", 400),
+        ("/x%5C%0A", 400),
+        ("/%ff", 400),
+        ("/%", 400),
+    ] {
+        server.connect().send(with(path, &navigate)).response().with_status(status);
     }
     // What is there is answered with itself, and what is refused stays refused.
     client.send(with("/app.js", browser)).response().says("run()");

@@ -56,19 +56,23 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
     let found = match wanted {
         Err(Refused::Malformed(reason)) => return refusal(StatusCode::BAD_REQUEST, reason),
         Err(Refused::NotFound) => return not_found(settings),
+        Err(Refused::NoName(reason)) => Err(Missing::NoName(reason)),
         Err(Refused::Respelled(path)) => return redirect(&path, asked.target.and_then(Uri::query)),
         Ok(wanted) => find(settings, asked, &wanted),
     };
     let found = match found {
-        Err(Missing::NotFound) if is_for_the_index(settings, asked) => match root_index(settings, asked) {
-            Ok(index) => return page_of_scripts(settings, asked, index),
-            Err(missing) => Err(missing),
-        },
+        Err(Missing::NotFound | Missing::NoName(_)) if is_for_the_index(settings, asked) => {
+            match root_index(settings, asked) {
+                Ok(index) => return page_of_scripts(settings, asked, index),
+                Err(missing) => Err(missing),
+            }
+        }
         found => found,
     };
     match found {
         Ok(found) => serve(settings, asked, found),
-        Err(Missing::NotFound) => not_found(settings),
+        Err(Missing::NotFound | Missing::NoName(None)) => not_found(settings),
+        Err(Missing::NoName(Some(reason))) => not_the_index(settings, refusal(StatusCode::BAD_REQUEST, reason)),
         Err(Missing::Fault(fault)) => failed(asked, &fault),
         Err(Missing::Answered(response)) => *response,
     }
@@ -248,7 +252,10 @@ pub(super) fn missing() -> Response {
 }
 
 fn not_found(settings: &Settings) -> Response {
-    let mut response = missing();
+    not_the_index(settings, missing())
+}
+
+fn not_the_index(settings: &Settings, mut response: Response) -> Response {
     if settings.unknown == Unknown::Index {
         // Another client would get the index.
         response.headers_mut().insert(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
@@ -315,7 +322,7 @@ mod tests {
             let client = TestClient::new(Router::new().route("/", get(handler)).errors(words));
             let answer = client.get("/").send();
             assert_eq!(answer.text(), format!("in other words: {status}"));
-            assert_eq!(answer.status(), status);
+            assert_eq!(answer.status, status);
             assert_eq!(answer.header("retry-after"), retry_after);
         }
     }

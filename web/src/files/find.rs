@@ -39,6 +39,8 @@ pub(super) struct Found {
 /// Why there is none.
 pub(super) enum Missing {
     NotFound,
+    /// No file can have the path: with a sentence, it is a 400.
+    NoName(Option<&'static str>),
     Fault(Fault),
     /// The answer is there already.
     Answered(Box<Response>),

@@ -249,6 +249,10 @@ impl Files {
     /// of the root, with 200. Other requests (of scripts, styles, images, data) get their 404: navigation is told
     /// by `Sec-Fetch-Mode`, or, from who does not send it, by `text/html` in `Accept`. Such an answer is `no-cache`,
     /// whatever [`cache`](Self::cache) says of the files: one of that name may come.
+    ///
+    /// Paths that no file can have are such paths too: `/users/con`, `/tags/C:x`, `/a//b`, `/a%5Cb`, `/a%2Fb`. What stays
+    /// refused is named [above](#which-files): `.` and `..`, also behind an encoded slash or a backslash; names that begin with a
+    /// dot; control characters, and what is no UTF-8.
     #[must_use]
     pub fn single_page(self) -> Self {
         self.set(|settings| settings.unknown = Unknown::Index)
