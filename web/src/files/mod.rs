@@ -97,12 +97,16 @@ use trijet_core::{
 /// show, and to be asked for each time, whatever [`cache`](Self::cache) says: it may be half of a file that is still being
 /// copied. (One whose writer rests for longer passes for done. Copy to another name and rename.) Both validators count the
 /// time of change, which the system notes, and not only the one that builds may forge. An open file
-/// is sent as long as it was when it was opened. If it is overwritten or cut short meanwhile, the connection is cut, so
-/// that the client can tell. So it is for one that grows, unless that was being written to already in the two seconds
-/// before: a busy log is sent as far as it went, and one that is written to now and then may have to be asked for
-/// again. One that is replaced by renaming is sent as it was: that is how to replace files. (A time of modification
-/// that is forged in the middle of an answer is believed.) Large files hold one descriptor for as long as their client
-/// takes.
+/// is sent as long as it was when it was opened. If it changes meanwhile in length or time, the connection is cut, so
+/// that the client can tell: no part of one content passes for the rest of another.
+///
+/// There is one exception, a file that was being written to already in the two seconds before. If that has become longer, it
+/// is taken for a log, and sent as far as it went when it was opened. Nothing tells an append from an overwrite by more:
+/// **one that is overwritten in place, again within two seconds, may arrive as a mixture**, as it may where the second
+/// change falls into the same tick of the file's clock (10 ms at most on Linux) and leaves its length. It has no tag
+/// then, and caches ask for it each time. One that is replaced by renaming is sent as it was: that is how to replace
+/// files. (A time of modification that is forged in the middle of an answer is believed.) A log that is written to now and
+/// then may have to be asked for again. Large files hold one descriptor for as long as their client takes.
 ///
 /// # At start
 /// A folder or file that is not there, or may not be opened, is one of the faults of [`Router::build`], as is a route
