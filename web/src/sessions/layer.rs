@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use trijet_core::{
     BoxError, IntoResponse, Next, Request, Response,
     extract::{Needs, Rejection},
+    jobs::JobError,
     middleware::Middleware,
     respond::{Answer, IntoResponseParts},
 };
@@ -36,9 +37,7 @@ impl Middleware<Remembered> for Sessions {
             let mut response = answer.await;
             if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
                 if let Err(error) = session.save(&mut response).await {
-                    return Rejection::internal(format!("a session could not be saved: {error}").into())
-                        .into_response()
-                        .into();
+                    return refused(error, "saved").into_response().into();
                 }
             }
             response.into()
@@ -46,6 +45,14 @@ impl Middleware<Remembered> for Sessions {
     }
 
     fn declare(_: &mut Needs) {}
+}
+
+/// Of a store that gave an error. One that had no thread answers as all do that have none.
+pub(super) fn refused(error: BoxError, what: &str) -> Rejection {
+    match error.downcast::<JobError>() {
+        Ok(error) => (*error).into(),
+        Err(error) => Rejection::internal(format!("a session could not be {what}: {error}").into()),
+    }
 }
 
 impl Session {
