@@ -82,7 +82,10 @@ struct Seen {
 impl Seen {
     fn of(part: &Part<'_>) -> Self {
         if let Some(name) = part.safe_file_name() {
-            assert!(!name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']), "{name:?}");
+            assert!(
+                !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']),
+                "{name:?}"
+            );
         }
         Self {
             name: part.name().to_owned(),
@@ -132,9 +135,9 @@ fn app(limits: MultipartLimits, bytes_max: u64) -> App {
         sender.send(Answer::Form(parts, end)).expect("somebody asks");
     }
     let routes = [("/async", post(awaited)), ("/fn", post(inline(blocking)))];
-    let router = routes.into_iter().fold(Router::new(), |router, (path, handler)| {
-        router.route(path, handler.body_limit(bytes_max))
-    });
+    let router = routes
+        .into_iter()
+        .fold(Router::new(), |router, (path, handler)| router.route(path, handler.body_limit(bytes_max)));
     router.state(limits).build().expect("an app")
 }
 

@@ -340,7 +340,15 @@ fn single_pages(on: Backend) {
     // What no file can be called, a page of the app's can.
     let long = format!("/users/{}", "x".repeat(300));
     for path in [
-        "/users/con", "/settings/aux", "/users/C:x", "/users/nul.txt", "/a//b", "//", "/x%5Cy", "/x%2Fy", "/x%5Cy/con/",
+        "/users/con",
+        "/settings/aux",
+        "/users/C:x",
+        "/users/nul.txt",
+        "/a//b",
+        "//",
+        "/x%5Cy",
+        "/x%2Fy",
+        "/x%5Cy/con/",
         &long,
     ] {
         client.send(with(path, &navigate)).response().says("<p>root");

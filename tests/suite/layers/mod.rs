@@ -69,9 +69,8 @@ macro_rules! wrapped {
         let wrapped = wrapped.wrap(trijet::middleware::Spans::new()).wrap($between);
         let wrapped = wrapped.wrap(AccessLog::json()).wrap($between).wrap(RequestIds::new());
         #[cfg(feature = "client-address")]
-        let wrapped = wrapped
-            .wrap($between)
-            .wrap(trijet::client::BehindProxies::forwarded(["192.0.2.0/24"]).unwrap());
+        let wrapped =
+            wrapped.wrap($between).wrap(trijet::client::BehindProxies::forwarded(["192.0.2.0/24"]).unwrap());
         wrapped
     }};
 }

@@ -70,7 +70,10 @@ fn a_line_tells_of_the_client(on: Backend) {
             server.connect().send(asking("GET", path, &fields)).response().says("hello");
             let is_so = |line: &String| match path {
                 "/common" => line.starts_with(&format!("INFO {client} - - [")),
-                _ => line.contains("\"peer\":\"127.0.0.1:") && line.contains(&format!("\"client\":\"{client}\",")),
+                _ => {
+                    line.contains("\"peer\":\"127.0.0.1:")
+                        && line.contains(&format!("\"client\":\"{client}\","))
+                }
             };
             lines.await_one(&format!("{path} of {client}"), is_so);
         }

@@ -72,7 +72,9 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
     match found {
         Ok(found) => serve(settings, asked, found),
         Err(Missing::NotFound | Missing::NoName(None)) => not_found(settings),
-        Err(Missing::NoName(Some(reason))) => not_the_index(settings, refusal(StatusCode::BAD_REQUEST, reason)),
+        Err(Missing::NoName(Some(reason))) => {
+            not_the_index(settings, refusal(StatusCode::BAD_REQUEST, reason))
+        }
         Err(Missing::Fault(fault)) => failed(asked, &fault),
         Err(Missing::Answered(response)) => *response,
     }

@@ -117,7 +117,9 @@ fn relative(path: &str, add: impl Fn(&str, &mut String) -> Result<(), Refused>) 
             Ok(()) => {}
             // What is malformed anywhere is told, whatever comes before it.
             Err(refused @ Refused::Malformed(_)) => return Err(refused),
-            Err(refused) => result = Err(result.err().map_or(refused.clone(), |before| worse(before, refused))),
+            Err(refused) => {
+                result = Err(result.err().map_or(refused.clone(), |before| worse(before, refused)))
+            }
         }
     }
     result.map(|()| Relative { name, is_folder })
