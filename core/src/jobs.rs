@@ -30,7 +30,8 @@ pub struct Job {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Request,
-    ResponseBody,
+    /// The app has done its work.
+    Response,
 }
 
 impl Job {
@@ -52,27 +53,28 @@ impl Job {
     }
 
     /// Whether it pulls the body of a response. Its head may be sent already, so that to reject the job would cut what
-    /// has begun, where nothing can be told any more: it is queued however many wait. A connection has
-    /// one at a time (as many as its body puts iterators together), so that their limit is that of connections.
+    /// has begun, where nothing can be told any more: it is queued however many wait. So is what [`run_behind`] a handler.
+    /// A connection has one at a time (as many as its body puts iterators together), so that their limit is that of
+    /// connections.
     pub fn pulls_response(&self) -> bool {
-        self.stage == Stage::ResponseBody
+        self.stage == Stage::Response
     }
 
     /// How many may wait for a thread before this is rejected, where `requests_max` may for a request.
     pub fn queue_max(&self, requests_max: usize) -> usize {
         match self.stage {
             Stage::Request => requests_max,
-            Stage::ResponseBody => usize::MAX,
+            Stage::Response => usize::MAX,
         }
     }
 
-    fn new(cell: Arc<dyn Run + Send + Sync>) -> Self {
-        Self { cell, stage: Stage::Request }
+    fn new(cell: Arc<dyn Run + Send + Sync>, stage: Stage) -> Self {
+        Self { cell, stage }
     }
 
     /// Marks it as one that [pulls a response](Self::pulls_response).
     pub(crate) fn for_response(mut self) -> Self {
-        self.stage = Stage::ResponseBody;
+        self.stage = Stage::Response;
         self
     }
 
@@ -115,8 +117,11 @@ impl JobWatch {
         self.0.is_waiting()
     }
 
+    /// Rejects it, unless it is one that waits as long as it takes.
     pub(crate) fn reject(&self) {
-        self.0.reject();
+        if !self.0.is_patient() {
+            self.0.reject();
+        }
     }
 }
 
@@ -145,6 +150,18 @@ pub enum JobError {
     Outside,
 }
 
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rejected => "no thread was free for it in time",
+            Self::Panicked => "it panicked: see the log",
+            Self::Outside => "it was polled outside the server, where there is no thread to run it on",
+        })
+    }
+}
+
+impl std::error::Error for JobError {}
+
 /// Runs `call` where it may block, as a plain `fn` handler does, and gives its result: for middleware that calls functions of
 /// its user's. A call that has not begun when the future is dropped never does.
 ///
@@ -157,12 +174,32 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    JobFuture::New(Some(call))
+    JobFuture::New(Some(call), Stage::Request)
+}
+
+/// As [`run`], for what is left to be done once a handler has answered, to save what it has changed: it was done, and
+/// must not be told to have been refused. The call waits for a thread as long as it takes, however many wait, and it is
+/// made also where the client has left meanwhile.
+///
+/// # Errors
+/// [`JobError`]; one is rejected at the end of the server alone.
+pub fn run_behind<F, R>(call: F) -> impl Future<Output = Result<R, JobError>> + Send + Unpin
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    JobFuture::New(Some(call), Stage::Response)
+}
+
+/// Whether [`run`] finds a thread where this is asked: within the future of a handler or a middleware, and within a job.
+/// Not in a task of [`rt::spawn`](crate::rt::spawn), which has [`rt::spawn_blocking`](crate::rt::spawn_blocking).
+pub fn is_within_an_exchange() -> bool {
+    ambient::with(|place| !matches!(place, Place::Outside))
 }
 
 /// The future of [`run`].
 enum JobFuture<F, R> {
-    New(Option<F>),
+    New(Option<F>, Stage),
     Submitted(Arc<Cell<F, R>>),
 }
 
@@ -178,7 +215,8 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
-            Self::New(call) => {
+            Self::New(call, stage) => {
+                let stage = *stage;
                 let Some(call) = call.take() else { return Poll::Ready(Err(JobError::Outside)) };
                 let placed = ambient::with(|place| match place {
                     Place::Outside => Placed::Nowhere,
@@ -190,8 +228,9 @@ where
                             question: Question::None,
                             waiting: None,
                             has_panicked: false,
+                            stage,
                         })));
-                        collected.jobs.push(Job::new(cell.clone()));
+                        collected.jobs.push(Job::new(cell.clone(), stage));
                         Placed::Submitted(cell)
                     }
                 });
@@ -278,6 +317,7 @@ struct State<F, R> {
     waiting: Option<Waker>,
     /// Whether something within the call has, whose answer may be gone: [`note_panic`].
     has_panicked: bool,
+    stage: Stage,
 }
 
 /// What a running call may ask the driver: to tell it when the client leaves.
@@ -319,6 +359,8 @@ trait Run {
     fn run(&self) -> Option<Waker>;
     fn reject(&self);
     fn is_waiting(&self) -> bool;
+    /// Whether it waits for a thread as long as it takes.
+    fn is_patient(&self) -> bool;
     /// Asks, from within the call.
     fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Option<Disconnected>>;
     /// Whether the future is gone, and with it whoever would take the result.
@@ -377,6 +419,10 @@ where
 
     fn is_waiting(&self) -> bool {
         matches!(self.lock().phase, Phase::Waiting(_))
+    }
+
+    fn is_patient(&self) -> bool {
+        self.lock().stage == Stage::Response
     }
 
     fn poll_disconnected(&self, cx: &Context<'_>) -> Poll<Option<Disconnected>> {
@@ -539,6 +585,29 @@ mod tests {
         assert_eq!(collected.jobs.len(), 1);
         collected.jobs.clear();
         assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(Err(JobError::Rejected)));
+    }
+
+    #[test]
+    fn what_is_behind_a_handler_is_not_taken_back() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        let done = Arc::new(AtomicUsize::new(0));
+        let add = |done: &Arc<AtomicUsize>| {
+            let done = done.clone();
+            move || done.fetch_add(1, Ordering::Relaxed)
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut collected = ambient::Collected::default();
+        let (mut before, mut behind) = (run(add(&done)), run_behind(add(&done)));
+        assert!(ambient::enter_driver(&mut collected, || Pin::new(&mut before).poll(&mut cx)).is_pending());
+        assert!(ambient::enter_driver(&mut collected, || Pin::new(&mut behind).poll(&mut cx)).is_pending());
+        // Their time is over, or the client has left.
+        assert_eq!(collected.jobs.iter().map(|job| job.queue_max(3)).collect::<Vec<_>>(), [3, usize::MAX]);
+        collected.jobs.iter().for_each(|job| job.watch().reject());
+        assert_eq!(collected.jobs.iter().map(Job::is_waiting).collect::<Vec<_>>(), [false, true]);
+        drop((before, behind));
+        collected.jobs.drain(..).for_each(|job| job.run(None));
+        assert_eq!(done.load(Ordering::Relaxed), 1);
     }
 
     #[test]

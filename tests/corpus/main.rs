@@ -55,6 +55,12 @@ fn routes() {
     replay("router", oracles::router::check);
 }
 
+#[cfg(feature = "multipart")]
+#[test]
+fn forms() {
+    replay("multipart", oracles::multipart::check);
+}
+
 #[test]
 fn schedules() {
     replay("requests", oracles::differential::check);

@@ -6,6 +6,8 @@ pub mod chunked;
 pub mod differential;
 pub mod engine;
 pub mod head;
+#[cfg(feature = "multipart")]
+pub mod multipart;
 pub mod response;
 pub mod router;
 mod server;

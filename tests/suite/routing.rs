@@ -17,6 +17,7 @@ on_every_backend!(
     hosts_have_routes_of_their_own,
     a_slash_at_the_end_is_strict_redirected_or_ignored,
     a_policy_of_slashes_takes_no_guarded_path_away,
+    a_nest_guards_its_prefix_as_it_is_spelled,
     an_upload_is_redirected_whatever_its_length,
     methods_that_are_not_offered_may_have_a_fallback,
     addresses_of_named_routes_lead_to_them,
@@ -128,6 +129,22 @@ fn a_policy_of_slashes_takes_no_guarded_path_away(on: Backend) {
         client.get("/files-private/x/nope").with_status(401);
         client.get("/").says("the fallback");
     }
+}
+
+/// What the docs of `Router::nest` say: another spelling is another path, whose capture is decoded.
+fn a_nest_guards_its_prefix_as_it_is_spelled(on: Backend) {
+    async fn closed(_: Request, _: Next) -> StatusCode {
+        StatusCode::UNAUTHORIZED
+    }
+    let app = Router::new()
+        .nest("/admin", Router::new().route("/", get(|| "secret")).wrap(closed))
+        .route("/{page}", get(|Path(page): Path<String>| page));
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, status) in [("/admin", 401), ("/admin/", 401), ("/admin/x", 401), ("/%61dmin/x", 404)] {
+        client.get(path).with_status(status);
+    }
+    client.get("/%61dmin").says("admin");
 }
 
 fn an_upload_is_redirected_whatever_its_length(on: Backend) {

@@ -4,23 +4,24 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use trijet::{
-    Backend, BoxError, Next, Request, Response, Router, StatusCode,
+    Backend, BoxError, Limits, Next, Request, Response, Router, StatusCode,
     cookies::{Cookie, Keys},
     get, post,
     sessions::{Blocking, BlockingSessionStore, MemoryStore, Session, SessionError, Sessions},
 };
 
 use crate::common::{
-    client::Client,
+    client::{Client, get as request},
+    eventually,
     gate::Gate,
     response::Response as Answer,
-    server::{Running, start},
+    server::{Running, start, start_with},
 };
 
 on_every_backend!(
@@ -33,6 +34,7 @@ on_every_backend!(
     a_session_has_a_size,
     a_failed_request_saves_nothing,
     a_store_that_fails_is_a_500,
+    a_full_pool_is_told_before_the_handler_and_never_behind_it,
     without_the_middleware_it_is_a_500,
     every_bit_of_a_session_in_a_cookie_counts,
 );
@@ -359,6 +361,66 @@ fn a_store_that_fails_is_a_500(on: Backend) {
     browser.get("/plain").says("plain");
     database.1.store(false, Ordering::SeqCst);
     browser.get("/fn").says("ada");
+}
+
+/// One thread, which is taken: what is refused is refused before the handler, with a 503, and what a handler has done is
+/// saved, however many wait, and for however long.
+fn a_full_pool_is_told_before_the_handler_and_never_behind_it(on: Backend) {
+    const CLIENTS: usize = 6;
+    // Where there is no room to wait, and where there is no time.
+    for queue_max in [1, 100] {
+        let (gate, runs) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
+        let (closed, (entered, entries)) = (gate.clone(), std::sync::mpsc::channel());
+        let hold = move || {
+            entered.send(()).unwrap();
+            closed.wait();
+        };
+        let counted = runs.clone();
+        let write = move |session: Session, name: String| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async move { session.insert("name", &name) }
+        };
+        let database = Database::default();
+        let app = Router::new()
+            .route("/hold", get(hold))
+            .route("/name", get(read_async).post(write))
+            .wrap(Sessions::new(Blocking::new(database.clone())));
+        let limits = Limits {
+            blocking_threads_max: 1,
+            blocking_queue_max: queue_max,
+            blocking_queue_timeout: Duration::from_secs(2),
+            ..Limits::default()
+        };
+        let server = start_with(on, app, limits);
+        let mut known = Browser::new(&server);
+        known.post("/name", "ada").with_status(200);
+
+        let mut holder = server.connect();
+        holder.send(request("/hold"));
+        entries.recv_timeout(crate::common::PATIENCE).expect("the thread is taken");
+        let mut writers: Vec<Browser> = (0..CLIENTS).map(|_| Browser::new(&server)).collect();
+        writers.iter_mut().for_each(|writer| writer.send("POST", "/name", "bob"));
+        if on != Backend::Threaded {
+            eventually("all have begun", || runs.load(Ordering::SeqCst) == 1 + CLIENTS);
+        }
+        let refused = Browser::with(&server, known.cookie.clone().unwrap()).get("/name");
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+        gate.open();
+        holder.response().with_status(200);
+        let mut saved = 1;
+        for mut writer in writers {
+            let answer = writer.receive();
+            match answer.status {
+                200 => saved += 1,
+                // On threaded it takes a thread to begin.
+                status => assert_eq!((status, on), (503, Backend::Threaded), "{answer:?}"),
+            }
+            assert_eq!(answer.header("set-cookie").is_some(), answer.status == 200, "{answer:?}");
+        }
+        assert_eq!((runs.load(Ordering::SeqCst), database.0.lock().unwrap().len()), (saved, saved));
+        let cookie = known.cookie.unwrap();
+        eventually("a thread is free again", || Browser::with(&server, &cookie).get("/name").text() == "ada");
+    }
 }
 
 fn without_the_middleware_it_is_a_500(on: Backend) {

@@ -7,7 +7,8 @@ use http::{StatusCode, header::X_CONTENT_TYPE_OPTIONS};
 
 use crate::{
     BodyError, BoxError, IntoResponse, Response,
-    respond::{INTERNAL_ERROR, NOSNIFF, sentence},
+    jobs::JobError,
+    respond::{BUSY, INTERNAL_ERROR, NOSNIFF, sentence},
 };
 
 /// Why a request was refused, with the status and the sentence to answer.
@@ -33,6 +34,8 @@ pub struct Rejection {
     text: Cow<'static, str>,
     source: Option<BoxError>,
     may_quote: bool,
+    /// Of a job that gave nothing: as everywhere, that is answered in its own way.
+    job: Option<JobError>,
 }
 
 impl Rejection {
@@ -40,7 +43,7 @@ impl Rejection {
     ///
     /// The text is sent as it is: put nothing of the request into it that was not checked or escaped.
     pub fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, text: text.into(), source: None, may_quote: true }
+        Self { status, text: text.into(), source: None, may_quote: true, job: None }
     }
 
     /// A fault of the app, or of what it stands on: 500. `cause` is logged, and not answered.
@@ -87,8 +90,22 @@ impl From<BodyError> for Rejection {
     }
 }
 
+/// What an extractor of a plain call gives that had no result: 503 with `Retry-After` where no thread was free, else 500.
+impl From<JobError> for Rejection {
+    fn from(error: JobError) -> Self {
+        let (status, text) = match error {
+            JobError::Rejected => (StatusCode::SERVICE_UNAVAILABLE, BUSY),
+            JobError::Panicked | JobError::Outside => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR),
+        };
+        Self { job: Some(error), ..Self::new(status, text).with_source(error) }
+    }
+}
+
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
+        if let Some(error) = self.job {
+            return error.into_response();
+        }
         let mut response = sentence(self.status, self.text);
         if self.may_quote {
             // Escaped; and no browser shall look for another type in it all the same.

@@ -60,8 +60,25 @@ impl Failure {
 
     /// What is wrong, a sentence in plain text; empty where nothing was said.
     ///
-    /// Where it quotes the request, everything is escaped in it that could be taken for markup (`<`, `>`, `&`); in an
-    /// attribute of HTML, quotes have to be escaped too.
+    /// Where it quotes the request, everything is escaped in it that could be taken for markup (`<`, `>`, `&`), for a control
+    /// sequence, or that turns the text after it around: as Rust writes the character, `\u{3c}` for `<`. That is the same for
+    /// every form of the answer. To show it in HTML, escape it as any text, quotes too: nothing is escaped twice by that. Of what
+    /// it quotes, the first 120 and the last 80 characters are left.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "json", feature = "testing"))] {
+    /// use trijet_core::{Json, Router, post, respond::Failure};
+    ///
+    /// fn count(Json(numbers): Json<Vec<u8>>) -> String {
+    ///     numbers.len().to_string()
+    /// }
+    ///
+    /// let router = Router::new().route("/", post(count)).errors(|failure: Failure| failure.detail().to_owned());
+    /// let client = trijet_core::sim::TestClient::new(router);
+    /// let detail = client.post("/").header("content-type", "application/json").body(r#"["<b>"]"#).send();
+    /// assert!(detail.text().contains(r#"invalid type: string "\u{3c}b\u{3e}", expected u8"#));
+    /// # }
+    /// ```
     pub fn detail(&self) -> &str {
         std::str::from_utf8(&self.detail).unwrap_or_default()
     }

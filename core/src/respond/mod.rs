@@ -87,6 +87,9 @@ struct Unsendable;
 /// The whole of what a client is told of a mistake in the app.
 pub(crate) const INTERNAL_ERROR: &str = "The server could not answer this request.";
 
+/// And of a pool that is full.
+pub(crate) const BUSY: &str = "The server is busy: no thread was free to answer this request.";
+
 pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -141,10 +144,7 @@ impl IntoResponse for JobError {
     fn into_response(self) -> Response {
         match self {
             Self::Rejected => {
-                let mut response = sentence(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "The server is busy: no thread was free to answer this request.",
-                );
+                let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, BUSY);
                 response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }

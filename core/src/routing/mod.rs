@@ -97,6 +97,10 @@ impl Router {
     /// It keeps its middleware and its state, which come before this router's, and answers for all paths below the
     /// prefix: those that it does not know go to its fallback, or, if it has none, to this
     /// router's, and not to patterns of this router that begin with a capture. Handlers see the whole path.
+    ///
+    /// Paths are matched as they were sent, and captures decoded afterwards (RFC 3986 §2.4). So middleware around a nest guards
+    /// its prefix in the spelling that is written here: beside `nest("/admin", …)`, the path `/%61dmin` is one of `/{page}`, whose
+    /// handler gets `admin`. What is behind a guard must not be found by the value of a capture elsewhere.
     #[must_use]
     #[track_caller]
     pub fn nest(mut self, prefix: &str, router: Self) -> Self {

@@ -11,11 +11,12 @@ use std::{
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, mknodat, openat2};
 use trijet::{Backend, Router, StatusCode, files::Files, get};
 
-use super::{CANARY, Site};
+use super::{CANARY, Site, with};
 use crate::common::{client::get as request, server::start};
 
 on_every_backend!(
     hostile_paths,
+    hostile_paths_of_a_single_page,
     a_guarded_route_beside_a_wider_folder,
     links_inside_the_root,
     dot_files_that_are_asked_for,
@@ -293,6 +294,29 @@ fn table() -> Vec<(String, u16)> {
         }
     }
     table
+}
+
+/// Whatever path is none of a file's leads to the index, and to no other file.
+fn hostile_paths_of_a_single_page(on: Backend) {
+    let site = site();
+    let app = Router::new().fallback(Files::dir(site.root()).single_page().precompressed());
+    let server = start(on, app);
+    let mut client = server.connect();
+    let mut pages = 0;
+    for (path, status) in table() {
+        let answer = client.send(with(&format!("/{path}"), "sec-fetch-mode: navigate\r\n")).response();
+        match answer.status {
+            200 => {
+                assert_eq!(answer.text(), "root", "{path}");
+                pages += 1;
+            }
+            refused => assert_eq!(refused, status, "{path}"),
+        }
+        if answer.closes() {
+            client = server.connect();
+        }
+    }
+    assert!(pages > 100, "{pages}");
 }
 
 fn hostile_paths(on: Backend) {

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
+use http::HeaderValue;
 use trijet::{
     Backend, HeaderMap, Method, Path, Response, Router, State, any,
     files::{Cache, Files},
@@ -9,7 +10,7 @@ use trijet::{
 };
 
 use super::{CANARY, Site, pattern, settled, with};
-use crate::common::{client::get as request, server::start};
+use crate::common::{client::get as request, eventually, server::start};
 
 on_every_backend!(
     a_nest_answers_for_all_below_its_prefix,
@@ -26,6 +27,7 @@ on_every_backend!(
     listings_are_text_and_name_what_is_served,
     single_pages,
     what_caches_are_told,
+    a_file_that_was_just_written_is_asked_for_each_time,
     downloads,
     what_an_app_finds_itself,
     a_missing_root_is_told_at_start,
@@ -298,6 +300,19 @@ fn listings_are_text_and_name_what_is_served(on: Backend) {
     client.get("/l/bare/ab:c%3Fd%23e%2541.txt").says("odd");
     client.get("/l/bare/%3Cscript%3Ealert(1)%3C&script%3E").says("x");
     assert_eq!(client.get("/l/bare").with_status(307).header("location"), Some("/l/bare/"));
+    // It is asked for each time, and in a folder that is not for everybody, not kept for everybody.
+    let by = Cache::by(|path| (path == "bare/").then(|| HeaderValue::from_static("no-store")));
+    for (cache, expected) in [
+        (Cache::default(), "no-cache"),
+        (Cache::immutable(), "no-cache"),
+        (Cache::immutable().private(), "private, no-cache"),
+        (by, "no-store"),
+    ] {
+        let files = Files::dir(site.root()).listing().cache(cache);
+        let server = start(on, Router::new().fallback(files));
+        let page = server.connect().get("/bare/").with_status(200);
+        assert_eq!(page.header("cache-control"), Some(expected));
+    }
     // An index comes first.
     client.get("/l/").says("<p>root");
     let without = Router::new().fallback(Files::dir(site.root()).without_index().listing());
@@ -321,6 +336,40 @@ fn single_pages(on: Backend) {
             assert_eq!(page.header("vary"), Some("accept, sec-fetch-mode"), "{path}");
             assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         }
+    }
+    // What no file can be called, a page of the app's can.
+    let long = format!("/users/{}", "x".repeat(300));
+    for path in [
+        "/users/con",
+        "/settings/aux",
+        "/users/C:x",
+        "/users/nul.txt",
+        "/a//b",
+        "//",
+        "/x%5Cy",
+        "/x%2Fy",
+        "/x%5Cy/con/",
+        &long,
+    ] {
+        client.send(with(path, &navigate)).response().says("<p>root");
+        let missing = client.get(path);
+        assert_eq!(missing.status, if path.contains('%') { 400 } else { 404 }, "{path}");
+        assert_eq!(missing.header("vary"), Some("accept, sec-fetch-mode"), "{path}");
+    }
+    for (path, status) in [
+        ("/x%5C..%5Cy", 400),
+        ("/..%5Cx", 400),
+        ("/x%2F.env", 400),
+        ("/x%5Cy/%2e%2e", 400),
+        ("/x%5Cy/.env", 400),
+        ("/con/.env", 404),
+        ("/.git//x", 404),
+        ("/x%00", 400),
+        ("/x%5C%0A", 400),
+        ("/%ff", 400),
+        ("/%", 400),
+    ] {
+        server.connect().send(with(path, &navigate)).response().with_status(status);
     }
     // What is there is answered with itself, and what is refused stays refused.
     client.send(with("/app.js", browser)).response().says("run()");
@@ -346,6 +395,7 @@ fn single_pages(on: Backend) {
     let private = lasting.clone().cache(Cache::immutable().private());
     let lasting =
         start(on, Router::new().nest("/p", Router::new().route("/{*path}", get(private))).fallback(lasting));
+    settled(&mut lasting.connect(), "/app.js");
     for (path, expected) in [
         ("/users/7", "no-cache"),
         ("/app.js", "public, max-age=31536000, immutable"),
@@ -398,6 +448,41 @@ fn what_caches_are_told(on: Backend) {
         assert_eq!(unchanged.header("content-type"), None);
     }
     assert_eq!(client.get("/hour/nothing").with_status(404).header("cache-control"), None);
+}
+
+/// It may be half a file, however long the whole one lasts.
+fn a_file_that_was_just_written_is_asked_for_each_time(on: Backend) {
+    let site = site();
+    let files = Files::dir(site.root());
+    let by = |value| Cache::by(move |_| Some(HeaderValue::from_static(value)));
+    let app = Router::new()
+        .nest("/hashed", files.clone().cache(Cache::hashed()).into_router())
+        .nest("/ever", files.clone().cache(Cache::immutable()).precompressed().into_router())
+        .nest("/private", files.clone().cache(Cache::immutable().private()).into_router())
+        .nest("/hour", files.clone().cache(Cache::lasting(Duration::from_secs(3600))).into_router())
+        .nest("/by", files.clone().cache(by("private, max-age=600")).into_router())
+        .nest("/never", files.cache(by("no-store")).into_router());
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, expected) in [
+        ("/hashed/app.3f9a0c21.js", "no-cache"),
+        ("/ever/app.3f9a0c21.js", "no-cache"),
+        ("/private/app.3f9a0c21.js", "private, no-cache"),
+        ("/hour/app.3f9a0c21.js", "no-cache"),
+        ("/by/app.3f9a0c21.js", "private, no-cache"),
+        ("/never/app.3f9a0c21.js", "no-store"),
+    ] {
+        // A machine may rest for longer than it takes to settle.
+        eventually("an answer that is early enough", || {
+            site.write("app.3f9a0c21.js", "half").write("app.3f9a0c21.js.gz", "half, too");
+            let answer = client.send(with(path, "accept-encoding: gzip\r\n")).response().with_status(200);
+            if answer.header("etag").is_some() {
+                return false;
+            }
+            assert_eq!(answer.header("cache-control"), Some(expected), "{path}");
+            true
+        });
+    }
 }
 
 fn downloads(on: Backend) {

@@ -10,6 +10,8 @@ mod crowds;
 mod decoding;
 mod observing;
 mod origins;
+#[cfg(feature = "client-address")]
+mod proxied;
 
 use std::time::Duration;
 
@@ -42,6 +44,10 @@ macro_rules! wrapped {
         let wrapped = wrapped.wrap(BodyLimit::new(1 << 20)).wrap($between).wrap(ETags::new()).wrap($between);
         #[cfg(feature = "compression")]
         let wrapped = wrapped.wrap(trijet::middleware::Compression::new()).wrap($between);
+        #[cfg(feature = "sessions")]
+        let wrapped = wrapped
+            .wrap(trijet::sessions::Sessions::new(trijet::sessions::MemoryStore::new()))
+            .wrap($between);
         let wrapped = wrapped
             .wrap(BasicAuth::new("suite", |given: Basic| (given.user == "ada").then_some(())))
             .wrap($between)
@@ -61,7 +67,11 @@ macro_rules! wrapped {
         let wrapped = wrapped.wrap(trijet::middleware::Metrics::new()).wrap($between);
         #[cfg(feature = "tracing")]
         let wrapped = wrapped.wrap(trijet::middleware::Spans::new()).wrap($between);
-        wrapped.wrap(AccessLog::json()).wrap($between).wrap(RequestIds::new())
+        let wrapped = wrapped.wrap(AccessLog::json()).wrap($between).wrap(RequestIds::new());
+        #[cfg(feature = "client-address")]
+        let wrapped =
+            wrapped.wrap($between).wrap(trijet::client::BehindProxies::forwarded(["192.0.2.0/24"]).unwrap());
+        wrapped
     }};
 }
 

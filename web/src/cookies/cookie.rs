@@ -117,8 +117,8 @@ impl Cookie {
     }
 
     #[cfg(feature = "sessions")]
-    pub(crate) fn has_max_age(&self) -> bool {
-        self.0.max_age().is_some()
+    pub(crate) fn lasts(&self) -> Option<Duration> {
+        self.0.max_age().map(|age| age.unsigned_abs())
     }
 
     /// What it has to be: a cookie of the same name, path and domain replaces it (RFC 6265 §5.3).

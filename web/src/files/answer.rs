@@ -56,19 +56,25 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
     let found = match wanted {
         Err(Refused::Malformed(reason)) => return refusal(StatusCode::BAD_REQUEST, reason),
         Err(Refused::NotFound) => return not_found(settings),
+        Err(Refused::NoName(reason)) => Err(Missing::NoName(reason)),
         Err(Refused::Respelled(path)) => return redirect(&path, asked.target.and_then(Uri::query)),
         Ok(wanted) => find(settings, asked, &wanted),
     };
     let found = match found {
-        Err(Missing::NotFound) if is_for_the_index(settings, asked) => match root_index(settings, asked) {
-            Ok(index) => return page_of_scripts(settings, asked, index),
-            Err(missing) => Err(missing),
-        },
+        Err(Missing::NotFound | Missing::NoName(_)) if is_for_the_index(settings, asked) => {
+            match root_index(settings, asked) {
+                Ok(index) => return page_of_scripts(settings, asked, index),
+                Err(missing) => Err(missing),
+            }
+        }
         found => found,
     };
     match found {
         Ok(found) => serve(settings, asked, found),
-        Err(Missing::NotFound) => not_found(settings),
+        Err(Missing::NotFound | Missing::NoName(None)) => not_found(settings),
+        Err(Missing::NoName(Some(reason))) => {
+            not_the_index(settings, refusal(StatusCode::BAD_REQUEST, reason))
+        }
         Err(Missing::Fault(fault)) => failed(asked, &fault),
         Err(Missing::Answered(response)) => *response,
     }
@@ -76,13 +82,14 @@ pub(super) fn answer(settings: &Settings, asked: &Asked<'_>, wanted: Result<Want
 
 /// The index, for a path that is none of its own.
 fn page_of_scripts(settings: &Settings, asked: &Asked<'_>, index: Found) -> Response {
+    // However long the files last: there may be one of this name tomorrow.
+    let cache = settings.cache.asked_each_time(&index.path);
     let mut response = serve(settings, asked, index);
     let is_served = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
     if is_served {
-        // However long the files last: there may be one of this name tomorrow.
-        headers.insert(CACHE_CONTROL, settings.cache.revalidated_value());
+        headers.insert(CACHE_CONTROL, cache);
     }
     response
 }
@@ -99,7 +106,7 @@ fn other_method(method: &Method) -> Option<Response> {
             Some((ALLOWED, refusal).into_response())
         }
         // RFC 9110 §9.1: nobody knows it.
-        _ => Some((StatusCode::NOT_IMPLEMENTED, "This server does not know the method.").into_response()),
+        _ => Some(refusal(StatusCode::NOT_IMPLEMENTED, "This server does not know the method.")),
     }
 }
 
@@ -128,11 +135,13 @@ fn is_for_the_index(settings: &Settings, asked: &Asked<'_>) -> bool {
 fn serve(settings: &Settings, asked: &Asked<'_>, found: Found) -> Response {
     let Found { file, state, path, coding } = found;
     let mut headers = HeaderMap::new();
-    let validators = Validators::of(&state, coding.map_or("", Coding::name), SystemTime::now());
+    let is_settled = state.is_settled(SystemTime::now());
+    let validators = Validators::of(&state, coding.map_or("", Coding::name), is_settled);
     validators.put(&mut headers);
-    if let Some(cache) = settings.cache.value(&path) {
-        headers.insert(CACHE_CONTROL, cache);
-    }
+    // What may be half of a file must not last.
+    let cache =
+        if is_settled { settings.cache.value(&path) } else { Some(settings.cache.asked_each_time(&path)) };
+    headers.extend(cache.map(|cache| (CACHE_CONTROL, cache)));
     if settings.side_files == SideFiles::Offered {
         // RFC 9110 §12.5.5: also where there is no other form today.
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
@@ -245,7 +254,10 @@ pub(super) fn missing() -> Response {
 }
 
 fn not_found(settings: &Settings) -> Response {
-    let mut response = missing();
+    not_the_index(settings, missing())
+}
+
+fn not_the_index(settings: &Settings, mut response: Response) -> Response {
     if settings.unknown == Unknown::Index {
         // Another client would get the index.
         response.headers_mut().insert(VARY, HeaderValue::from_static("accept, sec-fetch-mode"));
@@ -262,13 +274,12 @@ fn failed(asked: &Asked<'_>, fault: &Fault) -> Response {
             if is_time_to_warn() {
                 log::warn!("a file could not be sent now: {path}: {error}");
             }
-            let headers = [(RETRY_AFTER, "1")];
-            (StatusCode::SERVICE_UNAVAILABLE, headers, "The file cannot be sent now: try again.")
-                .into_response()
+            let refusal = refusal(StatusCode::SERVICE_UNAVAILABLE, "The file cannot be sent now: try again.");
+            ([(RETRY_AFTER, "1")], refusal).into_response()
         }
         Fault::Failed(error) => {
             log::error!("a file could not be sent: {path}: {error}");
-            (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.").into_response()
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "The file could not be sent.")
         }
     }
 }
@@ -284,4 +295,37 @@ fn is_time_to_warn() -> bool {
         *warned = Some(Instant::now());
     }
     is_time
+}
+
+#[cfg(test)]
+mod tests {
+    use trijet_core::{Router, get, respond::Failure, sim::TestClient};
+
+    use super::*;
+
+    #[test]
+    fn all_refusals_are_worded_by_the_app() {
+        let brew = Method::from_bytes(b"BREW").unwrap();
+        type Make = fn(&Asked<'_>) -> Response;
+        let rows: [(Make, u16, Option<&str>); 5] = [
+            (|asked| failed(asked, &Fault::Busy(io::Error::other("planted"))), 503, Some("1")),
+            (|asked| failed(asked, &Fault::Failed(io::Error::other("planted"))), 500, None),
+            (|asked| failed(asked, &Fault::NotFound), 404, None),
+            (|asked| other_method(asked.method).unwrap(), 501, None),
+            (|_| unsatisfiable(7), 416, None),
+        ];
+        for (make, status, retry_after) in rows {
+            let brew = brew.clone();
+            let handler = move || {
+                let headers = HeaderMap::new();
+                make(&Asked { method: &brew, target: None, slash: Slash::Elsewhere, headers: &headers })
+            };
+            let words = |failure: Failure| format!("in other words: {}", failure.status().as_u16());
+            let client = TestClient::new(Router::new().route("/", get(handler)).errors(words));
+            let answer = client.get("/").send();
+            assert_eq!(answer.text(), format!("in other words: {status}"));
+            assert_eq!(answer.status, status);
+            assert_eq!(answer.header("retry-after"), retry_after);
+        }
+    }
 }

@@ -7,7 +7,8 @@ use http::HeaderValue;
 /// How long caches may use a file without asking, in `Cache-Control` (RFC 9111 §5.2.2).
 ///
 /// The default is [`revalidated`](Self::revalidated): what is shown is never old, and what has not changed is not sent
-/// again.
+/// again. A file that was changed within the last two seconds may still be written to: whatever is set, it is to be asked
+/// for each time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,6 +46,7 @@ enum Audience {
 type Chooser = dyn Fn(&str) -> Option<HeaderValue> + Send + Sync;
 
 const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
+const PRIVATE_REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 impl Cache {
     /// `no-cache`: kept, and asked for each time; what has not changed is answered with 304.
@@ -88,7 +90,9 @@ impl Cache {
         Self { audience: Audience::Private, ..self }
     }
 
-    /// Each file by its path in the folder; `None` is no `Cache-Control`.
+    /// Each file by its path in the folder; `None` is no `Cache-Control`. Where an answer is to be asked for each time (a
+    /// file that was just changed, an index in place of what is missing, a list of names, which has the path of its folder
+    /// with a slash), `no-store` and `no-cache` stay as they are; all else is `no-cache`, and `private` if that is said.
     ///
     /// ```
     /// # use trijet_web::files::Cache;
@@ -120,11 +124,21 @@ impl Cache {
         }))
     }
 
-    /// What it says where an answer is to be asked for each time, however long files last.
-    pub(super) fn revalidated_value(&self) -> HeaderValue {
+    /// What it says where an answer is to be asked for each time, however long the file at `path` lasts.
+    pub(super) fn asked_each_time(&self, path: &str) -> HeaderValue {
+        let Kind::By(choose) = &self.kind else { return self.revalidated_value() };
+        // The app's own word, as far as that goes.
+        let Some(value) = choose(path) else { return REVALIDATED };
+        if says(&value, "no-store") || says(&value, "no-cache") {
+            return value;
+        }
+        if says(&value, "private") { PRIVATE_REVALIDATED } else { REVALIDATED }
+    }
+
+    fn revalidated_value(&self) -> HeaderValue {
         match self.audience {
             Audience::Public => REVALIDATED,
-            Audience::Private => HeaderValue::from_static("private, no-cache"),
+            Audience::Private => PRIVATE_REVALIDATED,
         }
     }
 
@@ -136,6 +150,12 @@ impl Cache {
         // Of digits and these words, it is a value.
         HeaderValue::try_from(format!("{audience}, max-age={}", time.as_secs())).unwrap_or(REVALIDATED)
     }
+}
+
+/// Whether this directive is among them, by itself: with a value, `no-cache` is about some fields alone (RFC 9111 §5.2.2.4).
+fn says(value: &HeaderValue, directive: &str) -> bool {
+    let mut directives = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    directives.any(|said| said.eq_ignore_ascii_case(directive.as_bytes()))
 }
 
 impl From<Kind> for Cache {
@@ -262,5 +282,31 @@ mod tests {
         let by = Cache::by(|path| (path == "a").then(|| HeaderValue::from_static("no-store")));
         assert_eq!(value(by.clone(), "a").as_deref(), Some("no-store"));
         assert_eq!(value(by, "b"), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_each_time() {
+        for (cache, expected) in [
+            (Cache::default(), "no-cache"),
+            (Cache::lasting(Duration::from_secs(60)), "no-cache"),
+            (Cache::immutable(), "no-cache"),
+            (Cache::hashed(), "no-cache"),
+            (Cache::immutable().private(), "private, no-cache"),
+            (Cache::by(|_| None), "no-cache"),
+        ] {
+            assert_eq!(cache.asked_each_time("a.3f9a0c21.js"), expected, "{cache:?}");
+        }
+        for (said, expected) in [
+            ("public, max-age=600", "no-cache"),
+            ("private, max-age=600", "private, no-cache"),
+            ("max-age=60,Private", "private, no-cache"),
+            ("no-store", "no-store"),
+            ("private, No-Store", "private, No-Store"),
+            ("public, no-cache", "public, no-cache"),
+            ("no-cache=\"set-cookie\", max-age=9", "no-cache"),
+        ] {
+            let by = Cache::by(move |path| (path == "a").then(|| HeaderValue::from_static(said)));
+            assert_eq!(by.asked_each_time("a"), expected, "{said}");
+        }
     }
 }

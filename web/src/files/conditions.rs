@@ -1,6 +1,6 @@
 //! Validators, and the conditions of a request on them: RFC 9110 §8.8 and §13. Pure.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -45,9 +45,9 @@ impl Validators {
     /// notes: deploying a file of an equal length under a forged time, as reproducible builds do, changes it. For that
     /// reason `Last-Modified` is the time of change, too: by the forged one, a client that has nothing but the date
     /// would be told that new content is the old.
-    pub(super) fn of(state: &State, variant: &str, now: SystemTime) -> Self {
+    pub(super) fn of(state: &State, variant: &str, is_settled: bool) -> Self {
         let (modified, changed) = (state.modified, state.changed);
-        let tag = state.is_settled(now).then(|| {
+        let tag = is_settled.then(|| {
             let dash = if variant.is_empty() { "" } else { "-" };
             format!(
                 "\"{:x}-{:x}.{:x}-{:x}.{:x}{dash}{variant}\"",
@@ -283,7 +283,7 @@ mod tests {
     fn headers(state: &State, variant: &str, age: Duration) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let now = UNIX_EPOCH + state.changed.since_1970() + age;
-        Validators::of(state, variant, now).put(&mut headers);
+        Validators::of(state, variant, state.is_settled(now)).put(&mut headers);
         headers
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Found {
 /// Why there is none.
 pub(super) enum Missing {
     NotFound,
+    /// No file can have the path: with a sentence, it is a 400.
+    NoName(Option<&'static str>),
     Fault(Fault),
     /// The answer is there already.
     Answered(Box<Response>),
@@ -119,17 +121,19 @@ fn in_folder(
         Some((opened, name)) => Ok(best_form(settings, asked, opened, name, |name| root.look_up(name))),
         None => {
             let page = listing::page(root, folder, &path.name, settings.dots);
-            Err(page.map_or_else(Missing::from, |page| Missing::Answered(Box::new(list(page)))))
+            let cache = settings.cache.asked_each_time(&match path.name.as_str() {
+                "" => String::new(),
+                folder => format!("{folder}/"),
+            });
+            Err(page.map_or_else(Missing::from, |page| Missing::Answered(Box::new(list(page, cache)))))
         }
     }
 }
 
-fn list(page: String) -> Response {
-    let headers = [
-        (CACHE_CONTROL, "no-cache"),
-        // It has nothing but text and links, whatever the names are.
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'"),
-    ];
+fn list(page: String, cache: HeaderValue) -> Response {
+    // It has nothing but text and links, whatever the names are.
+    let policy = HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'none'");
+    let headers = [(CACHE_CONTROL, cache), (CONTENT_SECURITY_POLICY, policy)];
     (headers, Html(page)).into_response()
 }
 

@@ -94,13 +94,19 @@ use trijet_core::{
 ///
 /// # Files that change
 /// What was changed within the last two seconds is sent without `ETag` and `Last-Modified`, for another change might not
-/// show. Both count the time of change, which the system notes, and not only the one that builds may forge. An open file
-/// is sent as long as it was when it was opened. If it is overwritten or cut short meanwhile, the connection is cut, so
-/// that the client can tell. So it is for one that grows, unless that was being written to already in the two seconds
-/// before: a busy log is sent as far as it went, and one that is written to now and then may have to be asked for
-/// again. One that is replaced by renaming is sent as it was: that is how to replace files. (A time of modification
-/// that is forged in the middle of an answer is believed.) Large files hold one descriptor for as long as their client
-/// takes.
+/// show, and to be asked for each time, whatever [`cache`](Self::cache) says: it may be half of a file that is still being
+/// copied. (One whose writer rests for longer passes for done. Copy to another name and rename.) Both validators count the
+/// time of change, which the system notes, and not only the one that builds may forge. An open file
+/// is sent as long as it was when it was opened. If it changes meanwhile in length or time, the connection is cut, so
+/// that the client can tell: no part of one content passes for the rest of another.
+///
+/// There is one exception, a file that was being written to already in the two seconds before. If that has become longer, it
+/// is taken for a log, and sent as far as it went when it was opened. Nothing tells an append from an overwrite by more:
+/// **one that is overwritten in place, again within two seconds, may arrive as a mixture**, as it may where the second
+/// change falls into the same tick of the file's clock (10 ms at most on Linux) and leaves its length. It has no tag
+/// then, and caches ask for it each time. One that is replaced by renaming is sent as it was: that is how to replace
+/// files. (A time of modification that is forged in the middle of an answer is believed.) A log that is written to now and
+/// then may have to be asked for again. Large files hold one descriptor for as long as their client takes.
 ///
 /// # At start
 /// A folder or file that is not there, or may not be opened, is one of the faults of [`Router::build`], as is a route
@@ -247,13 +253,17 @@ impl Files {
     /// of the root, with 200. Other requests (of scripts, styles, images, data) get their 404: navigation is told
     /// by `Sec-Fetch-Mode`, or, from who does not send it, by `text/html` in `Accept`. Such an answer is `no-cache`,
     /// whatever [`cache`](Self::cache) says of the files: one of that name may come.
+    ///
+    /// Paths that no file can have are such paths too: `/users/con`, `/tags/C:x`, `/a//b`, `/a%5Cb`, `/a%2Fb`. What stays
+    /// refused is named [above](#which-files): `.` and `..`, also behind an encoded slash or a backslash; names that begin with a
+    /// dot; control characters, and what is no UTF-8.
     #[must_use]
     pub fn single_page(self) -> Self {
         self.set(|settings| settings.unknown = Unknown::Index)
     }
 
-    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time. For what not
-    /// everybody may see there is [`Cache::private`].
+    /// How long caches may use the files without asking: [`Cache`]. Unless set, they ask each time; so they do for two
+    /// seconds after a file was changed. For what not everybody may see there is [`Cache::private`].
     #[must_use]
     pub fn cache(self, cache: Cache) -> Self {
         self.set(|settings| settings.cache = cache)

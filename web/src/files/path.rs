@@ -20,10 +20,12 @@ pub(super) struct Relative {
 /// Why a path means no file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// No file can have it: 400, with this sentence.
+    /// It says nothing, or leads elsewhere: 400, with this sentence.
     Malformed(&'static str),
     /// It is not to be told whether there is such a file.
     NotFound,
+    /// A harmless path, but one that no file has: 404, or 400 with this sentence. It may be that of a page of an app.
+    NoName(Option<&'static str>),
     /// The path has another spelling, which is this.
     Respelled(String),
 }
@@ -115,10 +117,22 @@ fn relative(path: &str, add: impl Fn(&str, &mut String) -> Result<(), Refused>) 
             Ok(()) => {}
             // What is malformed anywhere is told, whatever comes before it.
             Err(refused @ Refused::Malformed(_)) => return Err(refused),
-            Err(refused) => result = Err(refused),
+            Err(refused) => {
+                result = Err(result.err().map_or(refused.clone(), |before| worse(before, refused)))
+            }
         }
     }
     result.map(|()| Relative { name, is_folder })
+}
+
+/// What two segments of a path come to.
+fn worse(one: Refused, other: Refused) -> Refused {
+    match (one, other) {
+        (Refused::NoName(one), Refused::NoName(other)) => Refused::NoName(one.or(other)),
+        // One is hidden, and the other has a sentence.
+        (Refused::NoName(Some(reason)), _) | (_, Refused::NoName(Some(reason))) => Refused::Malformed(reason),
+        (Refused::NoName(None), refused) | (refused, _) => refused,
+    }
 }
 
 /// The longest name that file systems know, in bytes.
@@ -129,17 +143,20 @@ pub(super) fn check(name: &str, dots: DotFiles) -> Result<(), Refused> {
     if matches!(name, "." | "..") {
         return Err(Refused::Malformed("The path has a segment of dots."));
     }
-    for byte in name.bytes() {
-        match byte {
-            b'/' => return Err(Refused::Malformed("The path has an encoded slash.")),
-            b'\\' => return Err(Refused::Malformed("The path has a backslash.")),
-            0..=31 | 127 => return Err(Refused::Malformed("The path has a control character.")),
-            _ => {}
-        }
+    if name.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(Refused::Malformed("The path has a control character."));
     }
-    let is_hidden = name.starts_with('.') && dots == DotFiles::NotFound;
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || is_hidden || is_drive(name) || is_device(name) {
+    if let Some(separator) = name.find(['/', '\\']) {
+        let is_slash = name[separator..].starts_with('/');
+        let reason = if is_slash { "The path has an encoded slash." } else { "The path has a backslash." };
+        let leads_elsewhere = name.split(['/', '\\']).any(|part| part.starts_with('.'));
+        return Err(if leads_elsewhere { Refused::Malformed(reason) } else { Refused::NoName(Some(reason)) });
+    }
+    if name.starts_with('.') && dots == DotFiles::NotFound {
         return Err(Refused::NotFound);
+    }
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || is_drive(name) || is_device(name) {
+        return Err(Refused::NoName(None));
     }
     Ok(())
 }
@@ -166,9 +183,12 @@ fn is_device(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const SLASH: Refused = Refused::Malformed("The path has an encoded slash.");
+    const SLASH: Refused = Refused::NoName(Some("The path has an encoded slash."));
+    const SLASH_AND_DOTS: Refused = Refused::Malformed("The path has an encoded slash.");
     const DOTS: Refused = Refused::Malformed("The path has a segment of dots.");
-    const BACKSLASH: Refused = Refused::Malformed("The path has a backslash.");
+    const BACKSLASH: Refused = Refused::NoName(Some("The path has a backslash."));
+    const BACKSLASH_AND_DOTS: Refused = Refused::Malformed("The path has a backslash.");
+    const NO_NAME: Refused = Refused::NoName(None);
     const CONTROL: Refused = Refused::Malformed("The path has a control character.");
     const UTF_8: Refused = Refused::Malformed("The path is not UTF-8.");
     const ESCAPE: Refused = Refused::Malformed("The path has a percent sign that begins no escape.");
@@ -245,8 +265,16 @@ mod tests {
             ("%2e%2E/a", DOTS),
             (".%2e", DOTS),
             ("a%2fb", SLASH),
-            ("..%2Fa", SLASH),
+            ("..%2Fa", SLASH_AND_DOTS),
+            ("a%2f.%2fb", SLASH_AND_DOTS),
+            ("a%2f.env", SLASH_AND_DOTS),
             ("a%5Cb", BACKSLASH),
+            ("a%5C%5Cb", BACKSLASH),
+            ("%5C", BACKSLASH),
+            ("..%5Ca", BACKSLASH_AND_DOTS),
+            ("a%5C..", BACKSLASH_AND_DOTS),
+            ("a%2fb%5C..", SLASH_AND_DOTS),
+            ("a%5C%00", CONTROL),
             ("a%00", CONTROL),
             ("a%0a", CONTROL),
             ("%7f", CONTROL),
@@ -255,25 +283,33 @@ mod tests {
             ("%ed%a0%80", UTF_8),
             ("100%", ESCAPE),
             ("%zz", ESCAPE),
-            ("/", Refused::NotFound),
-            ("/etc", Refused::NotFound),
-            ("a//b", Refused::NotFound),
-            ("a//", Refused::NotFound),
+            ("/", NO_NAME),
+            ("/etc", NO_NAME),
+            ("a//b", NO_NAME),
+            ("a//", NO_NAME),
             (".env", Refused::NotFound),
             ("a/.git/config", Refused::NotFound),
-            ("C:", Refused::NotFound),
-            ("c%3Aa", Refused::NotFound),
-            ("CON", Refused::NotFound),
-            ("nul.txt", Refused::NotFound),
-            ("a/Aux .html", Refused::NotFound),
-            ("COM1", Refused::NotFound),
-            ("lpt%C2%B2.x", Refused::NotFound),
-            ("CONIN$", Refused::NotFound),
+            ("C:", NO_NAME),
+            ("c%3Aa", NO_NAME),
+            ("CON", NO_NAME),
+            ("nul.txt", NO_NAME),
+            ("a/Aux .html", NO_NAME),
+            ("COM1", NO_NAME),
+            ("lpt%C2%B2.x", NO_NAME),
+            ("CONIN$", NO_NAME),
+            // Two of them, in any order.
             (".git/%2e%2e", DOTS),
+            (".git//a", Refused::NotFound),
+            ("a//.git", Refused::NotFound),
+            (".git/a%5Cb", BACKSLASH_AND_DOTS),
+            ("a%5Cb/.git", BACKSLASH_AND_DOTS),
+            ("a%5Cb//con", BACKSLASH),
+            ("con//a%5Cb", BACKSLASH),
+            ("con/%2e%2e", DOTS),
         ] {
             assert_eq!(raw(path, DotFiles::NotFound), Err(expected), "{path}");
         }
-        assert_eq!(raw(&"a".repeat(256), DotFiles::NotFound), Err(Refused::NotFound));
+        assert_eq!(raw(&"a".repeat(256), DotFiles::NotFound), Err(NO_NAME));
         assert!(raw(".env", DotFiles::Served).is_ok());
         assert_eq!(raw("..", DotFiles::Served), Err(DOTS));
     }
@@ -283,7 +319,7 @@ mod tests {
         assert_eq!(decoded("%2e%2e", DotFiles::NotFound).unwrap().name, "%2e%2e");
         assert_eq!(decoded("a/../b", DotFiles::NotFound), Err(DOTS));
         assert_eq!(decoded("a\\b", DotFiles::NotFound), Err(BACKSLASH));
-        assert_eq!(decoded("/etc/passwd", DotFiles::NotFound), Err(Refused::NotFound));
+        assert_eq!(decoded("/etc/passwd", DotFiles::NotFound), Err(NO_NAME));
     }
 
     /// Of whatever bytes: what is let through is made of names.

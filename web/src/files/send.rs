@@ -1,5 +1,6 @@
 //! The bytes of a file as a body: a small one in one piece, a large one as it is read. It never reads more than was
-//! there when the file was opened, and never lets less, or a mixture of two states, pass for a whole.
+//! there when the file was opened, and never lets less pass for a whole. Nor a mixture of two states, as far as the system
+//! tells them apart: of a file that was being written to, an append and an overwrite by more look the same.
 
 use std::{
     collections::hash_map::RandomState,
@@ -120,15 +121,16 @@ impl Watched {
         Err(changed("the file has changed"))
     }
 
-    /// Whether what the file had is as it was, going by the states that it is seen in.
+    /// Whether what the file had is as it was, as far as the states tell that it is seen in.
     fn holds(&self, mut look: impl FnMut() -> io::Result<State>) -> io::Result<bool> {
         for _ in 0..LOOKS {
             let now = look()?;
             if now.has_content_of(&self.before) {
                 return Ok(true);
             }
-            // One that was just being written to when it was asked for, a log, goes on if it is longer now: what it had
-            // is as it was. No tag stands for it. For one that had settled there is one, and it may have been overwritten.
+            // One that was just being written to when it was asked for goes on if it is longer now: it is taken for a log,
+            // in which what it had is as it was. It may have been overwritten by more, which nothing tells; so no tag stands
+            // for it, and no cache keeps it unasked. For one that had settled there is a tag.
             if self.is_settled || now.length != self.before.length {
                 return Ok(!self.is_settled && now.length > self.before.length);
             }
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_overwritten_is_no_mixture() {
+    fn one_that_is_overwritten_and_no_longer_is_no_mixture() {
         for is_settled in [false, true] {
             let file = Temporary::new("overwritten", &[1; 100_000]);
             let mut pieces = file.watched(is_settled, vec![Part::Stretch(0..100_000)]);

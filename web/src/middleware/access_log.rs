@@ -3,7 +3,7 @@
 
 use std::{
     fmt::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,7 +13,7 @@ use trijet_core::{Next, Request, extract::Needs, middleware::Middleware, respond
 
 use super::{
     Provided, RequestId,
-    fields::now,
+    fields::{client_address, now},
     observed::{End, Observer, observe},
 };
 
@@ -22,8 +22,12 @@ use super::{
 ///
 /// - [`common`](Self::common): the Common Log Format of the NCSA and Apache, `host - - [time] "request" status bytes`.
 /// - [`json`](Self::json): an object a line, with the fields `time` (RFC 3339, of the request), `peer`, `method`,
-///   `target`, `version`, `route`, `status`, `bytes`, `duration_us`, `is_whole` (false where the body was cut), and
-///   `request_id`, where [`RequestIds`](super::RequestIds) stands outside. What is not known is null.
+///   `target`, `version`, `route`, `status`, `bytes`, `duration_us`, `is_whole` (false where the body was cut),
+///   `request_id`, where [`RequestIds`](super::RequestIds) stands outside, and `client`, where `BehindProxies` does. What is
+///   not known is null.
+///
+/// Behind a proxy, the connection is the proxy's: `peer` is its address, and `host` is, too, unless `BehindProxies` stands
+/// outside (feature `client-address`), with the list of proxies that are believed: then `host` is the client, as `client` is.
 ///
 /// A request that got no response of the app, as an `async fn` panicked or was given up, has no status: `-`, or null,
 /// whatever the server has said then. A plain `fn` that panics makes a response inside, which is logged as its 500.
@@ -93,6 +97,7 @@ impl Middleware<Provided> for AccessLog {
             time: SystemTime::now(),
             began: now(),
             peer: next.peer_address(),
+            client: client_address(&request),
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
@@ -126,6 +131,7 @@ struct Line {
     time: SystemTime,
     began: Instant,
     peer: Option<SocketAddr>,
+    client: Option<IpAddr>,
     method: Method,
     uri: Uri,
     version: Version,
@@ -162,8 +168,8 @@ impl Line {
     }
 
     fn common(&self, bytes: u64) -> String {
-        let mut line = match self.peer {
-            Some(peer) => peer.ip().to_string(),
+        let mut line = match self.client.or(self.peer.map(|peer| peer.ip())) {
+            Some(host) => host.to_string(),
             None => "-".to_owned(),
         };
         line.push_str(" - - [");
@@ -196,6 +202,7 @@ impl Line {
             }
         };
         text("peer", self.peer.as_ref().map(|peer| peer as _));
+        text("client", self.client.as_ref().map(|client| client as _));
         text("method", Some(&self.method));
         text("target", Some(&self.target()));
         text("version", Some(&format_args!("{:?}", self.version)));
@@ -286,6 +293,7 @@ mod tests {
             time: SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_005),
             began: Instant::now(),
             peer: Some("192.0.2.7:4711".parse().unwrap()),
+            client: None,
             method: Method::GET,
             uri: target.parse().unwrap(),
             version: Version::HTTP_11,
@@ -303,10 +311,15 @@ mod tests {
             "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /a/b?c=d HTTP/1.1\" 404 -"
         );
         let json = concat!(
-            r#"{"time":"1994-11-06T08:49:37.005Z","peer":"192.0.2.7:4711","method":"GET","target":"/a/b?c=d","#,
-            r#""version":"HTTP/1.1","route":"/a/{b}","request_id":null,"status":404,"bytes":12,"duration_us":1500,"is_whole":true}"#
+            r#"{"time":"1994-11-06T08:49:37.005Z","peer":"192.0.2.7:4711","client":null,"method":"GET","#,
+            r#""target":"/a/b?c=d","version":"HTTP/1.1","route":"/a/{b}","request_id":null,"status":404,"bytes":12,"duration_us":1500,"is_whole":true}"#
         );
         assert_eq!(line.json(12, End::Whole, Duration::from_micros(1_500)), json);
+        line.client = Some("2001:db8::1".parse().unwrap());
+        let client = r#""peer":"192.0.2.7:4711","client":"2001:db8::1","method""#;
+        assert!(line.json(12, End::Whole, Duration::ZERO).contains(client));
+        assert!(line.common(0).starts_with("2001:db8::1 - - ["), "{}", line.common(0));
+        line.client = None;
         line.log = AccessLog::common().without_query();
         line.peer = None;
         assert_eq!(line.common(12), "- - - [06/Nov/1994:08:49:37 +0000] \"GET /a/b HTTP/1.1\" 404 12");

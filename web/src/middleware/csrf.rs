@@ -26,9 +26,9 @@ use super::{
 ///    and who is no browser has no cookies of others to send.
 /// 4. What 1 and 2 refuse passes if its `Origin` is on the list of trusted ones.
 ///
-/// This is how Go's `http.CrossOriginProtection` decides, and the OWASP cheat sheet on Fetch metadata. A page of
-/// the same host at another port or over plain `http` passes by rule 2 only where the browser sends no
-/// `Sec-Fetch-Site`; have HSTS for that.
+/// This is how Go's `http.CrossOriginProtection` decides, and the OWASP cheat sheet on Fetch metadata. Rule 2 compares
+/// host and port, so that a page at another port does not pass. It cannot see the scheme: a page of the same host over plain
+/// `http`, where neither address names a port, passes by it if the browser sends no `Sec-Fetch-Site`; have HSTS for that.
 ///
 /// Beside a [`Cors`](super::Cors) that lets other origins change something, trust the same origins here: a preflight
 /// that is passed there says nothing to this one.
@@ -146,6 +146,8 @@ mod tests {
         ("POST", "/", "app.example", None, None, true),
         ("POST", "/", "app.example", None, Some("https://app.example"), true),
         ("POST", "/", "App.Example", None, Some("https://app.example"), true),
+        ("POST", "/", "app.example", None, Some("http://app.example"), true),
+        ("POST", "/", "app.example:8443", None, Some("https://app.example"), false),
         ("POST", "/", "app.example:8443", None, Some("https://app.example:8443"), true),
         ("POST", "/", "app.example", None, Some("https://app.example:8443"), false),
         ("POST", "/", "app.example", None, Some("https://evil.example"), false),

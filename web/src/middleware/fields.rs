@@ -1,6 +1,9 @@
 //! Small work on header fields and short answers, shared by the middleware of this folder. Nothing here decides.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use http::Method;
@@ -8,7 +11,18 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{RETRY_AFTER, VARY},
 };
-use trijet_core::{IntoResponse, Response, extract::Rejection, rt};
+use trijet_core::{IntoResponse, Request, Response, extract::Rejection, rt};
+
+/// The address of the client, where `BehindProxies` has found it further out.
+#[cfg(feature = "client-address")]
+pub(super) fn client_address(request: &Request) -> Option<IpAddr> {
+    request.extensions().get().map(crate::client::ClientAddress::ip)
+}
+
+#[cfg(not(feature = "client-address"))]
+pub(super) fn client_address(_: &Request) -> Option<IpAddr> {
+    None
+}
 
 /// A short sentence in plain text, which [`Router::errors`](trijet_core::Router::errors) can word otherwise.
 pub(super) fn sentence(status: StatusCode, text: &'static str) -> Response {

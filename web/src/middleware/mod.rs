@@ -9,20 +9,23 @@
 //!
 //! | | middleware | why here |
 //! | --- | --- | --- |
-//! | 1 | [`RequestIds`] | what is logged further in can name the request |
-//! | 2 | [`AccessLog`] | it sees every answer, also those of the other layers, with the bytes that are really sent |
-//! | 3 | `Spans`, `Metrics` | as the log |
-//! | 4 | [`SecurityHeaders`] | refusals carry them too |
-//! | 5 | [`Cors`] | a refusal that a page may not read is a riddle to its author; a preflight needs no credentials |
-//! | 6 | [`CrossOriginProtection`] | cheap, and before anything is counted or spent |
-//! | 7 | [`RateLimit`] | before what costs: a password check, a place among those at work |
-//! | 8 | [`ConcurrencyLimit`] | the time in its queue is not the handler's time |
-//! | 9 | [`Timeout`] | it covers all that works for the answer; no `fn` middleware may stand outside of it |
-//! | 10 | [`BasicAuth`], [`BearerAuth`] | whoever is refused gets no further |
-//! | 11 | `Compression` | what is inside it sees plain bodies |
-//! | 12 | [`ETags`] | a tag of the plain body; compression makes it weak |
-//! | 13 | [`BodyLimit`] | counts what the client sends |
-//! | 14 | `Decompression` | counts what that becomes |
+//! | 1 | `BehindProxies` | who the client is, for the log, the rate limit and all that is further in |
+//! | 2 | [`RequestIds`] | what is logged further in can name the request |
+//! | 3 | [`AccessLog`] | it sees every answer, also those of the other layers, with the bytes that are really sent |
+//! | 4 | `Spans`, `Metrics` | as the log |
+//! | 5 | [`Router::errors`](trijet_core::Router::errors) | it words what all that is further in refuses; such a page is not compressed |
+//! | 6 | [`SecurityHeaders`] | refusals carry them too |
+//! | 7 | [`Cors`] | a refusal that a page may not read is a riddle to its author; a preflight needs no credentials |
+//! | 8 | [`CrossOriginProtection`] | cheap, and before anything is counted or spent |
+//! | 9 | [`RateLimit`] | before what costs: a password check, a place among those at work |
+//! | 10 | [`ConcurrencyLimit`] | the time in its queue is not the handler's time |
+//! | 11 | [`Timeout`] | it covers all that works for the answer; no `fn` middleware may stand outside of it |
+//! | 12 | [`BasicAuth`], [`BearerAuth`] | whoever is refused gets no further |
+//! | 13 | `Sessions` | who is refused costs its store nothing; what is further in can take the session |
+//! | 14 | `Compression` | what is inside it sees plain bodies |
+//! | 15 | [`ETags`] | a tag of the plain body; compression makes it weak |
+//! | 16 | [`BodyLimit`] | counts what the client sends |
+//! | 17 | `Decompression` | counts what that becomes |
 //!
 //! ```
 //! use std::time::Duration;

@@ -13,7 +13,7 @@ use trijet_core::{Next, Request, extract::Needs, middleware::Middleware, respond
 
 use super::{
     Provided,
-    fields::{come_again, now, whole_seconds},
+    fields::{client_address, come_again, now, whole_seconds},
     gcra::{Judged, Rate, Table},
 };
 
@@ -24,8 +24,9 @@ use super::{
 /// (draft-ietf-httpapi-ratelimit-headers-10).
 ///
 /// A client is its address; of an IPv6 address the first 64 bits, as whoever has one has all of those. Behind a
-/// proxy that is the proxy's: tell them apart by a field that the proxy sets, with [`by`](Self::by); or by who is
-/// logged in, further in than the authentication. Requests that share a key share a bucket, and so do all those
+/// proxy that is the proxy's, for everybody: have `BehindProxies` further out (feature `client-address`), with the list of
+/// proxies that are believed, and it is the client's (of clients that a proxy hides, that proxy's). Or tell them apart
+/// with [`by`](Self::by), by who is logged in, say, further in than the authentication. Requests that share a key share a bucket, and so do all those
 /// without one: leaving a field out buys nothing.
 ///
 /// The buckets are in a table of fixed size, 65,536 in about 1 MiB: who makes up clients cannot make it grow. It is
@@ -64,7 +65,7 @@ type Key = Arc<dyn Fn(&Request, Option<SocketAddr>) -> u64 + Send + Sync>;
 const KEYS: usize = 64 << 10;
 
 impl RateLimit {
-    /// `requests` in each `time`, by the client's address.
+    /// `requests` in each `time`, by the client's address: that of the connection, or what `BehindProxies` has found.
     ///
     /// # Panics
     /// If one of them is zero.
@@ -77,7 +78,9 @@ impl RateLimit {
         Self {
             rate: Rate { burst: requests, interval: time / requests },
             policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("\"default\"")),
-            key: Arc::new(by(|_: &Request, peer: Option<SocketAddr>| peer.map(network))),
+            key: Arc::new(by(|request: &Request, peer: Option<SocketAddr>| {
+                client_address(request).or(peer.map(|peer| peer.ip())).map(network)
+            })),
             table: Arc::new(Table::new(KEYS)),
             epoch: Arc::default(),
         }
@@ -124,8 +127,8 @@ fn by<K: Hash + 'static>(
 }
 
 /// Of an address what one client has for itself.
-fn network(peer: SocketAddr) -> IpAddr {
-    match peer.ip().to_canonical() {
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
         v4 => v4,
     }
@@ -165,11 +168,11 @@ mod tests {
     #[test]
     fn a_client_is_its_network() {
         for (one, other, is_same) in [
-            ("192.0.2.1:1", "192.0.2.1:2", true),
-            ("192.0.2.1:1", "192.0.2.2:1", false),
-            ("192.0.2.1:1", "[::ffff:192.0.2.1]:1", true),
-            ("[2001:db8::1]:1", "[2001:db8:0:0:ffff::2]:9", true),
-            ("[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false),
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("2001:db8::1", "2001:db8:0:0:ffff::2", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
         ] {
             let same = network(one.parse().unwrap()) == network(other.parse().unwrap());
             assert_eq!(same, is_same, "{one} {other}");

@@ -22,7 +22,7 @@ fn refused(value: &[u8]) -> MultipartError {
 
 fn parse(content_type: &str) -> Result<String, MultipartError> {
     let (kind, parameters) = content_type.split_at(content_type.find(';').unwrap_or(content_type.len()));
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+    if !parameters::trimmed(kind).eq_ignore_ascii_case("multipart/form-data") {
         return Err(MultipartError::Unsupported);
     }
     let (mut boundary, mut is_twice) = (None, false);
@@ -83,6 +83,13 @@ mod tests {
             ("multipart/form-data; boundary=a\"b", 400),
             ("multipart/form-data; boundary=b; boundary=c", 400),
             ("multipart/form-data; boundary=\u{fc}", 400),
+            // White space, but not that of a field.
+            ("multipart/form-data;\u{a0}boundary=b", 400),
+            ("multipart/form-data; boundary\u{a0}=b", 400),
+            ("multipart/form-data; boundary=\u{3000}b", 400),
+            ("multipart/form-data; boundary=b\u{85}", 400),
+            ("multipart/form-data; boundary=\"b\"\u{2003}", 400),
+            ("multipart/form-data\u{a0}; boundary=b", 415),
         ];
         for (value, status) in rows {
             assert_eq!(parse(value).expect_err(value).status(), status, "{value}");

@@ -50,7 +50,7 @@ fn names(value: &[u8]) -> Result<(String, Option<String>), MultipartError> {
     let value = std::str::from_utf8(value)
         .map_err(|_| MultipartError::Malformed("the Content-Disposition of a part is not UTF-8"))?;
     let (kind, parameters) = value.split_at(value.find(';').unwrap_or(value.len()));
-    if !kind.trim().eq_ignore_ascii_case("form-data") {
+    if !parameters::trimmed(kind).eq_ignore_ascii_case("form-data") {
         return Err(MultipartError::Malformed("the Content-Disposition of a part is not form-data"));
     }
     let (mut name, mut file_name, mut is_twice) = (None, None, false);
@@ -76,7 +76,10 @@ mod tests {
 
     #[test]
     fn names_are_read_by_the_grammar() {
-        let rows: [(&str, &str, Option<&str>); 15] = [
+        let rows: [(&str, &str, Option<&str>); 17] = [
+            // White space that no field has around its parts is the name's own.
+            ("form-data; name=\u{a0}a\u{3000}", "\u{a0}a\u{3000}", None),
+            ("form-data;\u{a0}name=b; name=a", "a", None),
             ("form-data; name=\"a\"", "a", None),
             ("FORM-DATA;NAME=a;FileName=b", "a", Some("b")),
             ("form-data; name=\"a\"; filename=\"b.txt\"", "a", Some("b.txt")),

@@ -223,8 +223,8 @@ impl Multipart {
     }
 }
 
-/// Runs `poll` to its end on this thread: it waits by itself, and is pending only between two slices. Inside an `async fn` it
-/// is refused also where it would not have to wait: that it works must not depend on how much has come already.
+/// Runs `poll`, which waits by itself ([`Wait::Blocking`]) and is never pending, on this thread. Inside an `async fn` it is
+/// refused also where it would not have to wait: that it works must not depend on how much has come already.
 fn blocking<R>(
     mut poll: impl FnMut(&mut TaskContext<'_>) -> Poll<Result<R, MultipartError>>,
 ) -> Result<R, MultipartError> {

@@ -15,8 +15,11 @@ use super::MultipartError;
 /// The most that is taken of the body at once.
 const SLICE_BYTES: usize = 8 << 10;
 
-/// So many slices without a wait, then others have their turn: 256 KiB, as everywhere.
-const SLICES_A_TURN: usize = 32;
+/// So many bytes without a wait, then others have their turn: 256 KiB, as everywhere.
+const TURN_BYTES: usize = 256 << 10;
+
+/// What a piece of the body counts beside its bytes: small ones cost time too, and so do those without any.
+const PIECE_COUNTS: usize = 256;
 
 /// How the body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,8 +37,8 @@ pub(super) struct Reader {
     is_over: bool,
     /// How many bytes of it may still be taken.
     left: u64,
-    /// How many slices were taken in this turn.
-    slices: usize,
+    /// What was taken in this turn.
+    turn_bytes: usize,
     /// What was taken, and belongs to no part yet.
     buffer: BytesMut,
     /// Up to where nothing is in it that is looked for.
@@ -54,7 +57,7 @@ impl Reader {
             rest: Bytes::new(),
             is_over: false,
             left: most,
-            slices: 0,
+            turn_bytes: 0,
             // The first boundary may be the first line, which has no line end before it.
             buffer: BytesMut::from("\r\n"),
             scanned: 0,
@@ -185,7 +188,10 @@ impl Reader {
         self.scanned += std::mem::take(&mut self.buffer).len() + std::mem::take(&mut self.rest).len();
         while self.scanned <= most {
             match ready!(self.poll_piece(wait, cx)) {
-                Some(Ok(piece)) => self.scanned += piece.len(),
+                Some(Ok(piece)) => {
+                    self.scanned += piece.len();
+                    self.turn_bytes += piece.len();
+                }
                 Some(Err(error)) => return Poll::Ready(Err(error.into())),
                 None => break,
             }
@@ -208,21 +214,31 @@ impl Reader {
                 }
             };
         }
-        // Lets others go first, now and then: a body may never have to wait.
-        if self.slices >= SLICES_A_TURN && wait == Wait::Polled {
-            self.slices = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.slices += 1;
+        ready!(self.poll_turn(wait, cx));
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(SLICE_BYTES);
         if most == 0 {
             return Poll::Ready(Err(MultipartError::TooLarge("it has too many bytes")));
         }
         let slice = self.rest.split_to(self.rest.len().min(most));
         self.left -= slice.len() as u64;
+        self.turn_bytes += slice.len();
         self.buffer.extend_from_slice(&slice);
         Poll::Ready(Ok(()))
+    }
+
+    /// Lets others go first, now and then: a body may never have to wait. Who waits on a thread has it to himself.
+    fn poll_turn(&mut self, wait: Wait, cx: &Context<'_>) -> Poll<()> {
+        if self.turn_bytes < TURN_BYTES {
+            return Poll::Ready(());
+        }
+        self.turn_bytes = 0;
+        match wait {
+            Wait::Polled => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Wait::Blocking => Poll::Ready(()),
+        }
     }
 
     /// The next piece of the body, and once more `None` behind its end.
@@ -230,12 +246,14 @@ impl Reader {
         if self.is_over {
             return Poll::Ready(None);
         }
+        ready!(self.poll_turn(wait, cx));
+        self.turn_bytes += PIECE_COUNTS;
         let next = match wait {
             // It holds nothing from one poll to the next.
             Wait::Polled => match pin!(self.body.next()).poll(cx) {
                 Poll::Ready(next) => next,
                 Poll::Pending => {
-                    self.slices = 0;
+                    self.turn_bytes = 0;
                     return Poll::Pending;
                 }
             },

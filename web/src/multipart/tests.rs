@@ -94,6 +94,26 @@ fn a_long_part_that_nobody_reads_lets_others_go_first() {
     assert!((20..60).contains(&pauses), "{pauses} pauses in 6,400 KiB");
 }
 
+#[test]
+fn a_turn_is_counted_in_bytes_however_small_the_pieces_are() {
+    let end = [b"\r\n--b--".to_vec()];
+    // As many pieces, and how often others go first: of 256 KiB at a time, each of a byte counts some 256.
+    for (size, count, least, most) in [(0, 100_000, 90, 110), (1, 100_000, 90, 110), (1000, 10_000, 35, 55)] {
+        let data = (0..count).map(move |_| vec![b'x'; size]);
+        let (mut form, _) = form([HEAD.as_bytes().to_vec()].into_iter().chain(data).chain(end.clone()));
+        drop(run(form.next()).0.unwrap().expect("a part"));
+        let (over, pauses) = run(form.next());
+        assert!(over.unwrap().is_none());
+        assert!((least..most).contains(&pauses), "{pauses} pauses in {count} pieces of {size}");
+    }
+    // Behind the form as well.
+    let empty = (0..100_000).map(|_| Vec::new());
+    let (mut form, _) = form([b"--b--".to_vec()].into_iter().chain(empty));
+    let (over, pauses) = run(form.next());
+    assert!(over.unwrap().is_none());
+    assert!((90..110).contains(&pauses), "{pauses} pauses behind the form");
+}
+
 /// The parts of a form that comes in pieces of so many bytes, or the status of what is wrong with it.
 fn parts(body: &[u8], size: usize, limits: MultipartLimits) -> Result<Vec<(String, String)>, u16> {
     let pieces: Vec<_> = body.chunks(size).map(<[u8]>::to_vec).collect();

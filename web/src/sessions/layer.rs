@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use trijet_core::{
     BoxError, IntoResponse, Next, Request, Response,
     extract::{Needs, Rejection},
+    jobs::JobError,
     middleware::Middleware,
     respond::{Answer, IntoResponseParts},
 };
@@ -36,9 +37,7 @@ impl Middleware<Remembered> for Sessions {
             let mut response = answer.await;
             if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
                 if let Err(error) = session.save(&mut response).await {
-                    return Rejection::internal(format!("a session could not be saved: {error}").into())
-                        .into_response()
-                        .into();
+                    return refused(error, "saved").into_response().into();
                 }
             }
             response.into()
@@ -46,6 +45,14 @@ impl Middleware<Remembered> for Sessions {
     }
 
     fn declare(_: &mut Needs) {}
+}
+
+/// Of a store that gave an error. One that had no thread answers as all do that have none.
+pub(super) fn refused(error: BoxError, what: &str) -> Rejection {
+    match error.downcast::<JobError>() {
+        Ok(error) => (*error).into(),
+        Err(error) => Rejection::internal(format!("a session could not be {what}: {error}").into()),
+    }
 }
 
 impl Session {
@@ -141,7 +148,7 @@ impl Change {
         }
     }
 
-    /// A store counts idle time by itself, each time that it is told. A cookie is all that there is of its session: set anew for
+    /// A store counts idle time by itself, from when it was told last. A cookie is all that there is of its session: set anew for
     /// a request that has only read, it would bring back what another one has changed or ended meanwhile.
     fn seen(settings: &Settings) -> Self {
         match settings.place {
@@ -230,6 +237,9 @@ impl Settings {
         let (Place::Store(store), Some((token, id))) = (&self.place, known(token)) else {
             return Ok(CookieJar::new());
         };
+        if !self.seen.is_due(&id, data.written, now, self.unseen_max()) {
+            return Ok(CookieJar::new());
+        }
         // Without the data: another request may have changed it meanwhile.
         let is_kept = match self.left(data, now) {
             Some(left) => store.touch(&id, left).await?,
@@ -253,7 +263,7 @@ impl Settings {
 
     /// The browser has it already; it forgets it in time, unless that begins anew.
     fn set_again(&self, token: &str) -> CookieJar {
-        if self.cookie.has_max_age() { self.set(token.to_owned()) } else { CookieJar::new() }
+        if self.cookie.lasts().is_some() { self.set(token.to_owned()) } else { CookieJar::new() }
     }
 
     /// A cookie that holds it all.

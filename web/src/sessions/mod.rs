@@ -35,6 +35,7 @@
 mod data;
 mod layer;
 mod memory;
+mod seen;
 mod session;
 mod store;
 
@@ -52,6 +53,7 @@ pub use self::{
     store::{Blocking, BlockingSessionStore, SessionStore},
 };
 use crate::cookies::{Cookie, Keys};
+use seen::Seen;
 use store::AnyStore;
 
 /// A middleware that keeps sessions: in a [store](Self::new), or [in the cookie](Self::in_cookies).
@@ -79,6 +81,7 @@ struct Settings {
     lifetime: Duration,
     data_bytes_max: usize,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    seen: Arc<Seen>,
 }
 
 #[derive(Clone)]
@@ -129,11 +132,22 @@ impl Sessions {
             lifetime: LIFETIME,
             data_bytes_max,
             clock: Arc::new(SystemTime::now),
+            seen: Arc::default(),
         }))
     }
 
     /// The name and the attributes of the cookie; the value does not matter. With a [`max_age`](Cookie::max_age) it outlives
-    /// the browser, and is set anew whenever the session is asked for; one that holds the session, whenever that is written.
+    /// the browser, and is set anew when the session is asked for, [now and then](Self::idle_timeout); one that holds the
+    /// session, whenever that is written.
+    ///
+    /// A browser may keep the cookie longer than there is a session: one with a `max_age` of two weeks is of no use once
+    /// nobody came for the [idle time](Self::idle_timeout), which is a day unless set, or once the [`lifetime`](Self::lifetime) is
+    /// over. "Stay logged in" takes all three.
+    ///
+    /// A `max_age` that is set anew has one more edge. A request that has read the session just before another one
+    /// [renews](Session::renew) it, and whose response arrives just after, sets the cookie of the old id again, and the user has to
+    /// log in once more. It takes a response that is under way at the very login, and at that the one in a minute that sets
+    /// the cookie. Without a `max_age` it cannot be.
     ///
     /// # Panics
     /// For a cookie that could not be sent, because of its name, path or domain.
@@ -145,6 +159,10 @@ impl Sessions {
     }
 
     /// How long a session lives without a request that asks for it; in a cookie, without one that writes to it.
+    ///
+    /// A store is not told of each request that only reads: only of the first after a sixteenth of this time (or of the
+    /// cookie's [`max_age`](Cookie::max_age), if that is shorter), and a minute at most. So the end may come earlier by as
+    /// much. With a `max_age`, the cookie is set anew at the same time.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.idle_timeout = timeout)
@@ -179,7 +197,16 @@ impl Sessions {
     }
 }
 
+/// The most that the idle time may be counted wrong: nobody notices a minute, and a store has a write less for each click.
+const UNSEEN_MAX: Duration = Duration::from_secs(60);
+
 impl Settings {
+    /// For how long a store need not be told that a session is in use, in seconds.
+    fn unseen_max(&self) -> u64 {
+        let shortest = self.cookie.lasts().map_or(self.idle_timeout, |age| age.min(self.idle_timeout));
+        (shortest / 16).min(UNSEEN_MAX).as_secs()
+    }
+
     /// Seconds since 1970.
     fn now(&self) -> u64 {
         (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()

@@ -17,10 +17,11 @@ use trijet_core::{
 use super::{
     SessionError, Settings,
     data::{Data, is_readable},
+    layer::refused,
 };
 
 /// The session of a request: an extractor, behind the middleware [`Sessions`](super::Sessions). Without that it answers 500
-/// with a log line. Where the store fails, it does so too.
+/// with a log line. Where the store fails, it does so too; where that has no thread, it answers 503.
 ///
 /// It holds values of any type that `serde` knows, by their names. Its methods do not wait, and work in both kinds of handlers;
 /// clones are the same session.
@@ -148,10 +149,7 @@ impl FromRequestParts for Session {
                 format!("Session on `{route}`: there is no middleware Sessions around it").into(),
             ));
         };
-        session
-            .load()
-            .await
-            .map_err(|error| Rejection::internal(format!("a session could not be loaded: {error}").into()))?;
+        session.load().await.map_err(|error| refused(error, "loaded"))?;
         Ok(session)
     }
 }

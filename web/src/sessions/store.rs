@@ -2,12 +2,12 @@
 
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
-use trijet_core::{BoxError, rt};
+use trijet_core::{BoxError, jobs, rt};
 
 /// Keeps bytes under ids, each for a while. The ids are 64 characters of `0` to `9` and `a` to `f`, and say nothing about
 /// those of the cookies. Its futures must not block, on any backend; a client that blocks is a [`BlockingSessionStore`].
 ///
-/// An error is a 500 for the request, and a line in the log.
+/// An error is a 500 for the request, and a line in the log; a [`JobError`](jobs::JobError) is what that is as a response.
 ///
 /// ```
 /// use std::time::Duration;
@@ -115,7 +115,12 @@ pub trait BlockingSessionStore: Send + Sync + 'static {
     fn remove(&self, id: &str) -> Result<bool, BoxError>;
 }
 
-/// A store that blocks, on threads where it may: each call is one of [`rt::spawn_blocking`].
+/// A store that blocks, on threads where it may: each call is a [job](jobs::run), as a plain `fn` handler is. Where too many
+/// wait for a thread, a session is not loaded, and the request is answered 503 with `Retry-After` before its handler has begun.
+/// A call that saves what a handler has changed [waits as long as it takes](jobs::run_behind), however many wait, and is made
+/// also where the client leaves meanwhile.
+///
+/// In a task of [`rt::spawn`], which has no jobs, it is a call of [`rt::spawn_blocking`].
 pub struct Blocking<S>(Arc<S>);
 
 impl<S: BlockingSessionStore> Blocking<S> {
@@ -124,35 +129,43 @@ impl<S: BlockingSessionStore> Blocking<S> {
         Self(Arc::new(store))
     }
 
-    async fn call<T: Send + 'static>(
+    /// For what a handler has changed.
+    async fn save<T: Send + 'static>(
         &self,
         id: &str,
         call: impl FnOnce(&S, &str) -> Result<T, BoxError> + Send + 'static,
     ) -> Result<T, BoxError> {
         let (store, id) = (self.0.clone(), id.to_owned());
-        rt::spawn_blocking(move || call(&store, &id)).await?
+        let call = move || call(&store, &id);
+        if jobs::is_within_an_exchange() {
+            jobs::run_behind(call).await?
+        } else {
+            rt::spawn_blocking(call).await?
+        }
     }
 }
 
 impl<S: BlockingSessionStore> SessionStore for Blocking<S> {
     async fn load(&self, id: &str) -> Result<Option<Vec<u8>>, BoxError> {
-        self.call(id, S::load).await
+        let (store, id) = (self.0.clone(), id.to_owned());
+        let call = move || store.load(&id);
+        if jobs::is_within_an_exchange() { jobs::run(call).await? } else { rt::spawn_blocking(call).await? }
     }
 
     async fn insert(&self, id: &str, data: Vec<u8>, keep: Duration) -> Result<(), BoxError> {
-        self.call(id, move |store, id| store.insert(id, data, keep)).await
+        self.save(id, move |store, id| store.insert(id, data, keep)).await
     }
 
     async fn update(&self, id: &str, data: Vec<u8>, keep: Duration) -> Result<bool, BoxError> {
-        self.call(id, move |store, id| store.update(id, data, keep)).await
+        self.save(id, move |store, id| store.update(id, data, keep)).await
     }
 
     async fn touch(&self, id: &str, keep: Duration) -> Result<bool, BoxError> {
-        self.call(id, move |store, id| store.touch(id, keep)).await
+        self.save(id, move |store, id| store.touch(id, keep)).await
     }
 
     async fn remove(&self, id: &str) -> Result<bool, BoxError> {
-        self.call(id, S::remove).await
+        self.save(id, S::remove).await
     }
 }
 

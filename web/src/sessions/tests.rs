@@ -160,8 +160,9 @@ fn a_slow_reader_brings_nothing_back() {
             Browser { client: TestClient::with_settings(app, SimSettings::default()), cookie: None };
         browser.write("ada");
         let kept = browser.cookie.clone().unwrap();
-        seconds.fetch_add(3 * 3600, Ordering::Relaxed);
         for path in ["/write", "/destroy"] {
+            // Long enough for a cookie to be set anew.
+            seconds.fetch_add(3 * 3600, Ordering::Relaxed);
             let reader = browser.client.sim().connect();
             reader.send(format!("GET /slow HTTP/1.1\r\nHost: a\r\nCookie: {kept}\r\n\r\n"));
             browser.client.sim().settle();
@@ -281,8 +282,8 @@ impl SessionStore for Spy {
 
 #[test]
 fn a_store_is_asked_for_no_more_than_is_needed() {
-    let spy = Spy::default();
-    let mut browser = Browser::new(Sessions::new(spy.clone()));
+    let (spy, (seconds, clock)) = (Spy::default(), clock());
+    let mut browser = Browser::new(Sessions::new(spy.clone()).clock(clock));
     assert_eq!(browser.ask("/plain", "").header("set-cookie"), None);
     assert_eq!(browser.read(), "");
     browser.ask("/renew", "");
@@ -296,6 +297,9 @@ fn a_store_is_asked_for_no_more_than_is_needed() {
     assert_eq!((plain.header("vary"), spy.take()), (None, vec![]));
     let read = browser.ask("/read", "");
     assert_eq!((read.header("vary"), read.header("set-cookie")), (Some("cookie"), None));
+    assert_eq!(spy.take(), ["load"]);
+    seconds.fetch_add(60, Ordering::Relaxed);
+    browser.read();
     assert_eq!(spy.take(), ["load", "touch"]);
     browser.write("bob");
     assert_eq!(spy.take(), ["load", "update"]);
@@ -319,6 +323,38 @@ fn a_store_is_asked_for_no_more_than_is_needed() {
         browser.cookie = Some(forged.to_owned());
         assert_eq!(browser.read(), "");
         assert_eq!(spy.take(), [""; 0], "{forged}");
+    }
+}
+
+/// Nor is the cookie set anew each time: what is under way at a login would set the old one again.
+#[test]
+fn reading_writes_now_and_then() {
+    let day = Duration::from_secs(24 * 3600);
+    for (idle, max_age, interval) in [
+        (day, None, 60),
+        (day, Some(day * 30), 60),
+        (day, Some(Duration::from_secs(480)), 30),
+        (Duration::from_secs(320), None, 20),
+        (Duration::from_secs(15), Some(day), 1),
+    ] {
+        let (spy, (seconds, clock)) = (Spy::default(), clock());
+        let cookie = Cookie::new("session", "");
+        let cookie = max_age.map_or(cookie.clone(), |age| cookie.max_age(age));
+        let sessions = Sessions::new(spy.clone()).clock(clock).cookie(cookie).idle_timeout(idle);
+        let mut browser = Browser::new(sessions);
+        browser.write("ada");
+        let mut told = 0;
+        for second in 0..240 {
+            let read = browser.ask("/read", "");
+            let is_told = spy.take().contains(&"touch");
+            assert_eq!(read.text(), "ada");
+            assert_eq!(read.header("set-cookie").is_some(), is_told && max_age.is_some(), "{second}");
+            told += u32::from(is_told);
+            seconds.fetch_add(1, Ordering::Relaxed);
+        }
+        // Not in the first interval, as it was just written to; with none, each time.
+        let expected = if interval == 1 { 240 } else { 240 / interval - 1 };
+        assert_eq!(told, expected, "{idle:?} {max_age:?}");
     }
 }
 
