@@ -321,12 +321,12 @@ mod tests {
             let addresses: [Address; 2] =
                 [format!("{v4}:{port}"), format!("[::]:{port}")].map(|text| text.parse().unwrap());
             let [v4, v6] = addresses.clone();
-            match bind_all(listens(&[v6.clone()]), &settings) {
+            match bind_all(listens(&addresses[1..]), &settings) {
                 // There is no IPv6 here.
                 Err(_) => return,
                 Ok(alone) => drop(alone),
             }
-            let is_v4 = bind_all(listens(&[v4.clone()]), &settings).unwrap()[0].local_addr().unwrap();
+            let is_v4 = bind_all(listens(&addresses[..1]), &settings).unwrap()[0].local_addr().unwrap();
             if is_v4.tcp().unwrap().is_ipv6() {
                 // A name for an address of IPv6 alone.
                 continue;
