@@ -55,7 +55,8 @@ impl Address {
     }
 
     /// The sockets that systemd passes, or those with the name (`FileDescriptorName=`) that is given. There has to be one at
-    /// least. They may be asked for once: a socket that is taken is not there a second time.
+    /// least, and each has to be a stream socket that listens; what else is passed stays as it is. They may be asked for
+    /// once: a socket that is taken is not there a second time. `LISTEN_PID` has to be this process, as `sd_listen_fds(3)` says.
     ///
     /// They are the descriptors from 3 on: start that server first, before the process opens others. At the first such
     /// bind `LISTEN_PID` and `LISTEN_FDS` leave the environment, so that no child takes them for its own; no other thread

@@ -25,7 +25,7 @@ use trijet_core::SocketSettings;
 const BIRTH: Duration = Duration::from_millis(500);
 /// How often one so young is tried.
 const RETRY: Duration = Duration::from_millis(5);
-/// How long another server is given to replace a dead one, which takes it no time.
+/// How long another server is given to remove a dead one, which takes it no time: who only says so must not keep us.
 const REPLACING: Duration = Duration::from_secs(2);
 
 /// The file of a socket that we have made. Dropping it takes it away, unless another is there by now.
@@ -143,6 +143,7 @@ fn remove_dead(path: &Path, address: &SockAddr, birth: Duration) -> io::Result<(
     let error = |kind, text: &str| Err(io::Error::new(kind, text));
     // The one that is refused, and since when, as far as we know.
     let mut refused: Option<(Stamp, Instant)> = None;
+    // Since when another is about to remove it.
     let mut left_to_another: Option<Instant> = None;
     loop {
         let found = match fs::symlink_metadata(path) {
@@ -173,11 +174,10 @@ fn remove_dead(path: &Path, address: &SockAddr, birth: Duration) -> io::Result<(
         // One from the future, by a clock that was set, is as young as can be.
         let age = found.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
         if since.elapsed() >= birth || age.is_some_and(|age| age >= birth) {
-            if let Some(_claim) = claim(stamp)? {
+            let claim = claim(stamp);
+            let mut has_waited = || left_to_another.get_or_insert_with(Instant::now).elapsed() >= REPLACING;
+            if claim.is_ok() || has_waited() {
                 return take_away(path, stamp);
-            }
-            if left_to_another.get_or_insert_with(Instant::now).elapsed() >= REPLACING {
-                return error(io::ErrorKind::AddrInUse, "another process is about to replace a dead one");
             }
         }
         thread::sleep(RETRY);
@@ -198,24 +198,24 @@ impl Stamp {
     }
 }
 
+/// Another has it.
+#[derive(Debug)]
+struct Claimed;
+
 /// The right to remove this dead file, which one server has at a time: of two that have found it, the second would remove
 /// what the first has put there. It is a name in the abstract namespace, which goes with the process, however that ends, and
-/// leaves nothing in a folder.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn claim(dead: Stamp) -> io::Result<Option<Socket>> {
+/// leaves nothing in a folder. `None` where there is no such namespace, or none for us: they are not kept apart there.
+fn claim(dead: Stamp) -> Result<Option<Socket>, Claimed> {
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return Ok(None);
+    }
     let Stamp { identity: Identity { device, inode }, made: (seconds, nanos) } = dead;
     let name = format!("\0trijet-replaces-{device}-{inode}-{seconds}.{nanos}");
-    let claim = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    match claim.bind(&SockAddr::unix(name)?) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
-        bound => bound.map(|()| Some(claim)),
+    let bind = |claim: Socket| claim.bind(&SockAddr::unix(name)?).map(|()| claim);
+    match Socket::new(Domain::UNIX, Type::STREAM, None).and_then(bind) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(Claimed),
+        claim => Ok(claim.ok()),
     }
-}
-
-/// Elsewhere they are not kept apart there.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn claim(_: Stamp) -> io::Result<Option<()>> {
-    Ok(Some(()))
 }
 
 /// Removes the dead file of this stamp, unless another has come into its place.
@@ -351,11 +351,11 @@ mod tests {
         // Not removed, so that its inode is not given again.
         fs::rename(&path, folder.join("dead")).unwrap();
         let alive = UnixListener::bind(&path).unwrap();
-        assert!(claim(dead).unwrap().is_some_and(|_claim| {
-            let has_another = cfg!(target_os = "linux") && claim(dead).unwrap().is_some();
-            take_away(&path, dead).unwrap();
-            !has_another
-        }));
+        let claimed = claim(dead).unwrap();
+        assert_eq!(claim(dead).is_err(), claimed.is_some(), "one at a time");
+        take_away(&path, dead).unwrap();
+        drop(claimed);
+        claim(dead).unwrap();
         UnixStream::connect(&path).unwrap();
         drop(alive);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
