@@ -1,5 +1,6 @@
-//! Forms: a login that a session remembers, files that are uploaded, and a page that counts them live. `cargo run --example
-//! forms --features sessions,multipart,sse`, then open http://127.0.0.1:8080 in two windows.
+//! Forms: a login that a session remembers, files that are uploaded, and a page that counts them live. No page of another
+//! site can send them. `cargo run --example forms --features sessions,middleware,multipart,sse`, then open
+//! http://127.0.0.1:8080 in two windows.
 //! `PORT` sets the port: 8080 if unset, any free one if 0. `SECRET` is a key of at least 64 bytes, by which the theme is
 //! signed: a random one if unset, so that nobody's is known after a restart.
 
@@ -23,7 +24,7 @@ use trijet::{
     Form, Html, IntoResponse, Next, Redirect, Request, Response, Router, State, StatusCode,
     cookies::{Cookie, CookieJar, Cookies, Keys},
     get,
-    middleware::access_log,
+    middleware::{CrossOriginProtection, access_log},
     multipart::{Multipart, MultipartError, MultipartLimits},
     post,
     sessions::{MemoryStore, Session, SessionError, Sessions},
@@ -221,6 +222,9 @@ fn app(keys: Keys, folder: PathBuf) -> Router {
         .route("/live", get(live))
         // With TLS, `.cookie(Cookie::new("session", "").secure())`.
         .wrap(Sessions::new(MemoryStore::new()))
+        // Else another site's page could log its visitors in here, as somebody whose uploads are watched, or out. Behind a
+        // proxy that changes `Host`, `.trust(["https://your.example"])`.
+        .wrap(CrossOriginProtection::new())
         .wrap(access_log)
         .state(keys)
         .state(MultipartLimits { parts_max: 16, ..MultipartLimits::default() })

@@ -6,6 +6,8 @@ mod config;
 #[cfg(feature = "metrics")]
 mod figures;
 mod server;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::{io, net::ToSocketAddrs};
 
@@ -22,8 +24,6 @@ pub use trijet_core::Form;
 pub use trijet_core::Json;
 #[cfg(feature = "query")]
 pub use trijet_core::Query;
-#[cfg(feature = "testing")]
-pub use trijet_core::sim as testing;
 pub use trijet_core::{
     Body, BodyError, BoxError, Deferred, FromRequest, FromRequestParts, Handler, Html, IntoResponse, Limits,
     MethodRouter, Next, Path, Redirect, Reply, Request, RequestExt, Response, Router, SocketSettings, State,

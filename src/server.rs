@@ -166,6 +166,33 @@ impl Server {
         }
     }
 
+    /// Starts it on a port of 127.0.0.1 of its own, and gives a client of it for tests. The server ends with the last clone
+    /// of the client and with the last exchange: it is [stopped at once](ServerHandle::shutdown_now) and waited for, up to
+    /// ten seconds, its hooks of the stop included.
+    ///
+    /// ```
+    /// # #[cfg(feature = "threaded")] {
+    /// use trijet::{Backend, Router, Server, get};
+    ///
+    /// let app = Router::new().route("/", get(async || "Hello, World!"));
+    /// let client = Server::new(app).backend(Backend::Threaded).workers(2).test_client();
+    /// client.get("/").send().assert_status(200).assert_text("Hello, World!");
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Where it does not start: see [`start`](Self::start). Dropping the client panics where the server does not end, or
+    /// ends with an error; within a panic that is a line on the standard error.
+    #[cfg(feature = "testing")]
+    #[track_caller]
+    #[must_use = "the server ends with its client"]
+    pub fn test_client(self) -> crate::testing::TestClient {
+        match self.start("127.0.0.1:0") {
+            Ok(server) => crate::testing::serve(server),
+            Err(error) => panic!("the server cannot be started: {error}"),
+        }
+    }
+
     /// Serves on `address` until it is stopped by a signal (feature `signals`) or from a handler. A signal that comes
     /// during the start, as while a hook of it runs, stops the server as soon as it has started; another one then ends
     /// the process.

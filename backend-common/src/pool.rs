@@ -221,6 +221,16 @@ impl<T: Send + 'static> Pool<T> {
         self.0.lock().queue.front().map(|(since, _)| *since)
     }
 
+    /// How many items wait up to the last one that has waited since `since` or longer and is `wanted`.
+    pub fn waiting_up_to(&self, since: Instant, wanted: impl Fn(&T) -> bool) -> usize {
+        if self.waiting() == 0 {
+            return 0;
+        }
+        let state = self.0.lock();
+        let overdue = state.queue.partition_point(|(came, _)| *came <= since);
+        state.queue.range(..overdue).rposition(|(_, item)| wanted(item)).map_or(0, |last| last + 1)
+    }
+
     /// Takes back the items that have waited since `since` or longer, where `is_taken` says so.
     pub fn take_since(&self, since: Instant, is_taken: impl Fn(&T) -> bool) -> Vec<T> {
         let mut state = self.0.lock();
@@ -399,6 +409,9 @@ mod tests {
         assert_eq!(pool.push(4, 1), Err(vec![4]), "a second may not");
         assert_eq!(pool.waiting(), 1);
         let oldest = pool.oldest().unwrap();
+        assert_eq!(pool.waiting_up_to(oldest, |_| true), 1);
+        assert_eq!(pool.waiting_up_to(oldest, |_| false), 0);
+        assert_eq!(pool.waiting_up_to(oldest - Duration::from_nanos(1), |_| true), 0);
         assert!(pool.take_since(oldest, |_| false).is_empty());
         assert_eq!(pool.take_since(oldest, |_| true), vec![3]);
         assert_eq!(pool.waiting(), 0);

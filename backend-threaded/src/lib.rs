@@ -2,7 +2,8 @@
 //!
 //! A connection has a thread from a request's first byte to its answer, and for one tick (20 ms) more.
 //! A longer wait for the peer leaves the connection with a poller, and the thread serves others: idle
-//! connections and slow clients hold no thread. A handler keeps its thread until it has replied.
+//! connections and slow clients hold no thread. A handler keeps its thread until it has replied, but for one that waits
+//! while requests that were begun before find none: it makes way for them, as it may be waiting for just these.
 //!
 //! ```text
 //!              accept                     run queue

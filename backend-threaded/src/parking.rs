@@ -1,5 +1,5 @@
 //! The connections that hold no thread: idle ones, as a socket alone, and whole futures that wait for
-//! their peer, or for a thread where none can be started. The slot is filled before the socket is
+//! their peer, for a thread where none can be started, or for a wake, having made way. The slot is filled before the socket is
 //! registered, under one lock: an event that came first would be lost for ever.
 
 use std::{
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) enum Parked {
     /// Between two requests.
     Idle(ThreadedTransport),
-    /// Within one, waiting for its peer or a thread.
+    /// Within one, waiting for its peer, for a thread, or without one for anything else.
     Waiting(Task),
     /// Refused: only until its peer has read why.
     Refused(Refused),
@@ -46,7 +46,7 @@ struct State {
 
 struct Slot {
     generation: usize,
-    /// None where only the deadline is waited for.
+    /// None where it waits for no socket.
     socket: Option<RawFd>,
     deadline: Option<Instant>,
     parked: Parked,
@@ -76,6 +76,14 @@ impl Parking {
         deadline: Option<Instant>,
     ) -> Result<Key, Parked> {
         self.keep(parked, Some((socket, interest)), deadline)
+    }
+
+    /// Keeps `task` until it is woken, or the deadline.
+    ///
+    /// # Errors
+    /// Gives it back where the server is cut.
+    pub(crate) fn hold(&self, task: Parked, deadline: Option<Instant>) -> Result<Key, Parked> {
+        self.keep(task, None, deadline)
     }
 
     /// Keeps what no thread could be started for, until it may be tried again.

@@ -95,6 +95,7 @@ impl Poller {
             self.reactor.fire(now);
             self.accept();
             self.refuse_overdue();
+            self.shared.make_way(now);
             match self.shared.life.phase() {
                 Phase::Running => {}
                 Phase::Stopping(deadline) => {

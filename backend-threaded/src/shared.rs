@@ -3,6 +3,7 @@
 use std::{
     net::{Shutdown, TcpStream},
     sync::{Arc, PoisonError, Weak},
+    time::{Duration, Instant},
 };
 
 use slab::Slab;
@@ -37,10 +38,25 @@ pub(crate) struct Shared {
     pub(crate) poller: Arc<Waker>,
     connections: Mutex<Slab<Weak<TcpStream>>>,
     /// Handlers that wait for something other than their peer, each on its thread.
-    waiting: Mutex<Slab<Weak<TaskWaker>>>,
+    waiting: Mutex<Slab<Waiting>>,
     /// Whether accepting waits for a connection to end.
     held: AtomicBool,
     cut: AtomicBool,
+}
+
+/// A handler that waits on its thread.
+struct Waiting {
+    waker: Weak<TaskWaker>,
+    gives: Gives,
+}
+
+/// What a handler that waits may be asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gives {
+    /// Its thread: it can wait without one.
+    Way,
+    /// Nothing, since it waits within a call, or has been asked.
+    Nothing,
 }
 
 impl Shared {
@@ -141,21 +157,48 @@ impl Shared {
             // One that is closed already is what is wanted.
             _ = stream.shutdown(Shutdown::Both);
         }
-        let wakers: Vec<_> = lock(&self.waiting).iter().filter_map(|(_, waker)| waker.upgrade()).collect();
+        let wakers: Vec<_> =
+            lock(&self.waiting).iter().filter_map(|(_, waiting)| waiting.waker.upgrade()).collect();
         wakers.iter().for_each(|waker| waker.notify());
         // What is still running then works for nobody.
         self.watching.tell_all();
     }
 
-    /// Notes a handler that is about to wait on its thread, so that a cut can end the wait.
-    pub(crate) fn begin_wait(&self, waker: &Arc<TaskWaker>) -> usize {
-        lock(&self.waiting).insert(Arc::downgrade(waker))
+    /// Notes a handler that is about to wait on its thread, so that it can be found there: for a cut to end the wait, or
+    /// to ask for the thread.
+    pub(crate) fn begin_wait(&self, waker: &Arc<TaskWaker>, gives: Gives) -> usize {
+        lock(&self.waiting).insert(Waiting { waker: Arc::downgrade(waker), gives })
+    }
+
+    /// Has handlers that wait on their threads give them up, where requests that were begun before find none: those that
+    /// wait may be waiting for just these. As many as it takes until the last of these has its turn.
+    ///
+    /// Only after a while, so that a thread stays with its handler in all else: what that costs is for all to see.
+    pub(crate) fn make_way(&self, now: Instant) {
+        let Some(since) = now.checked_sub(MAKE_WAY) else { return };
+        let wanted = self.pool.waiting_up_to(since, Runnable::is_begun);
+        if wanted == 0 {
+            return;
+        }
+        let asked: Vec<_> = lock(&self.waiting)
+            .iter_mut()
+            .filter(|(_, waiting)| waiting.gives == Gives::Way)
+            .take(wanted)
+            .filter_map(|(_, waiting)| {
+                waiting.gives = Gives::Nothing;
+                waiting.waker.upgrade()
+            })
+            .collect();
+        asked.iter().for_each(|waker| waker.ask_for_way());
     }
 
     pub(crate) fn end_wait(&self, key: usize) {
         lock(&self.waiting).remove(key);
     }
 }
+
+/// How long a request that was begun waits for a thread before handlers that wait are asked for theirs.
+const MAKE_WAY: Duration = Duration::from_millis(100);
 
 /// Wakes the poller.
 pub(crate) fn wake(poller: &Waker) {

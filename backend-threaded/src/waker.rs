@@ -11,7 +11,7 @@ use trijet_backend::poll::Key;
 
 use crate::{
     parking::Parked,
-    shared::Shared,
+    shared::{Gives, Shared},
     sync::{
         Condvar, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -34,6 +34,8 @@ struct Where {
     waiters: usize,
     /// Whether no thread could be started for it since a job that waits has looked.
     is_put_off: bool,
+    /// Whether its thread is wanted for another while it waits there.
+    gives_way: bool,
 }
 
 enum Place {
@@ -57,7 +59,8 @@ pub(crate) enum Left {
 
 impl TaskWaker {
     pub(crate) fn new(shared: &Arc<Shared>) -> Arc<Self> {
-        let place = Where { place: Place::Running { woken: false }, jobs: 0, waiters: 0, is_put_off: false };
+        let place = Place::Running { woken: false };
+        let place = Where { place, jobs: 0, waiters: 0, is_put_off: false, gives_way: false };
         Arc::new(Self { place: Mutex::new(place), changed: Condvar::new(), shared: Arc::downgrade(shared) })
     }
 
@@ -81,11 +84,24 @@ impl TaskWaker {
         deadline: Option<Instant>,
         is_over: impl Fn() -> bool,
     ) {
-        let entry = shared.begin_wait(self);
+        let entry = shared.begin_wait(self, Gives::Nothing);
+        self.wait_here(shared, deadline, is_over);
+        shared.end_wait(entry);
+    }
+
+    /// Waits on this thread for a wake, for the deadline, or until the thread is wanted for another. Whether it is.
+    pub(crate) fn wait_or_give_way(self: &Arc<Self>, shared: &Shared, deadline: Option<Instant>) -> bool {
+        let entry = shared.begin_wait(self, Gives::Way);
+        let gives_way = self.wait_here(shared, deadline, || false);
+        shared.end_wait(entry);
+        gives_way
+    }
+
+    fn wait_here(&self, shared: &Shared, deadline: Option<Instant>, is_over: impl Fn() -> bool) -> bool {
         let mut state = self.lock();
         let mut is_late = false;
         while matches!(state.place, Place::Running { woken: false })
-            && !(is_late || is_over() || shared.is_cut())
+            && !(is_late || state.gives_way || is_over() || shared.is_cut())
         {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
@@ -93,14 +109,20 @@ impl TaskWaker {
             }
             (state, is_late) = self.sleep(state, left);
         }
-        drop(state);
-        shared.end_wait(entry);
+        std::mem::take(&mut state.gives_way)
+    }
+
+    /// Asks for the thread that it waits on.
+    pub(crate) fn ask_for_way(&self) {
+        let mut state = self.lock();
+        state.gives_way = true;
+        self.ring(state);
     }
 
     /// Waits on this thread, whether or not the server is cut, for what `is_over` tells, or until the future is
     /// nobody else's: put off, or lent when the server is cut. Whether it ended by that.
     pub(crate) fn wait_until(self: &Arc<Self>, shared: &Shared, is_over: impl Fn() -> bool) -> bool {
-        let entry = shared.begin_wait(self);
+        let entry = shared.begin_wait(self, Gives::Nothing);
         let mut state = self.lock();
         let mut is_left = false;
         while !(is_left || is_over()) {

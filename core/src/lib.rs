@@ -28,6 +28,8 @@ pub mod runtime;
 #[cfg(feature = "testing")]
 pub mod sim;
 mod sync;
+#[cfg(feature = "testing")]
+mod testing;
 pub mod transport;
 
 pub use app::{App, Dispatch};

@@ -270,7 +270,13 @@ fn routes() {
 }
 
 #[test]
-#[cfg(all(feature = "form", feature = "sessions", feature = "multipart", feature = "sse"))]
+#[cfg(all(
+    feature = "form",
+    feature = "sessions",
+    feature = "middleware",
+    feature = "multipart",
+    feature = "sse"
+))]
 fn forms() {
     const UPLOAD: &str = "multipart/form-data; boundary=b";
     fn form(files: &[(&str, &str)]) -> Vec<u8> {
@@ -289,6 +295,13 @@ fn forms() {
         assert_eq!(window.chunk(), "event: uploads\nid: 0\ndata: 0\n\n");
 
         let mut client = process.connect();
+        assert!(client.get("/").text().contains("action=/log-in"));
+        // Login by the form of another site: no session.
+        for place in [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site"), ("Accept", "*/*")] {
+            let fields = [("Origin", "https://evil.example"), place, ("Content-Type", FORM)];
+            let forged = client.ask_with("POST", "/log-in", &fields, b"name=Eve&password=sesame");
+            assert_eq!((forged.status, forged.header("set-cookie")), (403, None), "{forged:?}");
+        }
         assert!(client.get("/").text().contains("action=/log-in"));
         assert_eq!(client.ask("POST", "/upload", UPLOAD, &form(&[])).status, 401);
         assert_eq!(client.ask("POST", "/log-in", FORM, b"name=Eve&password=guess").status, 403);
@@ -314,7 +327,11 @@ fn forms() {
         assert_eq!(client.ask("POST", "/upload", FORM, b"a=b").status, 415);
 
         let mut client = process.connect();
-        assert_eq!(client.ask("POST", "/log-in", FORM, b"name=Bob&password=sesame").status, 303);
+        let own = [("Origin", "http://localhost"), ("Sec-Fetch-Site", "same-origin"), ("Content-Type", FORM)];
+        assert_eq!(client.ask_with("POST", "/log-in", &own, b"name=Bob&password=sesame").status, 303);
+        let forged = [("Sec-Fetch-Site", "cross-site")];
+        assert_eq!(client.ask_with("POST", "/log-out", &forged, b"").status, 403);
+        assert!(client.get("/").text().contains("Hello, Bob!"), "still logged in");
         assert_eq!(client.ask("POST", "/log-out", "", b"").status, 303);
         assert_eq!(client.ask("POST", "/upload", UPLOAD, &form(&[])).status, 401);
     });

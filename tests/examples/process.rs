@@ -193,7 +193,8 @@ impl Client {
             .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
     }
 
-    fn try_ask_with(
+    /// As [`try_ask`](Self::try_ask), with these fields.
+    pub(crate) fn try_ask_with(
         &mut self,
         method: &str,
         target: &str,

@@ -1,14 +1,23 @@
 //! Who a request comes from, over real sockets: the proxy is the test itself, on 127.0.0.1.
 
 use trijet::{
-    Backend, Router,
+    Address, Backend, Router, Server,
     client::{BehindProxies, ClientAddress},
     get,
 };
 
-use crate::common::{client::Client, response::Response, server::start};
+use crate::common::{
+    client::Client,
+    response::Response,
+    server::{Running, start},
+};
 
-on_every_backend!(a_proxy_that_is_trusted_is_believed, nobody_else_is, without_the_middleware_it_is_a_500,);
+on_every_backend!(
+    a_proxy_that_is_trusted_is_believed,
+    a_proxy_over_a_unix_socket_is_believed_where_that_is_said,
+    nobody_else_is,
+    without_the_middleware_it_is_a_500,
+);
 
 fn describe(client: &ClientAddress) -> String {
     format!("{} {:?} {:?} {:?}", client.ip(), client.hidden(), client.is_https(), client.host())
@@ -67,6 +76,24 @@ fn a_proxy_that_is_trusted_is_believed(on: Backend) {
             ask(&mut forwarded.connect(), path, fields).says(by_forwarded);
             ask(&mut x_forwarded.connect(), path, fields).says(by_x_forwarded);
         }
+    }
+}
+
+fn a_proxy_over_a_unix_socket_is_believed_where_that_is_said(on: Backend) {
+    let fields = b"x-forwarded-for: 1.1.1.1, 198.51.100.1\r\nx-forwarded-proto: https\r\n";
+    for (proxies, over_unix, over_tcp) in [
+        (vec!["unix"], "198.51.100.1 None Some(true) None", NEAR),
+        (vec!["127.0.0.1", "unix"], "198.51.100.1 None Some(true) None", "198.51.100.1 None Some(true) None"),
+        (vec!["0.0.0.0/0", "::/0"], "nobody", "1.1.1.1 None Some(true) None"),
+    ] {
+        let path = std::env::temp_dir().join(format!("trijet-proxied-{on}-{}", std::process::id()));
+        let app = app().wrap(BehindProxies::x_forwarded(proxies).unwrap());
+        let addresses = [Address::unix(&path), "127.0.0.1:0".parse().unwrap()];
+        let server = Running::new(on, Server::new(app).backend(on).start_on(&addresses));
+        ask(&mut Client::connect_unix(&path), "/fn", fields).says(over_unix);
+        ask(&mut Client::connect_unix(&path), "/fn", b"").says("nobody");
+        let tcp = server.handle().local_addrs()[1].tcp().unwrap();
+        ask(&mut Client::connect(tcp), "/fn", fields).says(over_tcp);
     }
 }
 

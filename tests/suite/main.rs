@@ -52,6 +52,8 @@ mod stopping;
 mod streaming;
 #[cfg(all(feature = "systemd", target_os = "linux"))]
 mod systemd;
+#[cfg(feature = "testing")]
+mod testing;
 mod threads;
 #[cfg(feature = "tower")]
 mod tower;

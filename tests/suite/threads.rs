@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::stream;
-use trijet::{Backend, Body, Bytes, Limits, Path, Router, State, StatusCode, get, post};
+use trijet::{Backend, Body, Bytes, Limits, Next, Path, Request, Router, State, StatusCode, get, post};
 
 use crate::common::{
     PATIENCE,
@@ -34,6 +34,7 @@ on_every_backend!(
     slow_bodies_that_are_collected_hold_no_thread,
     slow_readers_hold_no_thread,
     a_fn_that_reads_a_stream_itself_holds_its_thread,
+    who_waits_makes_way_for_who_is_waited_for,
     busy_connections_are_all_served,
 );
 
@@ -349,6 +350,47 @@ const BUSY: usize = 4 * THREADS;
 
 /// Every connection has more sent than was answered, all the time, so that it is the server alone that
 /// decides who is next.
+/// A lock that is held while a body is read: those that wait for the lock may have all the threads there are.
+fn who_waits_makes_way_for_who_is_waited_for(on: Backend) {
+    const THREADS: usize = 4;
+    let lock = Arc::new(futures_util::lock::Mutex::new(()));
+    let (tell, told) = channel();
+    let app = Router::new()
+        .route("/async", post(async |body: String| body))
+        .route("/fn", post(|body: String| body))
+        .wrap(move |request: Request, next: Next| {
+            let (lock, tell) = (lock.clone(), tell.clone());
+            async move {
+                tell.send("asks").unwrap();
+                let _held = lock.lock().await;
+                tell.send("has").unwrap();
+                next.run(request).await
+            }
+        });
+    let limits = Limits { blocking_threads_max: THREADS, ..unhurried() };
+    let server = start_workers(on, app, limits, THREADS);
+    let next = || told.recv_timeout(PATIENCE).unwrap();
+    for path in ["/async", "/fn"] {
+        let mut holder = server.connect();
+        holder.send(upload(path, "some").trim_end_matches("me"));
+        assert_eq!([next(), next()], ["asks", "has"]);
+        // With the first of them for whom there is no thread any more, on threads.
+        let mut waiting: Vec<Client> = (0..THREADS + 2).map(|_| server.connect()).collect();
+        for client in &mut waiting {
+            client.send(upload(path, "all"));
+        }
+        (0..THREADS).for_each(|_| assert_eq!(next(), "asks"));
+        holder.send("me").response().says("some");
+        for client in &mut waiting {
+            client.response().says("all");
+        }
+        // Those two asked late, and all had it in the end.
+        let mut rest: Vec<&str> = (0..THREADS + 4).map(|_| next()).collect();
+        rest.sort_unstable();
+        assert_eq!(rest, [vec!["asks"; 2], vec!["has"; THREADS + 2]].concat());
+    }
+}
+
 fn busy_connections_are_all_served(on: Backend) {
     for path in ["/async", "/fn"] {
         let served: Arc<Mutex<Vec<usize>>> = Arc::default();

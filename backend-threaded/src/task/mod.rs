@@ -167,6 +167,14 @@ impl Runnable {
         }
     }
 
+    /// Whether it belongs to a request that was begun, and that others may be waiting for.
+    pub(crate) fn is_begun(&self) -> bool {
+        match self {
+            Self::Resume(_) | Self::Work(_) => true,
+            Self::Start(_) => false,
+        }
+    }
+
     /// Gives the connection its time on this thread.
     pub(crate) fn run(self) {
         let _turn = current::begin();
@@ -278,11 +286,7 @@ impl Task {
                 continue;
             }
             let (peer, deadline) = current::with(|current| (current.peer, current.deadline));
-            let Some((socket, interest)) = peer else {
-                if on == On::RequestThread {
-                    self.waker.wait(&self.shared, deadline, || false);
-                    continue;
-                }
+            if peer.is_none() && on == On::Helper {
                 self = match self.waker.clone().leave(self) {
                     Left::Lent => return None,
                     Left::Woken(task) => task,
@@ -292,10 +296,14 @@ impl Task {
                     }
                 };
                 continue;
-            };
+            }
+            if peer.is_none() && !self.waker.wait_or_give_way(&self.shared, deadline) {
+                continue;
+            }
             let (shared, waker) = (self.shared.clone(), self.waker.clone());
-            let parked = waker.park(Parked::Waiting(self), |parked| {
-                shared.parking.park(parked, socket, interest, deadline)
+            let parked = waker.park(Parked::Waiting(self), |parked| match peer {
+                Some((socket, interest)) => shared.parking.park(parked, socket, interest, deadline),
+                None => shared.parking.hold(parked, deadline),
             });
             match parked {
                 Ok(()) => return None,

@@ -75,6 +75,10 @@ impl<T: Send + 'static> Pool<T> {
         self.ceiling
     }
 
+    pub(crate) fn waiting_up_to(&self, _: Instant, _: impl Fn(&T) -> bool) -> usize {
+        0
+    }
+
     pub(crate) fn take_since(&self, _: Instant, _: impl Fn(&T) -> bool) -> Vec<T> {
         Vec::new()
     }
@@ -316,6 +320,21 @@ fn a_wait_on_the_thread_ends_by_its_deadline_alone() {
         bench.waker.wait(&bench.shared, Some(Instant::now()), || false);
         assert!(!bench.waker.was_woken());
         clock.join().unwrap();
+    });
+}
+
+/// It is asked for its thread before, while or after it waits there; and woken.
+#[test]
+fn who_makes_way_misses_no_wake() {
+    model(|| {
+        let bench = Bench::new();
+        let other = bench.tell(1);
+        let asking = bench.waker.clone();
+        let asking = thread::spawn(move || asking.ask_for_way());
+        bench.run(1, Wait::OnThread(None));
+        bench.assert_finished();
+        other.join().unwrap();
+        asking.join().unwrap();
     });
 }
 

@@ -3,6 +3,7 @@
 
 mod blocking;
 mod incoming;
+mod measured;
 mod whole;
 
 use std::{
@@ -19,6 +20,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 pub use blocking::BodyReader;
 pub(crate) use incoming::{Source, incoming};
+use measured::Measured;
 pub(crate) use whole::Whole;
 
 use crate::{BoxError, h1::BodyFault, panics::Held};
@@ -46,6 +48,8 @@ enum Kind {
     Incoming(incoming::Incoming),
     /// Held, since a panic of the response's other parts may drop it.
     Stream(Held<BoxBody>),
+    /// One that ends by itself where it has become too large.
+    Bounded(Held<BoxBody>),
 }
 
 type BoxBody = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
@@ -56,7 +60,8 @@ impl Body {
         Self(Kind::Empty)
     }
 
-    /// Wraps any body of the ecosystem. Its data frames are sent one chunk each. One of this type stays as it is.
+    /// Wraps any body of the ecosystem. Its data frames are sent one chunk each. One of this type stays as it is, and one
+    /// that is at its end is an [`empty`](Self::empty) one.
     pub fn new<B>(body: B) -> Self
     where
         B: HttpBody + Send + 'static,
@@ -67,7 +72,27 @@ impl Body {
         if let Some(own) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
             return own.take().unwrap_or_default();
         }
-        body.map_or_else(Self::empty, |body| Self::boxed(Erased { body }))
+        match body {
+            Some(body) if !body.is_end_stream() => Self::boxed(Erased { body }),
+            _ => Self::empty(),
+        }
+    }
+
+    /// As [`new`](Self::new), for the body of a request that bounds itself: a middleware that makes a larger body of what
+    /// came has a limit of its own, and fails with [`BodyError::TooLarge`] over it.
+    ///
+    /// Of any other body that a middleware has made, the extractors that gather all of it (`Bytes`, `String`, `Json`, `Form`)
+    /// take no more than [`Context::body_bytes_max`](crate::extract::Context::body_bytes_max): 413 for a longer one.
+    /// What wraps this one makes such a body of it again.
+    pub fn bounded<B>(body: B) -> Self
+    where
+        B: HttpBody + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        match Self::new(body).0 {
+            Kind::Stream(stream) => Self(Kind::Bounded(stream)),
+            whole => Self(whole),
+        }
     }
 
     /// A body from a stream. Each item is one chunk; an empty item is skipped.
@@ -128,7 +153,8 @@ impl Body {
         blocking::next(self)
     }
 
-    /// The whole body. Its size is bounded by the route's body limit when it came from the network.
+    /// The whole body. Its size is bounded by the route's body limit when it came from the network; where a layer has made
+    /// another of it, by what that layer lets through.
     ///
     /// # Errors
     /// As [`next`](Self::next).
@@ -141,6 +167,17 @@ impl Body {
             Kind::Full(bytes) | Kind::Sentence(bytes) => Ok(Whole::Piece(bytes)),
             _ => Whole::gather(self).await,
         }
+    }
+
+    /// The whole body, which fails where it has more bytes than that. One that comes from the connection is measured there,
+    /// and one that bounds itself need not be.
+    pub(crate) async fn whole_within(mut self, bytes_max: u64) -> Result<Whole, BodyError> {
+        match self.0 {
+            Kind::Full(bytes) | Kind::Sentence(bytes) => return Ok(Whole::Piece(bytes)),
+            Kind::Stream(stream) => self = Self::boxed(Measured::new(stream, bytes_max)),
+            Kind::Empty | Kind::Incoming(_) | Kind::Bounded(_) => {}
+        }
+        Whole::gather(self).await
     }
 
     /// The data as a [`Stream`].
@@ -170,7 +207,7 @@ impl Body {
         match self.0 {
             Kind::Sentence(bytes) => Ok(bytes),
             Kind::Empty => Ok(Bytes::new()),
-            Kind::Full(_) | Kind::Incoming(_) | Kind::Stream(_) => Err(self),
+            Kind::Full(_) | Kind::Incoming(_) | Kind::Stream(_) | Kind::Bounded(_) => Err(self),
         }
     }
 
@@ -189,7 +226,7 @@ impl Body {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),
             Kind::Full(bytes) | Kind::Sentence(bytes) => Ok(bytes),
-            Kind::Incoming(_) | Kind::Stream(_) => Err(self),
+            Kind::Incoming(_) | Kind::Stream(_) | Kind::Bounded(_) => Err(self),
         }
     }
 
@@ -225,7 +262,7 @@ impl HttpBody for Body {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Kind::Incoming(incoming) => incoming.poll_frame(cx),
-            Kind::Stream(stream) => stream
+            Kind::Stream(stream) | Kind::Bounded(stream) => stream
                 .as_mut()
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(BodyError::from_box))),
@@ -237,7 +274,7 @@ impl HttpBody for Body {
             Kind::Empty => true,
             Kind::Full(bytes) | Kind::Sentence(bytes) => bytes.is_empty(),
             Kind::Incoming(_) => false,
-            Kind::Stream(stream) => stream.is_end_stream(),
+            Kind::Stream(stream) | Kind::Bounded(stream) => stream.is_end_stream(),
         }
     }
 
@@ -246,7 +283,7 @@ impl HttpBody for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) | Kind::Sentence(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(incoming) => incoming.size_hint(),
-            Kind::Stream(stream) => stream.size_hint(),
+            Kind::Stream(stream) | Kind::Bounded(stream) => stream.size_hint(),
         }
     }
 }
@@ -259,6 +296,7 @@ impl fmt::Debug for Body {
             Kind::Sentence(_) => "sentence",
             Kind::Incoming(_) => "incoming",
             Kind::Stream(_) => "stream",
+            Kind::Bounded(_) => "bounded",
         };
         write!(f, "Body({kind})")
     }
@@ -317,8 +355,38 @@ impl BodyError {
     fn from_box(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => *own,
-            Err(error) => Self::Source(error),
+            Err(error) => Self::behind(&*error).unwrap_or(Self::Source(error)),
         }
+    }
+
+    /// The fault of a client's body that stands behind `error`, which may be one that a layer or a framework has made of
+    /// it: where [`status`](Self::status) is 4xx. None where there is no such fault among its first causes.
+    ///
+    /// ```
+    /// use trijet_core::BodyError;
+    /// let error = std::io::Error::other(BodyError::TooLarge);
+    /// assert!(matches!(BodyError::behind(&error), Some(BodyError::TooLarge)));
+    /// ```
+    pub fn behind(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        // Ten are enough: a chain could be a circle.
+        let mut error = error;
+        for _ in 0..10 {
+            // These two do not name what they wrap as their cause.
+            let wrapped = match error.downcast_ref() {
+                Some(Self::Disconnected) => return Some(Self::Disconnected),
+                Some(Self::TooLarge) => return Some(Self::TooLarge),
+                Some(Self::Timeout) => return Some(Self::Timeout),
+                Some(Self::Malformed(rule)) => return Some(Self::Malformed(rule)),
+                Some(Self::WouldBlock | Self::Finished) => return None,
+                Some(Self::Source(source)) => Some(&**source),
+                None => error.downcast_ref().and_then(std::io::Error::get_ref),
+            };
+            error = match wrapped {
+                Some(wrapped) => wrapped,
+                None => error.source()?,
+            };
+        }
+        None
     }
 
     /// The status to answer with where the body of a request failed so.

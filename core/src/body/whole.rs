@@ -37,7 +37,7 @@ impl Whole {
         Ok(Self::Gathered(whole))
     }
 
-    pub(super) fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         match self {
             Self::Piece(bytes) => bytes,
             Self::Gathered(bytes) if Spares::EACH.contains(&bytes.capacity()) => {

@@ -1,5 +1,5 @@
 //! Extractors of the body as it is: [`Body`] itself, and all of it as [`Bytes`] or [`String`].
-//! The route's body limit bounds them; it is the connection that enforces it.
+//! The route's body limit bounds them; it is the connection that enforces it, and of a body that a layer has made they do.
 
 use std::convert::Infallible;
 
@@ -26,8 +26,8 @@ impl FromRequest for Bytes {
 
     const READS_HEAD: bool = false;
 
-    async fn from_request(request: Request, _: &Context) -> Result<Self, Rejection> {
-        Ok(request.into_body().bytes().await?)
+    async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
+        Ok(request.into_body().whole_within(context.body_bytes_max).await?.into_bytes())
     }
 }
 
@@ -36,8 +36,9 @@ impl FromRequest for String {
 
     const READS_HEAD: bool = false;
 
-    async fn from_request(request: Request, _: &Context) -> Result<Self, Rejection> {
-        Self::from_utf8(request.into_body().whole().await?.into_vec()).map_err(|error| {
+    async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
+        let whole = request.into_body().whole_within(context.body_bytes_max).await?;
+        Self::from_utf8(whole.into_vec()).map_err(|error| {
             let text = format!("The body is not UTF-8 from byte {} on.", error.utf8_error().valid_up_to());
             Rejection::new(StatusCode::BAD_REQUEST, text).with_source(error)
         })
@@ -48,6 +49,7 @@ impl FromRequest for String {
 #[cfg(any(feature = "json", feature = "form"))]
 pub(super) async fn unless_empty(
     request: Request,
+    context: &Context,
     check: fn(&HeaderMap) -> Result<(), Rejection>,
 ) -> Result<Option<Bytes>, Rejection> {
     let checked = check(request.headers());
@@ -57,7 +59,7 @@ pub(super) async fn unless_empty(
         // It need not be sent for this.
         return checked.map(|()| None);
     }
-    let bytes = body.bytes().await?;
+    let bytes = body.whole_within(context.body_bytes_max).await?.into_bytes();
     if bytes.is_empty() {
         return Ok(None);
     }

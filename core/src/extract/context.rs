@@ -40,6 +40,41 @@ impl Context {
         self.endpoint.route.as_deref()
     }
 
+    /// The prefixes of the nests that the handler was added in, as one pattern: `/api/{version}` for example, and nothing
+    /// outside of nests. For a handler that works with the rest of the path.
+    ///
+    /// Those of a fallback are of the router that has it, also where a nest of that router has none of its own, and so
+    /// uses it.
+    ///
+    /// ```
+    /// use trijet_core::{FromRequestParts, Router, any, extract::Context};
+    ///
+    /// struct Prefix(String);
+    ///
+    /// impl FromRequestParts for Prefix {
+    ///     type Rejection = std::convert::Infallible;
+    ///
+    ///     async fn from_request_parts(_: &mut http::request::Parts, context: &Context) -> Result<Self, Self::Rejection> {
+    ///         Ok(Self(context.prefix().to_owned()))
+    ///     }
+    /// }
+    ///
+    /// async fn below(Prefix(prefix): Prefix) -> String {
+    ///     prefix
+    /// }
+    ///
+    /// let api = Router::new().route("/{*rest}", any(below)).nest("/empty", Router::new()).fallback(below);
+    /// # #[cfg(feature = "testing")] {
+    /// # let client = trijet_core::sim::TestClient::new(Router::new().nest("/api/{version}", api));
+    /// # for path in ["/api/1/x/y", "/api/1", "/api/1/empty/x"] {
+    /// #     assert_eq!(client.get(path).send().text(), "/api/{version}");
+    /// # }
+    /// # }
+    /// ```
+    pub fn prefix(&self) -> &str {
+        &self.endpoint.prefix
+    }
+
     /// The captured parts of the path.
     pub fn path_values(&self) -> PathValues<'_> {
         PathValues::new(&self.endpoint.names, &self.captures)

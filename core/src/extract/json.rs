@@ -55,8 +55,8 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest for Json<T> {
 impl<T: DeserializeOwned + Send + 'static> OptionalFromRequest for Json<T> {
     type Rejection = Rejection;
 
-    async fn from_request(request: Request, _: &Context) -> Result<Option<Self>, Rejection> {
-        match unless_empty(request, check_type).await? {
+    async fn from_request(request: Request, context: &Context) -> Result<Option<Self>, Rejection> {
+        match unless_empty(request, context, check_type).await? {
             None => Ok(None),
             Some(bytes) => parse(&bytes).map(|value| Some(Self(value))),
         }

@@ -60,6 +60,18 @@ pub trait Handler<M>: Clone + Send + Sync + 'static {
     fn check(&self, needs: &mut Needs) {
         Self::declare(needs);
     }
+
+    /// The most bytes that the body of a request to this very value may have, where its route does not say
+    /// ([`body_limit`](crate::MethodRouter::body_limit)): for a fallback, which has no route. None: as for the whole server.
+    fn body_bytes_max(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether the future of this very value is dropped when its client leaves, also where its route does not say so
+    /// ([`cancel_on_disconnect`](crate::MethodRouter::cancel_on_disconnect)).
+    fn cancels(&self) -> bool {
+        false
+    }
 }
 
 /// Marks the handlers and middleware that are an `async fn`.
@@ -174,6 +186,16 @@ where
 pub(crate) trait Service: Send + Sync {
     fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context) -> BoxFuture<Answer>;
     fn declare(&self, needs: &mut Needs);
+
+    /// As [`Handler::body_bytes_max`].
+    fn body_bytes_max(&self) -> Option<u64> {
+        None
+    }
+
+    /// As [`Handler::cancels`].
+    fn cancels(&self) -> bool {
+        false
+    }
 }
 
 /// A handler together with its marker.
@@ -192,6 +214,14 @@ impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
 
     fn declare(&self, needs: &mut Needs) {
         self.0.check(needs);
+    }
+
+    fn body_bytes_max(&self) -> Option<u64> {
+        self.0.body_bytes_max()
+    }
+
+    fn cancels(&self) -> bool {
+        self.0.cancels()
     }
 }
 

@@ -128,4 +128,7 @@ fn a_body_error_is_its_status() {
 fn a_body_that_is_wrapped_stays_what_it_is() {
     let wrapped = Body::new(Body::new(Body::from("whole")));
     assert_eq!(wrapped.into_full().unwrap(), "whole");
+    // What is known to have no bytes needs no chunks.
+    assert_eq!(Body::new(String::new()).into_full().unwrap(), "");
+    assert!(Body::new(String::from("text")).into_full().is_err());
 }

@@ -28,6 +28,8 @@ pub(super) struct Surroundings {
 #[derive(Clone)]
 struct Fallback {
     service: Arc<dyn Service>,
+    /// Of the router that has it.
+    prefix: Arc<str>,
     state: Arc<StateMap>,
     layers: Vec<Layer>,
     place: Option<Place>,
@@ -116,6 +118,7 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let root = outside.within(&router);
     let nothing = Fallback {
         service: Arc::new(Builtin::NotFound),
+        prefix: "".into(),
         state: Arc::default(),
         layers: Vec::new(),
         place: None,
@@ -189,6 +192,7 @@ impl Surroundings {
         Arc::new(Endpoint {
             number,
             route: route.map(Into::into),
+            prefix: self.prefix.as_str().into(),
             names: names.into(),
             layers: self.layers.as_slice().into(),
             service: Arc::new(answer),
@@ -233,12 +237,13 @@ impl Builder {
         let endpoint = Arc::new(Endpoint {
             number: self.number(name.as_str()),
             route: None,
+            prefix: fallback.prefix.clone(),
             names: pattern::names(&here.prefix).unwrap_or_default().into(),
             layers: here.layers.iter().chain(fallback.layers_beside(&here.layers)).cloned().collect(),
             service: fallback.service.clone(),
             state: fallback.state.clone(),
-            body_bytes_max: None,
-            cancels: false,
+            body_bytes_max: fallback.service.body_bytes_max(),
+            cancels: fallback.service.cancels(),
         });
         self.check(&name, fallback.place, &endpoint);
         for (router, around, place) in nested {
@@ -261,7 +266,8 @@ impl Builder {
         self.faults.extend(router.faults);
         if let Some((service, place)) = router.fallback {
             let layers = here.layers[scope_layers..].to_vec();
-            fallbacks.push(Fallback { service, state: here.state.clone(), layers, place: Some(place) });
+            let (prefix, state) = (here.prefix.as_str().into(), here.state.clone());
+            fallbacks.push(Fallback { service, prefix, state, layers, place: Some(place) });
         }
         for (pattern, methods, place) in router.routes {
             self.add_route(&pattern, methods, place, here, site);
@@ -312,6 +318,7 @@ impl Builder {
         let told = format!("{}{whole}", site.host);
         let part = Part {
             route: whole.as_str().into(),
+            prefix: here.prefix.as_str().into(),
             names: names.clone(),
             layers: here.with_layers(&methods.wraps, &here.state).into(),
             body_bytes_max: methods.body_bytes_max,
@@ -363,6 +370,7 @@ impl Builder {
 /// What the endpoints of one call of `route` have in common.
 struct Part {
     route: Arc<str>,
+    prefix: Arc<str>,
     names: Arc<[Box<str>]>,
     layers: Box<[Layer]>,
     body_bytes_max: Option<u64>,
@@ -374,12 +382,13 @@ impl Part {
         Arc::new(Endpoint {
             number,
             route: Some(self.route.clone()),
+            prefix: self.prefix.clone(),
             names: self.names.clone(),
             layers: self.layers.clone(),
-            service,
             state: here.state.clone(),
-            body_bytes_max: self.body_bytes_max,
-            cancels: self.cancels,
+            body_bytes_max: self.body_bytes_max.or_else(|| service.body_bytes_max()),
+            cancels: self.cancels || service.cancels(),
+            service,
         })
     }
 }

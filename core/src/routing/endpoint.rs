@@ -24,6 +24,8 @@ pub(crate) struct Endpoint {
     pub(crate) route: Option<Arc<str>>,
     /// Its place among the app's endpoints, whose names [`Compiled`](super::Compiled) has.
     pub(crate) number: u32,
+    /// The nests that the handler stands in, as one pattern.
+    pub(crate) prefix: Arc<str>,
     /// The names of the captures.
     pub(crate) names: Arc<[Box<str>]>,
     /// Middleware, the outermost first.
@@ -188,6 +190,14 @@ impl Service for Other {
 
     fn declare(&self, needs: &mut Needs) {
         self.service.declare(needs);
+    }
+
+    fn body_bytes_max(&self) -> Option<u64> {
+        self.service.body_bytes_max()
+    }
+
+    fn cancels(&self) -> bool {
+        self.service.cancels()
     }
 }
 

@@ -208,6 +208,48 @@ fn later_wraps_are_outer_and_stand_around_refusals_too() {
     }
 }
 
+/// Of a fallback it is that of the router that has it, whoever uses it.
+#[test]
+fn a_handler_knows_the_prefix_of_its_router() {
+    struct Prefix(String);
+    impl crate::FromRequestParts for Prefix {
+        type Rejection = std::convert::Infallible;
+
+        async fn from_request_parts(
+            _: &mut http::request::Parts,
+            context: &crate::extract::Context,
+        ) -> Result<Self, Self::Rejection> {
+            Ok(Self(context.prefix().to_owned()))
+        }
+    }
+    let tell = |name: &'static str| move |Prefix(prefix): Prefix| format!("{name} `{prefix}`");
+    let with_own = Router::new().route("/x", get(tell("own"))).fallback(tell("own fallback"));
+    let without = Router::new().route("/x", get(tell("inner"))).nest("/z/{b}", Router::new());
+    let app = app(Router::new()
+        .route("/x", get(tell("outer")))
+        .nest("/n/{a}", Router::new().nest("/own", with_own).nest("/without", without).fallback(tell("nest")))
+        .nest("/bare", Router::new())
+        .host("h.example", Router::new())
+        .merge(Router::new().nest("/merged", Router::new().fallback(tell("merged"))))
+        .fallback(tell("app")));
+    for (path, told) in [
+        ("/x", "outer ``"),
+        ("/y", "app ``"),
+        ("/bare/y", "app ``"),
+        ("/n/1", "nest `/n/{a}`"),
+        ("/n/1/y", "nest `/n/{a}`"),
+        ("/n/1/own/x", "own `/n/{a}/own`"),
+        ("/n/1/own/y", "own fallback `/n/{a}/own`"),
+        ("/n/1/without/x", "inner `/n/{a}/without`"),
+        ("/n/1/without/z/2/y", "nest `/n/{a}`"),
+        ("/merged/y", "merged `/merged`"),
+    ] {
+        assert_eq!(fetch(&app, path).text, told, "{path}");
+    }
+    let other = request("GET", "/y").header("host", "h.example").body(Default::default()).unwrap();
+    assert_eq!(send(&app, other).text, "app ``");
+}
+
 #[test]
 fn the_same_path_can_be_routed_in_parts() {
     let app = app(Router::new()

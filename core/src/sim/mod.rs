@@ -23,11 +23,9 @@
 //! ```
 
 mod alarm;
-mod client;
+mod connection;
 mod holding;
 mod peer;
-mod request;
-mod response;
 mod rng;
 mod run;
 mod runtime;
@@ -36,13 +34,14 @@ mod world;
 
 use std::time::{Duration, Instant, SystemTime};
 
-pub use client::{Raw, TestClient, TestResponse};
 pub use peer::Peer;
-pub use request::TestRequest;
 pub use run::Sim;
 pub use transport::SimTransport;
 
 use crate::Limits;
+pub use crate::testing::{
+    Connect, Connection, Exchange, MultipartForm, Raw, TestClient, TestRequest, TestResponse, Wait,
+};
 
 /// How a simulation is set up.
 #[derive(Clone, Debug)]

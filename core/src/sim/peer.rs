@@ -4,10 +4,10 @@
 use std::{collections::VecDeque, time::Duration, time::Instant};
 
 use super::{
-    response,
     rng::Rng,
     world::{End, Shared, Wire, World},
 };
+use crate::testing::{Asked, find, whole_len};
 
 /// The client of one simulated connection. Its steps are taken in order while the simulation runs;
 /// reading goes on beside them, unless it is stopped.
@@ -138,6 +138,14 @@ impl Peer {
         self.world.lock().wires[self.wire].script.received.clone()
     }
 
+    /// Adds what was received after the first `taken` bytes to `into`, and tells how much it was.
+    pub(super) fn received_after(&self, taken: usize, into: &mut Vec<u8>) -> usize {
+        let world = self.world.lock();
+        let rest = &world.wires[self.wire].script.received[taken..];
+        into.extend_from_slice(rest);
+        rest.len()
+    }
+
     /// Everything received so far, as text.
     pub fn received_text(&self) -> String {
         String::from_utf8_lossy(&self.received()).into_owned()
@@ -204,10 +212,10 @@ fn can_step(wire: &Wire, now: Instant, buffer_bytes: usize) -> bool {
             wire.is_dropped || wire.to_server.end != End::Open || wire.to_server.bytes.len() < buffer_bytes
         }
         Some(Step::AwaitBytes(count)) => received.len() >= *count,
-        Some(Step::AwaitText(text)) => response::find(&received[*awaited..], text).is_some(),
+        Some(Step::AwaitText(text)) => find(&received[*awaited..], text).is_some(),
         Some(Step::AwaitResponse) => {
             let is_over = wire.to_peer.end != End::Open && wire.to_peer.bytes.is_empty();
-            matches!(response::parse(&received[*awaited..], response::Asked::Other, is_over), Ok(Some(_)))
+            matches!(whole_len(&received[*awaited..], Asked::Other, is_over), Ok(Some(_)))
         }
         Some(Step::AwaitClose) => wire.to_peer.end != End::Open && wire.to_peer.bytes.is_empty(),
         Some(Step::WaitUntil(at)) => now >= *at,
@@ -264,13 +272,13 @@ fn step(wire: &mut Wire, rng: &mut Rng, now: Instant, buffer_bytes: usize) {
             }
         }
         Step::AwaitText(text) => {
-            let found = response::find(&script.received[script.awaited..], &text).unwrap_or(0);
+            let found = find(&script.received[script.awaited..], &text).unwrap_or(0);
             script.awaited += found + text.len();
         }
         Step::AwaitResponse => {
             let rest = &script.received[script.awaited..];
-            if let Ok(Some(response)) = response::parse(rest, response::Asked::Other, true) {
-                script.awaited += response.len;
+            if let Ok(Some(len)) = whole_len(rest, Asked::Other, true) {
+                script.awaited += len;
             }
         }
         Step::AwaitBytes(_) | Step::AwaitClose | Step::WaitUntil(_) => {}

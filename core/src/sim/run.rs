@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
@@ -53,7 +53,7 @@ struct Inner {
     app: Arc<App>,
     limits: Arc<Limits>,
     world: Shared,
-    patience: Duration,
+    patience: Cell<Duration>,
     bell: Arc<Bell>,
     slots: RefCell<Vec<Slot>>,
     spare: RefCell<Vec<Drive>>,
@@ -109,8 +109,12 @@ impl Sim {
     ///
     /// # Panics
     /// If it must not be served, or the limits cannot be honoured.
+    #[track_caller]
     pub fn new(router: Router, settings: Settings) -> Self {
-        let app = router.build().unwrap_or_else(|error| panic!("the router cannot be served: {error}"));
+        let app = match router.build() {
+            Ok(app) => app,
+            Err(error) => panic!("the router cannot be served: {error}"),
+        };
         Self::with_app(app.with_body_bytes_max(settings.limits.body_bytes_max).into(), settings)
     }
 
@@ -119,8 +123,11 @@ impl Sim {
     ///
     /// # Panics
     /// If the limits cannot be honoured.
+    #[track_caller]
     pub fn with_app(app: Arc<App>, settings: Settings) -> Self {
-        settings.limits.validate().unwrap_or_else(|fault| panic!("{fault}"));
+        if let Err(fault) = settings.limits.validate() {
+            panic!("{fault}");
+        }
         let Settings { hold_clock, limits: Limits { loop_hold_max, .. }, .. } = settings;
         let holding =
             hold_clock.zip(loop_hold_max).map(|(clock, max)| Holding::new(clock, max, app.route_names()));
@@ -131,7 +138,7 @@ impl Sim {
             runtime: SimRuntime::new(world.clone()),
             tasks: RefCell::default(),
             world,
-            patience: settings.patience,
+            patience: Cell::new(settings.patience),
             bell: Arc::default(),
             slots: RefCell::default(),
             spare: RefCell::default(),
@@ -230,7 +237,7 @@ impl Sim {
     }
 
     /// Does one thing, and tells whether there was one.
-    fn step(&self) -> bool {
+    pub(super) fn step(&self) -> bool {
         let inner = &*self.0;
         let _inside = runtime::enter(inner.runtime.clone());
         inner.world.wake_due();
@@ -333,8 +340,21 @@ impl Sim {
     }
 
     /// Sets what `Date` says.
-    pub fn set_wall_clock(&self, time: std::time::SystemTime) {
-        self.0.world.lock().wall_clock = time;
+    pub fn set_wall_clock(&self, time: SystemTime) {
+        let mut world = self.0.world.lock();
+        world.wall_clock = time;
+        world.wall_clock_set = world.now;
+    }
+
+    /// The date as a client has it: unlike what `Date` says, it goes on.
+    pub(super) fn date(&self) -> SystemTime {
+        let world = self.0.world.lock();
+        world.wall_clock.checked_add(world.now - world.wall_clock_set).unwrap_or(world.wall_clock)
+    }
+
+    /// Sets how long to wait for other threads, as [`Settings::patience`] does.
+    pub(super) fn set_patience(&self, patience: Duration) {
+        self.0.patience.set(patience);
     }
 }
 
@@ -482,7 +502,8 @@ impl Inner {
     /// Waits, where that is allowed, for a wake from another thread.
     fn is_woken_from_outside(&self) -> bool {
         self.bell.silence();
-        !self.patience.is_zero() && (!self.actions().is_empty() || self.bell.wait(self.patience))
+        let patience = self.patience.get();
+        !patience.is_zero() && (!self.actions().is_empty() || self.bell.wait(patience))
     }
 }
 

@@ -32,6 +32,7 @@ impl Shared {
             now,
             start: now,
             wall_clock: settings.wall_clock,
+            wall_clock_set: now,
             buffer_bytes: settings.buffer_bytes.max(1),
             tick: settings.tick,
             rng: Rng::new(settings.schedule),
@@ -60,6 +61,8 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) start: Instant,
     pub(super) wall_clock: SystemTime,
+    /// When it was set.
+    pub(super) wall_clock_set: Instant,
     pub(super) buffer_bytes: usize,
     tick: Duration,
     pub(super) rng: Rng,

@@ -14,9 +14,10 @@ use trijet_core::{
 use crate::app::{self, Gate, Items};
 
 /// What `call` panics with.
-fn panic_of(call: impl FnOnce()) -> String {
+pub(crate) fn panic_of(call: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("it has to panic");
-    panic.downcast_ref::<String>().expect("a text").clone()
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).expect("a text").to_owned()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "testing")]
 
+mod answers;
 mod app;
 mod blocking;
 mod client;
@@ -12,4 +13,5 @@ mod golden;
 mod holding;
 mod leaving;
 mod life;
+mod messages;
 mod streams;

@@ -10,7 +10,7 @@ use std::{
 
 use trijet_core::{
     Body, Router, State, get, post,
-    sim::{Settings, Sim, TestClient},
+    sim::{Schedule, Settings, Sim, TestClient},
 };
 
 use crate::app::{self, Gate, request, statuses};
@@ -278,4 +278,28 @@ fn a_100_is_not_waited_for_where_nobody_can_ask_for_the_body() {
     let received = peer.received_text();
     assert!(received.starts_with("HTTP/1.1 200 OK\r\n"), "RFC 9110 §10.1.1: {received:?}");
     assert!(received.contains("\r\nconnection: close\r\n"), "{received:?}");
+}
+
+#[test]
+fn what_is_written_and_what_is_read_alternate_under_any_schedule() {
+    let router = || Router::new().route("/", post(async |body: Body| Body::from_stream(body.into_stream())));
+    for seed in 0..64 {
+        let settings = Settings { schedule: Schedule::Seeded(seed), ..Settings::default() };
+        let client = TestClient::with_settings(router(), settings);
+        let mut exchange = client.post("/").open();
+        for text in ["one", "two", "three"] {
+            exchange.write(text);
+            // A schedule may cut what is written.
+            let mut read = Vec::new();
+            while read.len() < text.len() {
+                read.extend_from_slice(&exchange.read().unwrap());
+            }
+            assert_eq!(read, text.as_bytes(), "seed {seed}");
+        }
+        exchange.finish().assert_text("onetwothree");
+        assert_eq!(client.elapsed(), std::time::Duration::ZERO, "seed {seed}");
+        // One that is left is forgotten.
+        drop(client.post("/").open());
+        client.post("/").body("again").send().assert_text("again");
+    }
 }

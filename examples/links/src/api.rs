@@ -1,7 +1,12 @@
-//! The JSON API, under `/api`. Its errors are problems of RFC 9457.
+//! The JSON API, under `/api`, for whoever runs the app: it lists and removes the links of everybody, so it must never
+//! answer without the token. Its errors are problems of RFC 9457 (`main.rs`).
 
 use serde::Deserialize;
-use trijet::{IntoResponse, Json, Path, Query, Response, Router, State, StatusCode, get, respond};
+use trijet::{
+    IntoResponse, Json, Path, Query, Response, Router, State, StatusCode, get,
+    middleware::{BearerAuth, RateLimit},
+    post,
+};
 
 use crate::{Failure, link::Link, store::Store};
 
@@ -24,11 +29,13 @@ fn hundred() -> u32 {
     100
 }
 
-pub(crate) fn router() -> Router {
+/// For those who have `token`; `adding` is how often one client may add.
+pub(crate) fn router(token: &str, adding: RateLimit) -> Router {
     Router::new()
-        .route("/links", get(list).post(add).body_limit(16 << 10))
+        .route("/links", get(list))
+        .route("/links", post(add).body_limit(16 << 10).wrap(adding))
         .route("/links/{code}", get(find).delete(remove))
-        .errors(|failure: respond::Failure| failure.problem())
+        .wrap(BearerAuth::token("links", token))
 }
 
 /// 201 once the link is on the disk.

@@ -43,8 +43,23 @@ pub(crate) fn check_url(url: &str) -> Result<(), Failure> {
         Some(authority) if authority.as_str().contains('@') => {
             Err(Failure::Invalid("A URL with a user or a password is not taken."))
         }
-        Some(authority) if !authority.host().is_empty() => Ok(()),
-        _ => Err(Failure::Invalid("A URL names a host.")),
+        None => Err(Failure::Invalid("A URL names a host.")),
+        Some(authority) if authority.host().is_empty() => Err(Failure::Invalid("A URL names a host.")),
+        Some(authority) if !has_valid_port(authority.as_str(), authority.host()) => {
+            Err(Failure::Invalid("The port of a URL is a number up to 65535."))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// RFC 3986 §3.2.3: a colon and digits follow the host, or a colon alone, or nothing.
+fn has_valid_port(authority: &str, host: &str) -> bool {
+    let is_number =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    match authority.strip_prefix(host) {
+        Some("" | ":") => true,
+        Some(rest) => rest.strip_prefix(':').is_some_and(is_number),
+        None => false,
     }
 }
 
@@ -80,6 +95,9 @@ mod tests {
     fn urls_are_let_in_or_not() {
         for url in [
             "http://example.com",
+            "http://example.com:/",
+            "http://example.com:65535",
+            "http://[2001:db8::1]:8080/",
             "https://example.com:8443/a/b?c=d&e=%20#part",
             "http://[2001:db8::1]/",
             "HTTPS://EXAMPLE.COM/",
@@ -94,6 +112,13 @@ mod tests {
             "ftp://example.com",
             "javascript:alert(1)",
             "http://",
+            "http://:80/",
+            "http://example.com:99999/",
+            "http://example.com:65536",
+            "http://example.com:+80/",
+            "http://example.com:a/",
+            "http://[2001:db8::1]:99999/",
+            "http://[2001:db8::1]8080/",
             "http://user:secret@example.com/",
             "http://example.com/ö",
             "http://example.com/a b",

@@ -2,29 +2,31 @@
 //!
 //! Each handler that asks the database is a plain `fn`: it may block, and runs on a thread on every
 //! backend. `cargo run -p trijet-links`, with `--features mio` or `--features tokio` for these.
-//! `PORT` sets the port (8080 if unset, any free one if 0), `LINKS_DB` the file (`links.db`), `LINKS_STATIC` the folder of the
-//! static files (the one beside this source).
+//! `settings.rs` lists the variables that it reads.
 
 mod api;
 mod link;
 mod page;
 mod session;
+mod settings;
 mod store;
 
-use std::{env, error::Error, ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use page::{Pages, SharedPages};
+use settings::Settings;
 use store::Store;
 use trijet::{
     IntoResponse, Response, Router, Server, StatusCode,
-    cookies::Cookie,
     extract::Rejection,
     files::Files,
     get,
     http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
-    middleware::{AccessLog, CrossOriginProtection, Metrics, RequestIds, SecurityHeaders, server_figures},
-    post,
-    sessions::{Blocking, SessionError, Sessions},
+    middleware::{
+        AccessLog, CrossOriginProtection, Metrics, RateLimit, RequestIds, SecurityHeaders, server_figures,
+    },
+    post, respond,
+    sessions::SessionError,
 };
 
 /// What can go wrong in a handler, each with its status.
@@ -58,6 +60,11 @@ impl Failure {
         }
     }
 
+    /// Nothing where there is no such link; other failures stay.
+    fn none_if_not_found<T>(self) -> Result<Option<T>, Self> {
+        if matches!(self, Self::NotFound) { Ok(None) } else { Err(self) }
+    }
+
     fn internal(what: &str, error: &dyn Error) -> Self {
         log::error!("{what}: {error}");
         Self::Internal
@@ -82,7 +89,7 @@ impl From<minijinja::Error> for Failure {
     }
 }
 
-/// A sentence, which becomes a page for browsers and a problem in the API: `errors` of their routers.
+/// A sentence, which becomes a page for browsers and a problem in the API: `worded`.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         Rejection::new(self.status(), self.sentence()).into_response()
@@ -92,25 +99,36 @@ impl IntoResponse for Failure {
 /// Nothing but what comes from here is shown or run, should something slip through the templates.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-fn app(store: Store, pages: SharedPages, folder: &Path, metrics: &Metrics) -> Router {
+/// A problem of RFC 9457 in the API, a page elsewhere: for 404, 405, what middleware and extractors refuse, a panic.
+fn worded(pages: &Pages, failure: respond::Failure) -> Response {
+    let is_of_the_api = failure.uri().path().starts_with("/api/");
+    if is_of_the_api { failure.problem().into_response() } else { pages.error(failure) }
+}
+
+fn app(settings: &Settings, store: Store, pages: SharedPages, metrics: &Metrics) -> Router {
     let error_pages = pages.clone();
+    // One account for a client, whichever way it adds: whoever writes to the disk is slowed down.
+    let adding = RateLimit::new(settings.links_per_minute, Duration::from_secs(60));
     let browsers = Router::new()
-        .route("/", get(page::show).post(page::add).body_limit(16 << 10))
+        .route("/", get(page::show))
+        .route("/", post(page::add).body_limit(16 << 10).wrap(adding.clone()))
         .route("/{code}/remove", post(page::remove).body_limit(1 << 10))
-        .wrap(
-            Sessions::new(Blocking::new(store.clone()))
-                .cookie(Cookie::new("links", "").max_age(std::time::Duration::from_secs(14 * 24 * 3600))),
-        );
+        .wrap(session::sessions(store.clone()));
+    let api = match &settings.token {
+        Some(token) => Router::new().nest("/api", api::router(token, adding)),
+        None => Router::new(),
+    };
     Router::new()
         .merge(browsers)
+        .merge(api)
         .route("/{code}", get(page::follow))
         .route("/metrics", get(metrics.page()))
-        .nest("/api", api::router())
-        .nest("/static", Files::dir(folder).into_router())
-        .errors(move |failure| error_pages.error(failure))
+        .nest("/static", Files::dir(&settings.static_folder).into_router())
         .state(store)
         .state(pages)
         .wrap(CrossOriginProtection::new())
+        // Around all that refuses, so that each refusal is worded; the headers below stand on those words too.
+        .errors(move |failure| worded(&error_pages, failure))
         .wrap(SecurityHeaders::new().set(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY)))
         .wrap(metrics.clone())
         .wrap(AccessLog::common())
@@ -119,19 +137,12 @@ fn app(store: Store, pages: SharedPages, folder: &Path, metrics: &Metrics) -> Ro
 
 fn run() -> Result<(), Box<dyn Error>> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let port: u16 = match env::var("PORT") {
-        Ok(port) => port.parse().map_err(|_| format!("PORT is {port:?}: it must be a number up to 65535"))?,
-        Err(env::VarError::NotPresent) => 8080,
-        Err(error) => return Err(format!("PORT: {error}").into()),
-    };
-    let named = |name, default: &str| env::var_os(name).unwrap_or_else(|| OsString::from(default));
-    let file = named("LINKS_DB", "links.db");
-    let store = Store::open(file.as_ref())
-        .map_err(|error| format!("the database {} cannot be opened: {error}", file.display()))?;
-    let folder = named("LINKS_STATIC", concat!(env!("CARGO_MANIFEST_DIR"), "/static"));
+    let settings = Settings::from_environment()?;
+    let store = Store::open(&settings.database)
+        .map_err(|error| format!("the database {} cannot be opened: {error}", settings.database.display()))?;
     let metrics = Metrics::new();
-    let server = Server::new(app(store, Arc::new(Pages::new()?), folder.as_ref(), &metrics))
-        .start(("127.0.0.1", port))?;
+    let server = Server::new(app(&settings, store, Arc::new(Pages::new()?), &metrics))
+        .start(("127.0.0.1", settings.port))?;
     metrics.collect(server_figures(&server));
     server.serve()?;
     Ok(())

@@ -91,13 +91,13 @@ impl Store {
         })?)
     }
 
-    /// The newest links of this owner, at most `limit`.
-    pub(crate) fn newest_of(&self, owner: &str, limit: u32) -> Result<Vec<Link>, Failure> {
+    /// The newest links of this owner but for the first `skipped`, at most `limit`.
+    pub(crate) fn newest_of(&self, owner: &str, skipped: u64, limit: u32) -> Result<Vec<Link>, Failure> {
         Ok(self.read(|reader| {
             let mut query = reader.prepare_cached(
-                "SELECT code, url FROM link WHERE owner = ?1 ORDER BY number DESC LIMIT ?2",
+                "SELECT code, url FROM link WHERE owner = ?1 ORDER BY number DESC LIMIT ?2 OFFSET ?3",
             )?;
-            query.query_map((owner, limit), to_link)?.collect()
+            query.query_map((owner, limit, i64::try_from(skipped).unwrap_or(i64::MAX)), to_link)?.collect()
         })?)
     }
 

@@ -4,6 +4,7 @@ mod changing;
 mod conditions;
 mod large;
 mod negotiated;
+mod nested;
 mod paths;
 mod ranges;
 mod served;

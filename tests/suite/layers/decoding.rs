@@ -11,7 +11,7 @@ use std::{
 use flate2::{Compress, FlushCompress, write::GzEncoder};
 use trijet::{
     Backend, Body, BodyError, Bytes, Limits, Router, StatusCode,
-    middleware::{Coding, Decompression},
+    middleware::{BodyLimit, Coding, Decompression},
     post,
 };
 
@@ -23,6 +23,7 @@ on_every_backend!(
     unknown_codings_are_refused_with_those_that_are_known,
     broken_and_cut_bodies_are_refused,
     a_bomb_is_not_unpacked,
+    more_comes_out_where_that_is_said,
 );
 
 #[cfg(target_os = "linux")]
@@ -212,6 +213,26 @@ fn a_bomb_is_not_unpacked(on: Backend) {
         assert!(counted.swap(0, Ordering::Relaxed) <= most as u64, "{coding}");
         server.connect().send(upload("/count/fn", &coding, &body)).response().with_status(418);
         assert!(counted.load(Ordering::Relaxed) <= most as u64, "{coding}");
+    }
+}
+
+/// It has a limit of its own, and so has what stands inside of it: that of the route is for what comes in.
+fn more_comes_out_where_that_is_said(on: Backend) {
+    let most = 8 << 20;
+    let (app, _) = echo();
+    let limited = echo().0.wrap(BodyLimit::new(most + 1));
+    let app = app.nest("/limited", limited).wrap(Decompression::new().bytes_max(most));
+    let server = start(on, app);
+    let whole = vec![b'a'; most as usize];
+    let over = vec![b'a'; most as usize + 1];
+    for path in ["/bytes", "/text", "/limited/bytes"] {
+        let answer = server.connect().send(upload(path, "gzip", &encoded(Coding::Gzip, &whole))).response();
+        assert!(answer.status == 200 && answer.body == whole, "{path}: {}", answer.status);
+        server
+            .connect()
+            .send(upload(path, "gzip", &encoded(Coding::Gzip, &over)))
+            .response()
+            .with_status(413);
     }
 }
 

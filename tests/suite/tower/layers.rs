@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
         mpsc::channel,
     },
     task::{Context, Poll, Waker},
@@ -14,7 +14,7 @@ use std::{
 };
 
 use trijet::{
-    Backend, Body, BoxError, HeaderMap, Request, Response, Router, StatusCode, get,
+    Backend, Body, BoxError, Bytes, HeaderMap, Limits, Request, Response, Router, StatusCode, get,
     interop::{Inside, Layer, Service, layer, surroundings},
     post, rt,
 };
@@ -23,7 +23,7 @@ use crate::common::{
     PATIENCE,
     client::{get as request, post as upload},
     gate::Gate,
-    server::start,
+    server::{start, start_with},
 };
 
 on_every_backend!(
@@ -36,6 +36,7 @@ on_every_backend!(
     a_request_of_its_own_making_is_refused,
     what_it_drops_is_dropped,
     it_may_change_the_body_both_ways,
+    a_body_that_it_made_has_the_limit_of_the_route,
     a_panic_inside_is_a_500,
 );
 
@@ -364,6 +365,60 @@ impl http_body::Body for Foreign {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Infallible>>> {
         Poll::Ready(self.0.take().map(|text| Ok(http_body::Frame::data(std::io::Cursor::new(text)))))
+    }
+}
+
+/// Of each kind of body that grows without end.
+struct Swelling {
+    made: Arc<AtomicUsize>,
+    left: usize,
+}
+
+impl http_body::Body for Swelling {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        let size = self.left.min(1000);
+        self.left -= size;
+        self.made.fetch_add(size, Ordering::Relaxed);
+        Poll::Ready((size > 0).then(|| Ok(http_body::Frame::data(vec![b' '; size].into()))))
+    }
+}
+
+/// As of a layer that decodes: what came was small.
+fn a_body_that_it_made_has_the_limit_of_the_route(on: Backend) {
+    const SERVER: usize = 20_000;
+    const ROUTE: usize = 50_000;
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = made.clone();
+    let swelling = Around(move |request: Request, mut inside: Inside| -> Reply<Infallible> {
+        let left = request.uri().query().and_then(|size| size.parse().ok()).unwrap_or_default();
+        let made = counted.clone();
+        Box::pin(inside.call(request.map(|_| Swelling { made, left })))
+    });
+    let app = Router::new()
+        .route("/fn/text", post(|text: String| text.len().to_string()))
+        .route("/async/text", post(async |text: String| text.len().to_string()))
+        .route("/fn/bytes", post(|bytes: Bytes| bytes.len().to_string()))
+        .route("/async/bytes", post(async |bytes: Bytes| bytes.len().to_string()))
+        .route("/more", post(async |bytes: Bytes| bytes.len().to_string()).body_limit(ROUTE as u64));
+    let limits = Limits { body_bytes_max: SERVER as u64, ..Limits::default() };
+    let server = start_with(on, app.wrap(layer(swelling)), limits);
+    let paths = ["/fn/text", "/async/text", "/fn/bytes", "/async/bytes"].map(|path| (path, SERVER));
+    for (path, most) in paths.into_iter().chain([("/more", ROUTE)]) {
+        for size in [0, 1, 1500, most] {
+            server.connect().send(upload(&format!("{path}?{size}"), "a")).response().says(&size.to_string());
+        }
+        for size in [most + 1, 1 << 40] {
+            made.store(0, Ordering::Relaxed);
+            server.connect().send(upload(&format!("{path}?{size}"), "a")).response().with_status(413);
+            let made = made.load(Ordering::Relaxed);
+            assert!(made <= most + 1000, "{path}: {made} bytes were made of {size}");
+        }
     }
 }
 

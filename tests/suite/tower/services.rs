@@ -12,8 +12,9 @@ use std::{
 
 use http_body::{Body as HttpBody, Frame};
 use trijet::{
-    Backend, Body, BodyError, BoxError, HeaderMap, Request, Response, Router, StatusCode, any, http,
+    Backend, Body, BodyError, BoxError, HeaderMap, Limits, Request, Response, Router, StatusCode, any, http,
     interop::{OriginalUri, Service, service},
+    respond::Failure,
 };
 
 use super::{Of, sure};
@@ -21,17 +22,21 @@ use crate::common::{
     PATIENCE,
     client::{get as request, post, post_chunked},
     gate::Gate,
-    server::start,
+    server::{start, start_with},
 };
 
 on_every_backend!(
     paths_as_the_service_sees_them,
+    what_nests_and_hosts_inherit_sees_the_path_of_its_own_router,
     all_methods_are_its_own,
     each_request_has_a_clone_that_is_ready,
     a_service_that_is_never_ready_stops_nobody_else,
     an_error_is_a_500_without_its_words,
     an_error_may_be_answered,
     a_body_that_cannot_be_read_is_the_clients_fault,
+    failures_and_empty_answers_are_worded_as_the_app_says,
+    limits_and_leaving_are_its_own_in_nests_and_fallbacks,
+    it_takes_over_no_connection,
     a_panic_is_a_500,
     bodies_stream_both_ways,
     any_body_with_its_trailers,
@@ -65,6 +70,37 @@ fn paths_as_the_service_sees_them(on: Backend) {
         ("/of/a/else", "/of/a/else of itself"),
     ] {
         client.get(path).says(seen);
+    }
+}
+
+fn what_nests_and_hosts_inherit_sees_the_path_of_its_own_router(on: Backend) {
+    let tell = || service(Of(async |request: Request| sure::<Body>(format!("sees {}", request.uri()))));
+    let known = || Router::new().route("/known", any(async || "known"));
+    let api = tell().into_router().nest("/sub", known().nest("/{id}/deep", known())).merge(known());
+    let app =
+        tell().into_router().nest("/api/{version}", api).nest("/own", known()).host("h.example", known());
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, seen) in [
+        ("/", "sees /"),
+        ("/x?a", "sees /x?a"),
+        ("/own/known", "known"),
+        ("/own", "sees /own"),
+        ("/own/unknown?a=b", "sees /own/unknown?a=b"),
+        ("/api/1", "sees /"),
+        ("/api/1/", "sees /"),
+        ("/api/1/x", "sees /x"),
+        ("/api/1/known", "known"),
+        ("/api/1/sub/known", "known"),
+        ("/api/1/sub", "sees /sub"),
+        ("/api/1/sub/", "sees /sub/"),
+        ("/api/1/sub/unknown?a=b", "sees /sub/unknown?a=b"),
+        ("/api/1/sub/2/deep/unknown", "sees /sub/2/deep/unknown"),
+    ] {
+        client.get(path).says(seen);
+    }
+    for (path, seen) in [("/known", "known"), ("/unknown", "sees /unknown"), ("/", "sees /")] {
+        client.send(request(path).replacen("host: t", "host: h.example", 1)).response().says(seen);
     }
 }
 
@@ -156,6 +192,22 @@ impl std::fmt::Display for Secret {
 
 impl std::error::Error for Secret {}
 
+/// An error that another stands behind.
+#[derive(Debug)]
+struct Behind(BodyError);
+
+impl std::fmt::Display for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what is inside has failed")
+    }
+}
+
+impl std::error::Error for Behind {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 /// Never ready: it fails.
 #[derive(Clone)]
 struct Failing;
@@ -205,10 +257,127 @@ fn a_body_that_cannot_be_read_is_the_clients_fault(on: Backend) {
         let body = request.into_body().bytes().await?;
         Ok(Response::new(body.len().to_string().into()))
     });
+    // As `tower::buffer` has it.
+    let wrapped = Of(async |request: Request| -> Result<Response, BoxError> {
+        let body = request.into_body().bytes().await.map_err(|error| Box::new(Behind(error)))?;
+        Ok(Response::new(body.len().to_string().into()))
+    });
+    let server = start(on, Router::new().fallback(service(wrapped).body_limit(8)));
+    server.connect().send(post_chunked("/", "12345678")).response().says("8");
+    server.connect().send(post_chunked("/", "123456789")).response().with_status(413);
     let server = start(on, Router::new().route("/", any(service(count)).body_limit(8)));
     server.connect().send(post_chunked("/", "12345678")).response().says("8");
     server.connect().send(post_chunked("/", "123456789")).response().with_status(413);
     server.connect().send(post("/", "123456789")).response().with_status(413);
+}
+
+/// Ours are worded, and so is what says nothing itself, whoever made it.
+fn failures_and_empty_answers_are_worded_as_the_app_says(on: Backend) {
+    let call = || Of(async |_: Request| Err::<Response, _>(Secret));
+    let answers = Of(async |request: Request| {
+        let body = if request.uri().path() == "/text" { "its own" } else { "" };
+        Ok::<_, Infallible>(http::Response::builder().status(404).body(body.to_owned()).unwrap())
+    });
+    // A body that is neither ours nor text.
+    let foreign = Of(async |_: Request| {
+        Ok::<_, Infallible>(http::Response::builder().status(404).body(Ended).unwrap())
+    });
+    let app = Router::new()
+        .route("/fails", any(service(call())))
+        .route("/foreign", any(service(foreign)))
+        .nest("/fails/too", service(Failing).into_router())
+        .nest("/answers", service(answers).into_router())
+        .errors(|failure: Failure| format!("{} worded", failure.status()));
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, status, text) in [
+        ("/fails", 500, "500 Internal Server Error worded"),
+        ("/fails/too/x", 500, "500 Internal Server Error worded"),
+        ("/foreign", 404, "404 Not Found worded"),
+        ("/answers", 404, "404 Not Found worded"),
+        ("/answers/text", 404, "its own"),
+    ] {
+        assert_eq!(client.get(path).with_status(status).text(), text, "{path}");
+    }
+}
+
+/// It is known to have no bytes before it is asked.
+struct Ended;
+
+impl HttpBody for Ended {
+    type Data = VecDeque<u8>;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<VecDeque<u8>>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
+fn limits_and_leaving_are_its_own_in_nests_and_fallbacks(on: Backend) {
+    let (begun, begins) = channel();
+    let (dropped, drops) = channel();
+    let own = Of(move |request: Request| {
+        let (begun, held) = (begun.clone(), Dropped(dropped.clone()));
+        async move {
+            if request.method() == http::Method::POST {
+                let body = request.into_body().bytes().await?;
+                return Ok(Response::new(Body::from(body.len().to_string())));
+            }
+            begun.send(()).unwrap();
+            pending::<()>().await;
+            drop(held);
+            Ok::<_, BodyError>(Response::default())
+        }
+    });
+    let own = service(own).body_limit(8).cancel_on_disconnect();
+    let app = Router::new()
+        .nest("/nest", own.clone().into_router().nest("/inner", Router::new()))
+        .route("/route", any(own.clone()))
+        .route("/longer", any(own.clone()).body_limit(9))
+        .fallback(own);
+    let limits = Limits { body_bytes_max: 4, ..Limits::default() };
+    let server = start_with(on, app, limits);
+    for path in ["/nest", "/nest/x", "/nest/inner/x", "/route", "/any"] {
+        server.connect().send(post(path, "12345678")).response().says("8");
+        server.connect().send(post_chunked(path, "12345678")).response().says("8");
+        server.connect().send(post(path, "123456789")).response().with_status(413);
+        server.connect().send(post_chunked(path, "123456789")).response().with_status(413);
+        drops.try_iter().for_each(drop);
+        let mut client = server.connect();
+        client.send(request(path));
+        begins.recv_timeout(PATIENCE).expect("it is called");
+        client.reset();
+        drops.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{path} is not dropped"));
+    }
+    server.connect().send(post("/longer", "123456789")).response().says("9");
+}
+
+/// As a WebSocket would have it.
+fn it_takes_over_no_connection(on: Backend) {
+    let upgrade = Of(async |request: Request| {
+        let asked = request.headers().contains_key("upgrade");
+        let switched = http::Response::builder().status(101).header("upgrade", "websocket");
+        let switched = switched.header("connection", "upgrade");
+        Ok::<_, Infallible>(if asked {
+            switched.body(Body::empty()).unwrap()
+        } else {
+            http::Response::new("here".into())
+        })
+    });
+    let server = start(on, Router::new().fallback(service(upgrade)));
+    let mut client = server.connect();
+    let asks = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n";
+    let answer = client.send(request("/").replacen("\r\n\r\n", &format!("\r\n{asks}"), 1)).response();
+    assert!(answer.status == 500 && answer.closes(), "{answer:?}");
+    client.is_ended();
+    server.connect().get("/").says("here");
 }
 
 /// Panics where the path says so.

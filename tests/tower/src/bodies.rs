@@ -2,7 +2,6 @@
 
 use std::future::ready;
 
-use tower::ServiceBuilder;
 use tower_http::{
     compression::CompressionLayer,
     decompression::{DecompressionLayer, RequestDecompressionLayer},
@@ -12,28 +11,35 @@ use tower_http::{
     services::ServeDir,
 };
 use trijet::{
-    Backend, Body, Bytes, Router, get,
+    Body, Bytes, Router, get,
     interop::{layer, service},
     post,
 };
 
 use crate::{
-    Row, app,
+    Failed, Row, Stage, Tried, app,
     common::client::{post as upload, post_chunked},
-    row, same, serve, with,
+    row, same, says, serve, with,
 };
 
 pub(crate) const ROWS: &[Row] = &[
     row("tower-http", "CompressionLayer", compression, "compresses where an `async fn` runs"),
     row("tower-http", "DecompressionLayer", decompression, ""),
-    row("tower-http", "RequestDecompressionLayer", request_decompression, ""),
+    row(
+        "tower-http",
+        "RequestDecompressionLayer",
+        request_decompression,
+        "of what it makes our extractors take as much as the route's `body_limit` says (413), and a handler that takes \
+         `Body` has to count; a body that is broken is a 500: our `Decompression` bounds both, and says 400",
+    ),
     row(
         "tower-http",
         "RequestBodyLimitLayer",
         limit,
         "a body without a length that is over it is a 500 of our extractors: `body_limit` makes it 413",
     ),
-    row("tower-http", "MapRequestBodyLayer, MapResponseBodyLayer", map, ""),
+    row("tower-http", "MapRequestBodyLayer", map_request, ""),
+    row("tower-http", "MapResponseBodyLayer", map_response, ""),
     row("tower-http", "ServeDir, a service", serve_dir, "takes `tokio::fs`; our `Files` does not"),
     row(
         "axum",
@@ -46,12 +52,15 @@ pub(crate) const ROWS: &[Row] = &[
 const HANDLERS: [&str; 2] = ["/upper/fn", "/upper/async"];
 
 /// Compressed by the layer itself.
-fn zipped(on: Backend, text: &'static str) -> Result<Vec<u8>, String> {
-    let app = Router::new().route("/fn", get(move || text)).route("/async", get(move || ready(text)));
+fn zipped(on: &Stage, text: Bytes) -> Result<Vec<u8>, Failed> {
+    let (now, later) = (text.clone(), text.clone());
+    let app = Router::new()
+        .route("/fn", get(move || ([("content-type", "text/plain")], now.clone())))
+        .route("/async", get(move || ready(([("content-type", "text/plain")], later.clone()))));
     let server = serve(on, app.wrap(layer(CompressionLayer::new())));
     let mut client = server.connect();
     for path in ["/fn", "/async"] {
-        same(path, client.get(path).text(), text)?;
+        same(path, client.get(path).body == text, true)?;
         let answer = client.send(with(path, "accept-encoding: gzip\r\n")).response();
         same(path, answer.header("content-encoding"), Some("gzip"))?;
         same(path, answer.body.len() < text.len() && answer.body.starts_with(&[0x1f, 0x8b]), true)?;
@@ -61,12 +70,12 @@ fn zipped(on: Backend, text: &'static str) -> Result<Vec<u8>, String> {
 
 const LONG: &str = "again and again and again and again and again and again and again and again and again";
 
-fn compression(on: Backend) -> Result<(), String> {
-    zipped(on, LONG).map(drop)
+fn compression(on: &Stage) -> Tried {
+    zipped(on, LONG.into()).map(drop)
 }
 
-fn decompression(on: Backend) -> Result<(), String> {
-    let zipped = Bytes::from(zipped(on, LONG)?);
+fn decompression(on: &Stage) -> Tried {
+    let zipped = Bytes::from(zipped(on, LONG.into())?);
     let answer = move || ([("content-encoding", "gzip")], zipped.clone());
     let later = {
         let answer = answer.clone();
@@ -81,22 +90,27 @@ fn decompression(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn request_decompression(on: Backend) -> Result<(), String> {
-    let zipped = zipped(on, LONG)?;
+fn request_decompression(on: &Stage) -> Tried {
+    let small = zipped(on, LONG.into())?;
+    let bomb = zipped(on, vec![b'a'; (4 << 20) + 1].into())?;
     let server = serve(on, app().wrap(layer(RequestDecompressionLayer::new())));
     let mut client = server.connect();
     for path in HANDLERS {
         same(path, client.send(upload(path, "plain")).response().text(), "PLAIN")?;
-        let length = zipped.len();
-        client.send(format!(
-            "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n"
-        ));
-        same(path, client.send(&zipped).response().text(), LONG.to_uppercase().as_str())?;
+        let sent = |body: &[u8]| {
+            let length = body.len();
+            server.connect().send(format!(
+                "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n"
+            )).send(body).response()
+        };
+        same(path, sent(&small).text(), LONG.to_uppercase().as_str())?;
+        same("a bomb", sent(&bomb).status, 413)?;
+        same("broken", sent(b"no gzip at all").status, 500)?;
     }
     Ok(())
 }
 
-fn limit(on: Backend) -> Result<(), String> {
+fn limit(on: &Stage) -> Tried {
     let server = serve(on, app().wrap(layer(RequestBodyLimitLayer::new(8))));
     for path in HANDLERS {
         same(path, server.connect().send(upload(path, "12345678")).response().status, 200)?;
@@ -107,26 +121,33 @@ fn limit(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn map(on: Backend) -> Result<(), String> {
-    let both = ServiceBuilder::new()
-        .layer(MapRequestBodyLayer::new(|_: Body| Body::from("another")))
-        .layer(MapResponseBodyLayer::new(|body: Body| Body::from_stream(body.into_stream())));
-    let server = serve(on, app().wrap(layer(both)));
+fn map_request(on: &Stage) -> Tried {
+    let another = MapRequestBodyLayer::new(|_: Body| Body::from("another"));
+    let server = serve(on, app().wrap(layer(another)));
     for path in HANDLERS {
-        let answer = server.connect().send(upload(path, "sent")).response();
-        same(path, (answer.text(), answer.chunks.is_some()), ("ANOTHER", true))?;
+        same(path, server.connect().send(upload(path, "sent")).response().text(), "ANOTHER")?;
     }
     Ok(())
 }
 
-fn serve_dir(on: Backend) -> Result<(), String> {
+fn map_response(on: &Stage) -> Tried {
+    let streamed = MapResponseBodyLayer::new(|body: Body| Body::from_stream(body.into_stream()));
+    let server = serve(on, app().wrap(layer(streamed)));
+    for path in HANDLERS {
+        let answer = server.connect().send(upload(path, "sent")).response();
+        same(path, (answer.text(), answer.chunks.is_some()), ("SENT", true))?;
+    }
+    Ok(())
+}
+
+fn serve_dir(on: &Stage) -> Tried {
     let files = service(ServeDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
     let server = serve(on, Router::new().nest("/src", files.into_router()));
-    same("a file", server.connect().get("/src/head.md").text(), include_str!("head.md"))?;
+    says("a file", &server.connect().get("/src/head.md"), include_str!("head.md"))?;
     same("none", server.connect().get("/src/none").status, 404)
 }
 
-fn axum_middleware(on: Backend) -> Result<(), String> {
+fn axum_middleware(on: &Stage) -> Tried {
     async fn named(
         request: axum::extract::Request,
         next: axum::middleware::Next,
@@ -136,12 +157,14 @@ fn axum_middleware(on: Backend) -> Result<(), String> {
         response
     }
     let both = (MapRequestBodyLayer::new(axum::body::Body::new::<Body>), axum::middleware::from_fn(named));
-    let app = app().route("/count", post(async |body: Bytes| body.len().to_string()));
+    let count = post(async |body: Bytes| body.len().to_string());
+    let app = app().route("/count", count.body_limit(8));
     let server = serve(on, app.wrap(layer(both)));
     for (path, said) in [("/upper/fn", "LOUD"), ("/upper/async", "LOUD"), ("/count", "4"), ("/echo", "loud")]
     {
         let answer = server.connect().send(upload(path, "loud")).response();
         same(path, (answer.text(), answer.header("x-name")), (said, Some("axum")))?;
     }
-    Ok(())
+    // What is wrong with a body is seen through the error that axum makes of it.
+    same("too long", server.connect().send(post_chunked("/count", "123456789")).response().status, 413)
 }

@@ -1,11 +1,13 @@
 //! Layers that look at heads: they set, check, copy and count.
 
 use std::{
+    future::{Future, poll_fn, ready},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
         mpsc::channel,
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -21,23 +23,28 @@ use tower_http::{
     on_early_drop::OnEarlyDropLayer,
     propagate_header::PropagateHeaderLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    sensitive_headers::SetSensitiveHeadersLayer,
+    sensitive_headers::{
+        SetSensitiveHeadersLayer, SetSensitiveRequestHeadersLayer, SetSensitiveResponseHeadersLayer,
+    },
     services::Redirect,
-    set_header::{SetRequestHeaderLayer, SetResponseHeaderLayer},
+    set_header::{
+        SetRequestHeaderLayer, SetResponseHeaderLayer, request::SetMultipleRequestHeadersLayer,
+        response::SetMultipleResponseHeadersLayer,
+    },
     set_status::SetStatusLayer,
     trace::TraceLayer,
     validate_request::{RequiredHeaderValue, ValidateRequestHeaderLayer},
 };
 use trijet::{
-    Backend, Body, HeaderMap, IntoResponse, Request, Response, Router, StatusCode, any, get,
+    Body, HeaderMap, IntoResponse, Next, Request, Response, Router, StatusCode, any, get,
     http::{HeaderName, HeaderValue, header},
     interop::{layer, service, surroundings},
 };
 
 use crate::{
-    Row, app,
+    Row, Stage, Tried, app,
     common::{PATIENCE, client::get as request, client::post as upload},
-    row, same, serve, with,
+    row, same, says, serve, spans, with,
 };
 
 pub(crate) const ROWS: &[Row] = &[
@@ -52,7 +59,8 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row("tower-http", "CorsLayer", cors, ""),
     row("tower-http", "CsrfLayer", csrf, ""),
-    row("tower-http", "InFlightRequestsLayer", in_flight, "its `run_emitter` needs Tokio's timers"),
+    row("tower-http", "InFlightRequestsLayer", in_flight, ""),
+    row("tower-http", "InFlightRequestsCounter, its `run_emitter`", emitter, "in an `async fn`"),
     row(
         "tower-http",
         "NormalizePathLayer",
@@ -61,9 +69,15 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row("tower-http", "OnEarlyDropLayer", early_drop, ""),
     row("tower-http", "PropagateHeaderLayer", propagate, ""),
-    row("tower-http", "SetRequestIdLayer, PropagateRequestIdLayer", request_id, ""),
+    row("tower-http", "SetRequestIdLayer", set_request_id, ""),
+    row("tower-http", "PropagateRequestIdLayer", propagate_request_id, ""),
     row("tower-http", "SetSensitiveHeadersLayer", sensitive, ""),
-    row("tower-http", "SetRequestHeaderLayer, SetResponseHeaderLayer", set_header, ""),
+    row("tower-http", "SetSensitiveRequestHeadersLayer", sensitive_request, ""),
+    row("tower-http", "SetSensitiveResponseHeadersLayer", sensitive_response, ""),
+    row("tower-http", "SetRequestHeaderLayer", set_request_header, ""),
+    row("tower-http", "SetResponseHeaderLayer", set_response_header, ""),
+    row("tower-http", "SetMultipleRequestHeadersLayer", set_request_headers, ""),
+    row("tower-http", "SetMultipleResponseHeadersLayer", set_response_headers, ""),
     row("tower-http", "SetStatusLayer", set_status, ""),
     row("tower-http", "TraceLayer", trace, "its span is not entered on the thread of a plain `fn`"),
     row("tower-http", "Redirect, a service", redirect, ""),
@@ -71,7 +85,7 @@ pub(crate) const ROWS: &[Row] = &[
 
 const HANDLERS: [&str; 2] = ["/fn", "/async"];
 
-fn add_extension(on: Backend) -> Result<(), String> {
+fn add_extension(on: &Stage) -> Tried {
     #[derive(Clone)]
     struct Word(&'static str);
     fn tell(request: Request) -> &'static str {
@@ -86,7 +100,7 @@ fn add_extension(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn validate(on: Backend) -> Result<(), String> {
+fn validate(on: &Stage) -> Tried {
     let word = ValidateRequestHeaderLayer::<RequiredHeaderValue<Body>>::has_header_value("x-word", "sesame");
     let both =
         ServiceBuilder::new().layer(word.unwrap()).layer(ValidateRequestHeaderLayer::accept("text/plain"));
@@ -102,7 +116,7 @@ fn validate(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn authorize(on: Backend) -> Result<(), String> {
+fn authorize(on: &Stage) -> Tried {
     async fn check(request: Request) -> Result<Request, Response> {
         match request.headers().get(header::AUTHORIZATION) {
             Some(value) if value == "sesame" => Ok(request),
@@ -118,7 +132,7 @@ fn authorize(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn catch_panic(on: Backend) -> Result<(), String> {
+fn catch_panic(on: &Stage) -> Tried {
     fn explode() -> &'static str {
         panic!("planted")
     }
@@ -136,7 +150,7 @@ fn catch_panic(on: Backend) -> Result<(), String> {
     same("others", server.connect().get("/fn").text(), "hello")
 }
 
-fn cors(on: Backend) -> Result<(), String> {
+fn cors(on: &Stage) -> Tried {
     let server = serve(on, app().wrap(layer(CorsLayer::permissive())));
     let mut client = server.connect();
     for path in HANDLERS {
@@ -150,7 +164,7 @@ fn cors(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn csrf(on: Backend) -> Result<(), String> {
+fn csrf(on: &Stage) -> Tried {
     let server = serve(on, app().wrap(layer(CsrfLayer::new())));
     let mut client = server.connect();
     for path in ["/upper/fn", "/upper/async"] {
@@ -162,7 +176,7 @@ fn csrf(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn in_flight(on: Backend) -> Result<(), String> {
+fn in_flight(on: &Stage) -> Tried {
     let (counted, counter) = InFlightRequestsLayer::pair();
     let (now, later) = (counter.clone(), counter.clone());
     let app = Router::new()
@@ -176,12 +190,33 @@ fn in_flight(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn normalize_path(on: Backend) -> Result<(), String> {
+fn emitter(on: &Stage) -> Tried {
+    let (counted, counter) = InFlightRequestsLayer::pair();
+    let emits = move || {
+        let counter = counter.clone();
+        async move {
+            let (emit, emitted) = channel();
+            let mut emitter = Box::pin(counter.run_emitter(Duration::from_secs(600), move |count| {
+                _ = emit.send(count);
+                ready(())
+            }));
+            let first = poll_fn(move |cx| {
+                assert!(emitter.as_mut().poll(cx).is_pending(), "it goes on");
+                emitted.try_recv().map_or(Poll::Pending, Poll::Ready)
+            });
+            first.await.to_string()
+        }
+    };
+    let server = serve(on, Router::new().route("/", get(emits)).wrap(layer(counted)));
+    says("the first", &server.connect().get("/"), "1")
+}
+
+fn normalize_path(on: &Stage) -> Tried {
     let server = serve(on, app().wrap(layer(NormalizePathLayer::trim_trailing_slash())));
     same("path", server.connect().get("/uri/a/b/?c").text(), "/uri/a/b?c")
 }
 
-fn early_drop(on: Backend) -> Result<(), String> {
+fn early_drop(on: &Stage) -> Tried {
     let (begun, begins) = channel();
     let (dropped, drops) = channel();
     let never = move || {
@@ -206,7 +241,7 @@ fn early_drop(on: Backend) -> Result<(), String> {
 
 const NAME: HeaderName = HeaderName::from_static("x-name");
 
-fn propagate(on: Backend) -> Result<(), String> {
+fn propagate(on: &Stage) -> Tried {
     let server = serve(on, app().wrap(layer(PropagateHeaderLayer::new(NAME))));
     for path in HANDLERS {
         let answer = server.connect().send(with(path, "x-name: value\r\n")).response();
@@ -215,49 +250,115 @@ fn propagate(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn request_id(on: Backend) -> Result<(), String> {
-    let id = HeaderName::from_static("x-request-id");
-    let tell = move |headers: HeaderMap| headers[&id].to_str().unwrap_or_default().to_owned();
-    let app = Router::new().route("/fn", get(tell));
-    // As a tuple, the first is the outermost.
-    let both = (SetRequestIdLayer::x_request_id(MakeRequestUuid), PropagateRequestIdLayer::x_request_id());
-    let server = serve(on, app.wrap(layer(both)));
-    let mut client = server.connect();
-    let first = client.get("/fn");
-    same("the id", (first.text().len(), first.header("x-request-id")), (36, Some(first.text())))?;
-    same("another", client.get("/fn").text() != first.text(), true)?;
-    same("its own", client.send(with("/fn", "x-request-id: own\r\n")).response().text(), "own")
-}
+const ID: HeaderName = HeaderName::from_static("x-request-id");
 
-fn sensitive(on: Backend) -> Result<(), String> {
-    async fn tell(headers: HeaderMap) -> String {
-        headers.get(header::AUTHORIZATION).is_some_and(HeaderValue::is_sensitive).to_string()
+fn set_request_id(on: &Stage) -> Tried {
+    fn tell(headers: HeaderMap) -> String {
+        headers[&ID].to_str().unwrap_or_default().to_owned()
     }
-    let app = Router::new().route("/", get(tell));
-    let server = serve(on, app.wrap(layer(SetSensitiveHeadersLayer::new([header::AUTHORIZATION]))));
-    same("marked", server.connect().send(with("/", "authorization: a\r\n")).response().text(), "true")
+    let app =
+        Router::new().route("/fn", get(tell)).route("/async", get(async |headers: HeaderMap| tell(headers)));
+    let server = serve(on, app.wrap(layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))));
+    let mut client = server.connect();
+    for path in HANDLERS {
+        let first = client.get(path);
+        same("the id", first.text().len(), 36)?;
+        same("another", client.get(path).text() != first.text(), true)?;
+        same("its own", client.send(with(path, "x-request-id: own\r\n")).response().text(), "own")?;
+    }
+    Ok(())
 }
 
-fn set_header(on: Backend) -> Result<(), String> {
+fn propagate_request_id(on: &Stage) -> Tried {
+    let server = serve(on, app().wrap(layer(PropagateRequestIdLayer::x_request_id())));
+    for path in HANDLERS {
+        let answer = server.connect().send(with(path, "x-request-id: own\r\n")).response();
+        same(path, (answer.text(), answer.header("x-request-id")), ("hello", Some("own")))?;
+    }
+    Ok(())
+}
+
+/// Tells whether the handler sees a field that is marked.
+fn is_marked(headers: &HeaderMap) -> String {
+    headers.get(header::AUTHORIZATION).is_some_and(HeaderValue::is_sensitive).to_string()
+}
+
+/// Answers with a field that says whether that of the answer was marked on its way.
+async fn marked_out(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let is_marked = response.headers().get(header::AUTHORIZATION).is_some_and(HeaderValue::is_sensitive);
+    response.headers_mut().insert(NAME, if is_marked { "marked" } else { "plain" }.parse().unwrap());
+    response
+}
+
+/// Handlers of both kinds that say what came in marked, and what goes out so.
+fn marked() -> Router {
+    fn tell(headers: HeaderMap) -> impl IntoResponse {
+        ([(header::AUTHORIZATION, "out")], is_marked(&headers))
+    }
+    Router::new().route("/fn", get(tell)).route("/async", get(async |headers: HeaderMap| tell(headers)))
+}
+
+fn marks(app: Router, on: &Stage, expected: (&str, Option<&str>)) -> Tried {
+    let server = serve(on, app.wrap(marked_out));
+    for path in HANDLERS {
+        let answer = server.connect().send(with(path, "authorization: a\r\n")).response();
+        same(path, (answer.text(), answer.header("x-name")), expected)?;
+    }
+    Ok(())
+}
+
+fn sensitive(on: &Stage) -> Tried {
+    let both = layer(SetSensitiveHeadersLayer::new([header::AUTHORIZATION]));
+    marks(marked().wrap(both), on, ("true", Some("marked")))
+}
+
+fn sensitive_request(on: &Stage) -> Tried {
+    let one = layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]));
+    marks(marked().wrap(one), on, ("true", Some("plain")))
+}
+
+fn sensitive_response(on: &Stage) -> Tried {
+    let one = layer(SetSensitiveResponseHeadersLayer::new([header::AUTHORIZATION]));
+    marks(marked().wrap(one), on, ("false", Some("marked")))
+}
+
+/// Handlers of both kinds that say what came in as a field, wrapped by `wrap`; and what is to come in and go out of them.
+fn sets(on: &Stage, wrap: impl FnOnce(Router) -> Router, expected: (&str, Option<&str>)) -> Tried {
     fn tell(headers: HeaderMap) -> String {
         headers[&NAME].to_str().unwrap_or_default().to_owned()
     }
     let app =
         Router::new().route("/fn", get(tell)).route("/async", get(async |headers: HeaderMap| tell(headers)));
-    let value = HeaderValue::from_static("set");
-    let both = (
-        SetRequestHeaderLayer::overriding(NAME, value.clone()),
-        SetResponseHeaderLayer::if_not_present(NAME, value),
-    );
-    let server = serve(on, app.wrap(layer(both)));
+    let server = serve(on, wrap(app));
     for path in HANDLERS {
         let answer = server.connect().send(with(path, "x-name: sent\r\n")).response();
-        same(path, (answer.text(), answer.header("x-name")), ("set", Some("set")))?;
+        same(path, (answer.text(), answer.header("x-name")), expected)?;
     }
     Ok(())
 }
 
-fn set_status(on: Backend) -> Result<(), String> {
+const SET: HeaderValue = HeaderValue::from_static("set");
+
+fn set_request_header(on: &Stage) -> Tried {
+    sets(on, |app| app.wrap(layer(SetRequestHeaderLayer::overriding(NAME, SET))), ("set", None))
+}
+
+fn set_response_header(on: &Stage) -> Tried {
+    sets(on, |app| app.wrap(layer(SetResponseHeaderLayer::if_not_present(NAME, SET))), ("sent", Some("set")))
+}
+
+fn set_request_headers(on: &Stage) -> Tried {
+    let all = vec![(ID, SET).into(), (NAME, SET).into()];
+    sets(on, |app| app.wrap(layer(SetMultipleRequestHeadersLayer::overriding(all))), ("set", None))
+}
+
+fn set_response_headers(on: &Stage) -> Tried {
+    let all = vec![(ID, SET).into(), (NAME, SET).into()];
+    sets(on, |app| app.wrap(layer(SetMultipleResponseHeadersLayer::overriding(all))), ("sent", Some("set")))
+}
+
+fn set_status(on: &Stage) -> Tried {
     let server = serve(on, app().wrap(layer(SetStatusLayer::new(StatusCode::IM_A_TEAPOT))));
     for path in HANDLERS {
         same(path, server.connect().get(path).status, 418)?;
@@ -265,9 +366,10 @@ fn set_status(on: Backend) -> Result<(), String> {
     Ok(())
 }
 
-fn trace(on: Backend) -> Result<(), String> {
+fn trace(on: &Stage) -> Tried {
     let (seen, answered) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let (see, answer) = (seen.clone(), answered.clone());
+    spans::are_counted();
     let traced = TraceLayer::new_for_http()
         .on_request(move |request: &Request, _: &tracing::Span| {
             // A span can have the route for its name.
@@ -281,10 +383,17 @@ fn trace(on: Backend) -> Result<(), String> {
     for path in HANDLERS {
         same(path, server.connect().get(path).text(), "hello")?;
     }
-    same("seen", (seen.load(Ordering::Relaxed), answered.load(Ordering::Relaxed)), (2, 2))
+    same("seen", (seen.load(Ordering::Relaxed), answered.load(Ordering::Relaxed)), (2, 2))?;
+    // Whether a handler runs within the span.
+    let app = Router::new()
+        .route("/fn", get(|| spans::is_within().to_string()))
+        .route("/async", get(async || spans::is_within().to_string()));
+    let server = serve(on, app.wrap(layer(TraceLayer::new_for_http())));
+    same("within the span", server.connect().get("/async").text(), "true")?;
+    same("on the thread of a plain fn", server.connect().get("/fn").text(), "false")
 }
 
-fn redirect(on: Backend) -> Result<(), String> {
+fn redirect(on: &Stage) -> Tried {
     let moved = Redirect::<Body>::permanent("/there".parse().unwrap());
     let server = serve(on, Router::new().route("/here", any(service(moved))));
     let answer = server.connect().get("/here");

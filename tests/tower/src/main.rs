@@ -6,21 +6,42 @@
 mod common;
 
 mod bodies;
+mod crates;
 mod heads;
 mod mounted;
 mod page;
 mod shared;
+mod spans;
 mod table;
 mod times;
 
-use std::fmt::Debug;
+use std::{cell::RefCell, fmt::Debug, rc::Rc};
 
 use trijet::{Backend, Body, Request, Router, get, post};
 
-use common::server::{Running, start};
+use common::{
+    client::Client,
+    response::Response,
+    server::{Running, start},
+};
 
-/// Tries one thing on a backend; the error says what was not so.
-type Probe = fn(Backend) -> Result<(), String>;
+/// Tries one thing.
+type Probe = fn(&Stage) -> Tried;
+
+type Tried = Result<(), Failed>;
+
+/// What was not so.
+struct Failed {
+    what: String,
+    /// What was answered in place of what should be.
+    status: Option<u16>,
+}
+
+impl From<&str> for Failed {
+    fn from(what: &str) -> Self {
+        Self { what: what.to_owned(), status: None }
+    }
+}
 
 /// A crate's module, a thing in it, and what is tried.
 struct Row {
@@ -49,15 +70,56 @@ fn app() -> Router {
         .route("/uri/{*path}", get(uri))
 }
 
-fn serve(on: Backend, app: Router) -> Running {
-    start(on, app)
+/// Where something is tried: a backend, and the servers that the trial has started there. Each of them has a client that
+/// has nothing to do with it.
+struct Stage {
+    on: Backend,
+    servers: RefCell<Vec<(Rc<Running>, Client)>>,
+}
+
+impl Stage {
+    fn new(on: Backend) -> Self {
+        Self { on, servers: RefCell::default() }
+    }
+
+    /// Whether the others are answered as before: on a connection from before the trial, and on another.
+    fn others_have_noticed_nothing(self) {
+        for (server, mut bystander) in self.servers.into_inner() {
+            for _ in 0..2 {
+                bystander.get("/bystander").says("here");
+                bystander.get("/bystander/fn").says("here");
+                bystander = server.connect();
+            }
+        }
+    }
+}
+
+/// Starts `app`, with all that is wrapped around it, beside routes that nothing is wrapped around.
+fn serve(on: &Stage, app: Router) -> Rc<Running> {
+    let beside =
+        Router::new().route("/bystander", get(async || "here")).route("/bystander/fn", get(|| "here"));
+    let server = Rc::new(start(on.on, beside.merge(app)));
+    let mut bystander = server.connect();
+    bystander.get("/bystander").says("here");
+    on.servers.borrow_mut().push((server.clone(), bystander));
+    server
 }
 
 /// Whether it is what it should be.
-fn same<A: PartialEq<B> + Debug, B: Debug>(what: &str, found: A, expected: B) -> Result<(), String> {
+fn same<A: PartialEq<B> + Debug, B: Debug>(what: &str, found: A, expected: B) -> Tried {
     match found == expected {
         true => Ok(()),
-        false => Err(format!("{what}: {found:?}, and not {expected:?}")),
+        false => Err(Failed { what: format!("{what}: {found:?}, and not {expected:?}"), status: None }),
+    }
+}
+
+/// Whether it has this text, or what its status is.
+fn says(what: &str, answer: &Response, text: &str) -> Tried {
+    match answer.status == 200 && answer.text() == text {
+        true => Ok(()),
+        false => {
+            Err(Failed { what: format!("{what}: {answer:?}, and not {text:?}"), status: Some(answer.status) })
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::common::{
 on_every_backend!(
     the_extractors_of_axum,
     in_a_nest_it_does_not_see_the_prefix,
+    its_empty_answers_are_worded_as_the_app_says,
     what_prepare_brings,
     a_layer_around_the_whole_of_it,
     its_bodies_and_limits,
@@ -65,6 +66,8 @@ fn the_extractors_of_axum(on: Backend) {
     client.get("/path?a").says("/path /path?a");
     client.get("/inner/x").says("/inner/x");
     client.get("/none").with_status(404);
+    let head = client.send(request("/").replacen("GET", "HEAD", 1)).response_to_head();
+    assert_eq!((head.status, head.header("content-length")), (200, Some("4")));
     client.send(request("/").replacen("GET", "DELETE", 1)).response().with_status(405);
     let sum = upload("/sum", r#"{"left":40,"right":2}"#);
     let answer =
@@ -92,6 +95,23 @@ fn in_a_nest_it_does_not_see_the_prefix(on: Backend) {
     client.get("/old/1/whole?a").says("/whole?a /old/1/whole?a");
     client.get("/old/1/none").with_status(404);
     client.get("/none").with_status(404);
+}
+
+fn its_empty_answers_are_worded_as_the_app_says(on: Backend) {
+    let fails = axum::Router::new().route("/fails", get(async || axum::http::StatusCode::CONFLICT));
+    let app = Router::new()
+        .nest("/axum", interop::service(app().merge(fails)).into_router())
+        .errors(|failure: trijet::respond::Failure| format!("{} worded", failure.status()));
+    let server = start(on, app);
+    let mut client = server.connect();
+    for (path, status, text) in [
+        ("/axum/none", 404, "404 Not Found worded"),
+        ("/axum/fails", 409, "409 Conflict worded"),
+        ("/none", 404, "404 Not Found worded"),
+    ] {
+        assert_eq!(client.get(path).with_status(status).text(), text, "{path}");
+    }
+    assert!(!client.get("/axum/users/seven").with_status(400).text().contains("worded"));
 }
 
 fn what_prepare_brings(on: Backend) {

@@ -7,7 +7,7 @@ use trijet::Backend;
 use crate::Row;
 
 const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tower.md");
-const HEAD: &str = include_str!("head.md");
+pub(crate) const HEAD: &str = include_str!("head.md");
 
 /// A build has those of its feature.
 const COLUMNS: [&str; 5] = ["threaded", "mio", "tokio", "threaded, `tokio-context`", "mio, `tokio-context`"];

@@ -40,11 +40,32 @@ use self::{fields::Elements, network::Network, node::Node};
 /// Each proxy adds, at the right, the address that its own connection came from. So the list is read from the right, as
 /// long as the address there is a proxy's: the first other one is the client's. Where the connection itself is from no
 /// proxy, the fields count for nothing.
+///
+/// The connections of a proxy on the same machine may come over a Unix socket, and have no address: `"unix"` among the
+/// proxies trusts those. The client is then the first address from the right that is no proxy's, as ever, and there is
+/// none where the nearest proxy names none. It trusts everybody who may open that socket: its mode says who that is.
+///
+/// ```
+/// # use trijet_core::{Router, get};
+/// # use trijet_web::client::{BehindProxies, ClientAddress};
+/// // nginx, with `proxy_pass http://unix:/run/app.sock`.
+/// let proxies = BehindProxies::x_forwarded(["unix"])?;
+/// # let headers = [("x-forwarded-for".parse().unwrap(), "1.1.1.1, 198.51.100.1".parse().unwrap())].into_iter().collect();
+/// # assert_eq!(proxies.client_over_unix(&headers).unwrap().ip().to_string(), "198.51.100.1");
+/// let router = Router::new().route("/", get(async |client: ClientAddress| client.ip().to_string())).wrap(proxies);
+/// # assert!(router.build().is_ok());
+/// # Ok::<(), trijet_web::client::NetworkError>(())
+/// ```
 #[derive(Clone)]
 pub struct BehindProxies {
     proxies: Arc<[Network]>,
+    /// Whether connections without an address are those of proxies.
+    trusts_unix: bool,
     field: Field,
 }
+
+/// How proxies that come over a Unix socket are named.
+const UNIX: &str = "unix";
 
 #[derive(Clone, Copy, Debug)]
 enum Field {
@@ -56,7 +77,8 @@ enum Field {
 const PROXIES_MAX: usize = 32;
 
 impl BehindProxies {
-    /// For proxies that write `Forwarded` (RFC 7239). Each of `proxies` is an address or a network: `10.0.0.0/8`, `::1`.
+    /// For proxies that write `Forwarded` (RFC 7239). Each of `proxies` is an address or a network, `10.0.0.0/8` or `::1`, or
+    /// `unix`.
     ///
     /// # Errors
     /// For what is neither.
@@ -75,8 +97,15 @@ impl BehindProxies {
     }
 
     fn new<'n>(proxies: impl IntoIterator<Item = &'n str>, field: Field) -> Result<Self, NetworkError> {
-        let proxies: Result<_, _> = proxies.into_iter().map(Network::parse).collect();
-        Ok(Self { proxies: proxies?, field })
+        let mut trusts_unix = false;
+        let mut networks = Vec::new();
+        for proxy in proxies {
+            match proxy {
+                UNIX => trusts_unix = true,
+                network => networks.push(Network::parse(network)?),
+            }
+        }
+        Ok(Self { proxies: networks.into(), trusts_unix, field })
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
@@ -85,17 +114,29 @@ impl BehindProxies {
 
     /// The client of a connection from `peer` with these fields.
     pub fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddress {
-        let mut client = ClientAddress {
-            ip: peer.ip().to_canonical(),
-            port: Some(peer.port()),
-            hidden: None,
-            is_https: None,
-            host: None,
-        };
+        let client = ClientAddress::new(peer.ip().to_canonical(), Some(peer.port()));
         if !self.is_proxy(client.ip) {
             return client;
         }
+        self.in_front_of(client, &mut Elements::new(self.field, headers))
+    }
+
+    /// The client of a connection over a Unix socket with these fields: none where such connections are not those of
+    /// proxies, or where the proxy says no address.
+    pub fn client_over_unix(&self, headers: &HeaderMap) -> Option<ClientAddress> {
+        if !self.trusts_unix {
+            return None;
+        }
         let mut elements = Elements::new(self.field, headers);
+        let nearest = elements.next()?;
+        let Node::Address(ip, port) = nearest.node else { return None };
+        let client =
+            ClientAddress { is_https: nearest.is_https, host: nearest.host, ..ClientAddress::new(ip, port) };
+        Some(if self.is_proxy(ip) { self.in_front_of(client, &mut elements) } else { client })
+    }
+
+    /// Who is in front of `client`, a proxy, as that and the proxies in front of it say.
+    fn in_front_of(&self, mut client: ClientAddress, elements: &mut Elements<'_>) -> ClientAddress {
         for _ in 0..PROXIES_MAX {
             let Some(element) = elements.next() else { return client };
             // What the outermost proxy has said so far counts; each further one knows better.
@@ -130,8 +171,11 @@ pub enum Proxied {}
 
 impl Middleware<Proxied> for BehindProxies {
     fn call(self, mut request: Request, next: Next) -> impl Future<Output = Answer> + Send + 'static {
-        if let Some(peer) = next.peer_address() {
-            let client = self.client(peer, request.headers());
+        let client = match next.peer_address() {
+            Some(peer) => Some(self.client(peer, request.headers())),
+            None => self.client_over_unix(request.headers()),
+        };
+        if let Some(client) = client {
             request.extensions_mut().insert(client);
         }
         let answer = next.run(request);
@@ -144,7 +188,7 @@ impl Middleware<Proxied> for BehindProxies {
 /// Who a request comes from, as far as trusted proxies say: an extractor, behind [`BehindProxies`].
 ///
 /// Without that middleware it answers 500 with a log line, and so does a connection without an address (a test, a Unix
-/// socket); take `Option<ClientAddress>` to serve it.
+/// socket), unless that is a proxy's which says one; take `Option<ClientAddress>` to serve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
     ip: IpAddr,
@@ -155,6 +199,10 @@ pub struct ClientAddress {
 }
 
 impl ClientAddress {
+    fn new(ip: IpAddr, port: Option<u16>) -> Self {
+        Self { ip, port, hidden: None, is_https: None, host: None }
+    }
+
     /// The address of the client. Where a proxy hides that, or what it says makes no sense, it is the address of that proxy:
     /// the furthest that somebody who is trusted has vouched for. An IPv4 address is one also where it came as IPv6.
     pub fn ip(&self) -> IpAddr {
@@ -191,7 +239,8 @@ impl FromRequestParts for ClientAddress {
         parts.extensions.get().cloned().ok_or_else(|| {
             let route = context.route().unwrap_or("no route");
             Rejection::internal(format!(
-                "ClientAddress on `{route}`: there is no middleware BehindProxies around it, or the connection has no address"
+                "ClientAddress on `{route}`: there is no middleware BehindProxies around it, or the connection has no address, and is \
+                 not that of a proxy which says one"
             ).into())
         })
     }

@@ -64,7 +64,11 @@ pub struct NetworkError(String);
 
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is neither an address nor a network such as 10.0.0.0/8 or 2001:db8::/32", self.0)
+        write!(
+            f,
+            "{:?} is neither an address nor a network such as 10.0.0.0/8 or 2001:db8::/32, nor `unix`",
+            self.0
+        )
     }
 }
 

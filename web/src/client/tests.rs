@@ -210,6 +210,42 @@ fn proxies_that_are_none_are_an_error() {
     let error = BehindProxies::forwarded(["10.0.0.0/8", "proxy.internal"]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "\"proxy.internal\" is neither an address nor a network such as 10.0.0.0/8 or 2001:db8::/32"
+        "\"proxy.internal\" is neither an address nor a network such as 10.0.0.0/8 or 2001:db8::/32, nor `unix`"
     );
+}
+
+/// A Unix socket has no address, so what is nearest is what its proxy says.
+#[test]
+fn over_a_unix_socket_the_proxy_says_who_it_is() {
+    fn by(proxies: &BehindProxies, fields: &[(&'static str, &str)]) -> String {
+        proxies.client_over_unix(&headers(fields)).as_ref().map_or_else(|| "nobody".into(), describe)
+    }
+    let x_forwarded = BehindProxies::x_forwarded(["unix", "10.0.0.0/8"]).unwrap();
+    for (value, expected) in [
+        ("198.51.100.1", "198.51.100.1 - - https a.example"),
+        ("1.1.1.1, 198.51.100.1", "198.51.100.1 - - https a.example"),
+        ("198.51.100.1:8080", "198.51.100.1 8080 - https a.example"),
+        ("1.1.1.1, 198.51.100.1, 10.0.0.1", "198.51.100.1 - - https a.example"),
+        ("10.0.0.1", "10.0.0.1 - - https a.example"),
+        ("_hidden, 10.0.0.1", "10.0.0.1 - _hidden https a.example"),
+        ("unknown", "nobody"),
+        ("1.1.1.1, ", "nobody"),
+        ("", "nobody"),
+        ("1.1.1.1, unix", "nobody"),
+    ] {
+        let fields =
+            [("x-forwarded-for", value), ("x-forwarded-proto", "https"), ("x-forwarded-host", "a.example")];
+        assert_eq!(by(&x_forwarded, &fields), expected, "{value:?}");
+    }
+    assert_eq!(by(&x_forwarded, &[]), "nobody");
+    assert_eq!(by(&x_forwarded, &[("forwarded", "for=198.51.100.1")]), "nobody");
+    let forwarded = BehindProxies::forwarded(["10.0.0.0/8", "unix"]).unwrap();
+    let lines =
+        [("forwarded", "for=1.1.1.1"), ("forwarded", "for=\"198.51.100.1:1\";proto=http, for=10.0.0.1")];
+    assert_eq!(by(&forwarded, &lines), "198.51.100.1 1 - http -");
+    assert_eq!(by(&forwarded, &[("forwarded", "for=_h")]), "nobody");
+    // Nobody is trusted who was not named; and a network that holds every address names no socket.
+    let networks = BehindProxies::x_forwarded(["0.0.0.0/0", "::/0"]).unwrap();
+    assert_eq!(by(&networks, &[("x-forwarded-for", "198.51.100.1")]), "nobody");
+    assert!(BehindProxies::x_forwarded(["Unix"]).is_err());
 }

@@ -173,7 +173,7 @@ enum Disposition {
 enum Mount {
     /// At what the route captured last.
     Captured,
-    /// At the root: the prefix of a nest itself.
+    /// At what is below the nest: the root, for the prefix itself.
     Root,
 }
 
@@ -281,7 +281,8 @@ impl Files {
     /// ```
     #[track_caller]
     pub fn into_router(self) -> Router {
-        // A fallback answers for the prefix itself, with a slash and without: no pattern of a nest can name both.
+        // A fallback answers for the prefix itself, with a slash and without: no pattern of a nest can name both. So it
+        // answers for what nests of that router do not know.
         let root = Self { mount: Mount::Root, ..self.clone() };
         Router::new().route("/{*path}", get(self)).fallback(root)
     }
@@ -314,7 +315,7 @@ impl Files {
     fn handle(&self, request: &Request) -> Response {
         let whole = request.target.path();
         let (raw, slash) = match (self.mount, &request.captured) {
-            (Mount::Root, _) => ("", Slash::Routed),
+            (Mount::Root, _) => (below(whole, request.nests), Slash::Routed),
             (Mount::Captured, Captured::Path(raw, slash)) => (raw.as_str(), *slash),
             (Mount::Captured, Captured::Nothing) => ("", Slash::Elsewhere),
             (Mount::Captured, Captured::NoRoute) => (whole.get(1..).unwrap_or_default(), Slash::Routed),
@@ -383,6 +384,11 @@ fn last_segment(pattern: &str) -> Last {
     }
 }
 
+/// What is left of a path behind so many segments.
+fn below(path: &str, segments: usize) -> &str {
+    path.match_indices('/').nth(segments).map_or("", |(slash, _)| &path[slash + 1..])
+}
+
 fn absolute(path: &Path) -> PathBuf {
     // It fails for an empty path alone, which is told at start.
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
@@ -427,6 +433,8 @@ struct Request {
     target: http::Uri,
     headers: HeaderMap,
     captured: Captured,
+    /// How many segments of the path belong to the nests around this.
+    nests: usize,
 }
 
 enum Captured {
@@ -459,6 +467,7 @@ impl trijet_core::FromRequestParts for Request {
             target: parts.uri.clone(),
             headers: std::mem::take(&mut parts.headers),
             captured,
+            nests: context.prefix().matches('/').count(),
         })
     }
 }

@@ -18,7 +18,7 @@ use trijet_core::{
 };
 
 use super::{
-    failure::{OnError, internal_error},
+    failure::{OnError, Place, internal_error},
     service::answered,
 };
 
@@ -47,6 +47,9 @@ use super::{
 ///   gave: so a `ConcurrencyLimitLayer` limits all requests together. That service has to be `Clone + Send + Sync`. A
 ///   `RateLimit` is not: a `BufferLayer` around it makes it so. Since this happens within the server, a layer that
 ///   spawns a task, as `BufferLayer` does, finds Tokio on that backend, and with `tokio-context` on the others.
+/// - That service is for as long as what it was built in: one whose task has ended with its server, as that of a
+///   `BufferLayer` does, fails in the next one (500). So build another router, with another `layer(…)`, for another server:
+///   a clone of this, or of an app that has it, has the same service.
 /// - A clone is asked whether it is ready (`poll_ready`) before it is called. While it is not, its request waits.
 /// - What is inside never fails (its error is [`Infallible`]), is always ready, takes any body, and can be called more
 ///   than once: a layer may try again. It has to be called with the request that the layer was given, or one that has
@@ -109,9 +112,10 @@ where
         let Once { layer, service } = &*self.once;
         let mut service = service.get_or_init(|| layer.layer(Inside(()))).clone();
         request.extensions_mut().insert(Surroundings(next.clone()));
+        let at = Place::of(&request, next.route());
         match answered(&mut service, request).await {
             Ok(response) => response.into(),
-            Err(error) => self.on_error.answer("a layer around", next.route(), error).into(),
+            Err(error) => self.on_error.answer("a layer around", &at, error).into(),
         }
     }
 

@@ -12,7 +12,7 @@ use trijet_core::{
 };
 
 use super::{
-    failure::{OnError, internal_error},
+    failure::{OnError, Place, internal_error},
     strip::{OriginalUri, stripped},
 };
 
@@ -56,16 +56,24 @@ use super::{
 /// - Each request has a clone of the service, which is asked whether it is ready (`poll_ready`) before it is called. As
 ///   in axum it has to be `Clone + Send + Sync`: `tower::util::BoxCloneSyncService` is, when boxed.
 /// - It runs where an `async fn` does, and must not block.
-/// - Bodies are streamed in both directions. The limit of the server or the route holds for that of the request
-///   (`any(service(s)).body_limit(…)`), beside what the service's framework sets itself. A length over it is answered
-///   with 413 before the service is called; what only turns out to be over it is an error in the body, which an app of
-///   axum answers with 400.
+/// - Bodies are streamed in both directions. The limit of the server, or of [`body_limit`](Mounted::body_limit), holds
+///   for that of the request beside what the service's framework sets itself: where axum's `DefaultBodyLimit` is to
+///   let more through than the 2 MiB of the server, both have to. A length over it is answered with 413 before the
+///   service is called; what only turns out to be over it is an error in the body, which an app of axum answers with 400.
 /// - An error is a 500, and a line in the log: see [`on_error`](Mounted::on_error). A panic is what it is in any handler.
-/// - It is dropped as any handler's future is: at the end of a stop, or with its client where the route is
-///   [`cancel_on_disconnect`](trijet_core::MethodRouter::cancel_on_disconnect).
-/// - Upgrades, and so the WebSockets of axum, are not there: such a request is answered without one.
+/// - It is dropped as any handler's future is: at the end of a stop, or with its client where that is said
+///   ([`cancel_on_disconnect`](Mounted::cancel_on_disconnect)).
+/// - Upgrades, and so the WebSockets of axum, are not there: nothing in a request hands over its connection. A service
+///   that answers 101 all the same is a 500, and a line in the log.
 pub fn service<S>(service: S) -> Mounted<S> {
-    Mounted { service, prepare: None, on_error: OnError::default(), sees: Sees::Whole }
+    Mounted {
+        service,
+        prepare: None,
+        on_error: OnError::default(),
+        sees: Sees::Whole,
+        body_bytes_max: None,
+        cancels: false,
+    }
 }
 
 /// What [`service`] makes: a [`Handler`].
@@ -75,6 +83,8 @@ pub struct Mounted<S> {
     prepare: Option<Arc<Prepare>>,
     on_error: OnError,
     sees: Sees,
+    body_bytes_max: Option<u64>,
+    cancels: bool,
 }
 
 type Prepare = dyn Fn(&mut Request, &Context) + Send + Sync;
@@ -117,10 +127,28 @@ impl<S> Mounted<S> {
         Self { on_error: OnError::new(answer), ..self }
     }
 
+    /// Sets the most bytes that the body of a request may have, in place of
+    /// [`Limits::body_bytes_max`](trijet_core::Limits::body_bytes_max), as
+    /// [`MethodRouter::body_limit`](trijet_core::MethodRouter::body_limit) does, which wins where both are there. It holds
+    /// in a fallback and in a nest too.
+    #[must_use]
+    pub fn body_limit(self, bytes: u64) -> Self {
+        Self { body_bytes_max: Some(bytes), ..self }
+    }
+
+    /// Drops the service's future, and the middleware around it, when the client leaves, as
+    /// [`MethodRouter::cancel_on_disconnect`](trijet_core::MethodRouter::cancel_on_disconnect) does: in a fallback and in
+    /// a nest too.
+    #[must_use]
+    pub fn cancel_on_disconnect(self) -> Self {
+        Self { cancels: true, ..self }
+    }
+
     /// A router whose every path the service answers, for [`Router::nest`]: the service does not see the prefix.
     ///
     /// The prefix itself, with a slash or without, is `/` for the service. The address with the prefix is among the request's
-    /// extensions, as [`OriginalUri`]. Prefixes of several nests, and captures in them, are taken off together.
+    /// extensions, as [`OriginalUri`]. Prefixes of several nests, and captures in them, are taken off together; that of a
+    /// nest that is added to this router is none of them, and the service answers what such a nest does not know.
     pub fn into_router<B>(self) -> Router
     where
         S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
@@ -142,7 +170,7 @@ impl<S> Mounted<S> {
         if self.sees == Sees::Rest {
             // No part of a valid address is invalid; were one, the service must not see it with the prefix.
             let rest =
-                stripped(request.uri(), context.route()).map_err(|_| internal_error().into_answer())?;
+                stripped(request.uri(), context.prefix()).map_err(|_| internal_error().into_answer())?;
             let original = OriginalUri(std::mem::replace(request.uri_mut(), rest));
             request.extensions_mut().get_or_insert_with(|| original);
         }
@@ -178,14 +206,23 @@ where
                 Ok(request) => request,
                 Err(answer) => return answer,
             };
+            let at = Place::of(&request, context.route());
             match answered(&mut self.service, request).await {
                 Ok(response) => response.into(),
-                Err(error) => self.on_error.answer("the service at", context.route(), error).into(),
+                Err(error) => self.on_error.answer("the service at", &at, error).into(),
             }
         }
     }
 
     fn declare(_: &mut Needs) {}
+
+    fn body_bytes_max(&self) -> Option<u64> {
+        self.body_bytes_max
+    }
+
+    fn cancels(&self) -> bool {
+        self.cancels
+    }
 }
 
 /// Calls `service`, a clone of this request's own, once it is ready.

@@ -9,14 +9,10 @@ use http::{Uri, uri::PathAndQuery};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginalUri(pub Uri);
 
-/// The rest of `uri` below as many segments as stand before the capture at the end of `route`; `/` where that is
-/// nothing, or where there is no such route. The query stays.
-pub(super) fn stripped(uri: &Uri, route: Option<&str>) -> http::Result<Uri> {
-    let slashes =
-        route.and_then(|route| route.rsplit_once("{*")).map(|(prefix, _)| prefix.matches('/').count());
-    let rest = slashes
-        .and_then(|count| uri.path().match_indices('/').nth(count.checked_sub(1)?))
-        .map_or("/", |(start, _)| &uri.path()[start..]);
+/// The rest of `uri` below as many segments as `prefix` has; `/` where that is nothing. The query stays.
+pub(super) fn stripped(uri: &Uri, prefix: &str) -> http::Result<Uri> {
+    let rest = uri.path().match_indices('/').nth(prefix.matches('/').count());
+    let rest = rest.map_or("/", |(start, _)| &uri.path()[start..]);
     let target = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{rest}?{query}"))?,
         None => PathAndQuery::try_from(rest)?,
@@ -33,27 +29,30 @@ mod tests {
     #[test]
     fn what_a_service_sees() {
         let rows = [
-            ("/api/users", Some("/api/{*path}"), "/users"),
-            ("/api/users/", Some("/api/{*path}"), "/users/"),
-            ("/api/users?a=/b", Some("/api/{*path}"), "/users?a=/b"),
-            ("/api//users", Some("/api/{*path}"), "//users"),
-            ("/api/%2Fusers", Some("/api/{*path}"), "/%2Fusers"),
-            ("/v1/of/api/users/7", Some("/{version}/of/api/{*path}"), "/users/7"),
-            ("/users", Some("/{*path}"), "/users"),
-            ("http://host:1/api/users?a", Some("/api/{*path}"), "http://host:1/users?a"),
-            // The prefix itself is answered by the fallback, which has no route.
-            ("/api", None, "/"),
-            ("/api/", None, "/"),
-            ("/api?a=b", None, "/?a=b"),
-            ("http://host/api", None, "http://host/"),
+            ("/api/users", "/api", "/users"),
+            ("/api/users/", "/api", "/users/"),
+            ("/api/users?a=/b", "/api", "/users?a=/b"),
+            ("/api//users", "/api", "//users"),
+            ("/api/%2Fusers", "/api", "/%2Fusers"),
+            ("/v1/of/api/users/7", "/{version}/of/api", "/users/7"),
+            ("/users", "", "/users"),
+            ("/", "", "/"),
+            ("//users", "", "//users"),
+            ("http://host:1/api/users?a", "/api", "http://host:1/users?a"),
+            // The prefix itself.
+            ("/api", "/api", "/"),
+            ("/api/", "/api", "/"),
+            ("/api?a=b", "/api", "/?a=b"),
+            ("http://host/api", "/api", "http://host/"),
             // What a middleware has made of it.
-            ("/other/users", Some("/api/{*path}"), "/users"),
-            ("/users", Some("/a/b/{*path}"), "/"),
-            ("*", Some("/api/{*path}"), "/"),
+            ("/other/users", "/api", "/users"),
+            ("/users", "/a/b", "/"),
+            ("*", "/api", "/"),
+            ("*", "", "/"),
         ];
-        for (uri, route, expected) in rows {
-            let found = stripped(&uri.parse().unwrap(), route).unwrap();
-            assert_eq!(found, expected.parse::<Uri>().unwrap(), "{uri} {route:?}");
+        for (uri, prefix, expected) in rows {
+            let found = stripped(&uri.parse().unwrap(), prefix).unwrap();
+            assert_eq!(found, expected.parse::<Uri>().unwrap(), "{uri} {prefix}");
         }
     }
 }

@@ -54,7 +54,7 @@ impl Middleware<Provided> for BodyLimit {
             Some(_) => next.run(request).await,
             None => {
                 let left = self.bytes_max;
-                next.run(request.map(|body| Body::new(Limited { body, left }))).await
+                next.run(request.map(|body| Body::bounded(Limited { body, left }))).await
             }
         }
         .into()

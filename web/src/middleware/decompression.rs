@@ -78,7 +78,7 @@ impl Middleware<Provided> for Decompression {
         // RFC 9110 §8.4: in the order in which they were applied, so the last comes off first.
         for coding in codings.into_iter().rev() {
             body = match Decoded::new(body, coding, self.bytes_max) {
-                Ok(decoded) => Body::new(decoded),
+                Ok(decoded) => Body::bounded(decoded),
                 Err(error) => {
                     log::error!("a request could not be decoded, as the decoder could not be made: {error}");
                     return StatusCode::INTERNAL_SERVER_ERROR.into_answer();

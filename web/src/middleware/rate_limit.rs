@@ -84,7 +84,8 @@ impl RateLimit {
     }
 
     /// Tells clients apart by what `key` gives for their request and the address of their connection. It must not
-    /// block.
+    /// block. Connections over a Unix socket have none, and so are all of one client: behind a proxy there, name `unix`
+    /// to `BehindProxies`, or have a key that the proxy sets.
     ///
     /// Take no field that clients can choose freely, unless something else checks it: each value is a new bucket.
     #[must_use]
