@@ -14,33 +14,42 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::DeserializeSeed};
 use trijet::{Router, ServerConfig, State, get, health};
 
 /// What the file holds: the server's settings are a part of it.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
     greeting: Option<String>,
-    server: Option<ServerConfig>,
+    #[serde(default = "defaults", deserialize_with = "read_server")]
+    server: ServerConfig,
+}
+
+/// This application's own, where they differ from the server's.
+fn defaults() -> ServerConfig {
+    let mut defaults = ServerConfig::default();
+    defaults.drain_delay = Duration::from_secs(2);
+    defaults
+}
+
+/// Reads over them.
+fn read_server<'de, D: Deserializer<'de>>(server: D) -> Result<ServerConfig, D::Error> {
+    defaults().deserialize(server)
 }
 
 /// Reads the file, if one is named; then the environment.
 fn configure() -> Result<(String, ServerConfig), Box<dyn Error>> {
-    let config: Config = match env::var_os("LIFE_CONFIG") {
-        None => Config::default(),
+    let config = match env::var_os("LIFE_CONFIG") {
+        None => Config { greeting: None, server: defaults() },
         Some(path) => {
             let path = PathBuf::from(path);
             let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?
+            toml::from_str::<Config>(&text).map_err(|error| format!("{}: {error}", path.display()))?
         }
     };
     let greeting = config.greeting.unwrap_or_else(|| "Hello, World!".to_owned());
-    let mut server = config.server.unwrap_or_default();
-    if server.drain_delay.is_zero() {
-        server.drain_delay = Duration::from_secs(2);
-    }
-    Ok((greeting, server.with_env("LIFE_SERVER_")?))
+    Ok((greeting, config.server.with_env("LIFE_SERVER_")?))
 }
 
 /// Stands for what has to be opened before the first request, and closed after the last.
@@ -93,8 +102,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             log::info!("the last connection has ended; the database was open for {:?}", closed.close()?);
             Ok(())
         })
-        .start_on(&config.address)?
-        .serve()?;
+        .serve_on(&config.address)?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Which backend serves: pinned in code, named by the environment, or preferred among those that are
-//! compiled in. It starts nothing.
+//! Which backend serves: pinned in code, named by the environment, set in a configuration, or preferred among those that
+//! are compiled in. It starts nothing.
 
 use std::{env, fmt, io, str::FromStr};
 
@@ -76,18 +76,30 @@ impl FromStr for Backend {
     }
 }
 
-/// The backend to serve with, and why, for the log; `pinned` says where it was set.
-pub(crate) fn choose(pinned: Option<(Backend, &str)>) -> io::Result<(Backend, String)> {
-    choose_by(pinned, env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned()).as_deref())
+/// Where a server was told its backend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    /// In code.
+    Pinned(Backend),
+    /// In its configuration.
+    #[cfg(feature = "config")]
+    Configured(Backend),
 }
 
-fn choose_by(pinned: Option<(Backend, &str)>, variable: Option<&str>) -> io::Result<(Backend, String)> {
-    let (backend, why) = match (pinned, variable.filter(|name| !name.is_empty())) {
-        (Some((backend, place)), _) => (backend, place.to_owned()),
-        (None, Some(name)) => {
+/// The backend to serve with, and why, for the log.
+pub(crate) fn choose(told: Option<Told>) -> io::Result<(Backend, String)> {
+    choose_by(told, env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned()).as_deref())
+}
+
+fn choose_by(told: Option<Told>, variable: Option<&str>) -> io::Result<(Backend, String)> {
+    let (backend, why) = match (told, variable.filter(|name| !name.is_empty())) {
+        (Some(Told::Pinned(backend)), _) => (backend, "pinned in code".to_owned()),
+        (_, Some(name)) => {
             let backend = name.parse().map_err(|error| invalid(format!("{VARIABLE}: {error}")))?;
             (backend, format!("{VARIABLE} names it"))
         }
+        #[cfg(feature = "config")]
+        (Some(Told::Configured(backend)), None) => (backend, "set in the configuration".to_owned()),
         (None, None) => {
             let preferred = Backend::compiled().next().ok_or_else(|| invalid(list_compiled()))?;
             let others: Vec<_> = Backend::compiled().skip(1).map(Backend::name).collect();
@@ -136,17 +148,31 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_pin_then_environment_then_preference() {
+    fn the_order_is_pin_then_environment_then_configuration_then_preference() {
         for backend in Backend::ALL {
-            let chosen = choose_by(Some((backend, "pinned in code")), Some("rocket"));
+            let chosen = choose_by(Some(Told::Pinned(backend)), Some("rocket"));
             assert_eq!(chosen.is_ok(), backend.is_compiled(), "{backend} pinned");
-            let chosen = choose_by(None, Some(backend.name()));
-            match chosen {
-                Ok((chosen, why)) => assert!(chosen == backend && why.contains(VARIABLE), "{why}"),
-                Err(error) => {
-                    assert!(!backend.is_compiled(), "{error}");
-                    assert!(error.to_string().contains(&format!("feature `{backend}`")), "{error}");
+            let others = [
+                None,
+                #[cfg(feature = "config")]
+                Some(Told::Configured(Backend::Threaded)),
+                #[cfg(feature = "config")]
+                Some(Told::Configured(Backend::Mio)),
+            ];
+            for other in others {
+                match choose_by(other, Some(backend.name())) {
+                    Ok((chosen, why)) => assert!(chosen == backend && why.contains(VARIABLE), "{why}"),
+                    Err(error) => {
+                        assert!(!backend.is_compiled(), "{error}");
+                        assert!(error.to_string().contains(&format!("feature `{backend}`")), "{error}");
+                    }
                 }
+            }
+            #[cfg(feature = "config")]
+            for variable in [None, Some("")] {
+                let chosen = choose_by(Some(Told::Configured(backend)), variable).ok();
+                let expected = (backend, "set in the configuration".to_owned());
+                assert_eq!(chosen, backend.is_compiled().then_some(expected));
             }
         }
         let preferred = choose_by(None, None).map(|(backend, _)| backend).ok();

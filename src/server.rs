@@ -5,10 +5,11 @@ use std::{io, net::ToSocketAddrs, time::Duration};
 use trijet_backend::{Listen, ServerHandle, Settings, bind};
 use trijet_core::{BoxError, Limits, Router, SocketSettings};
 
-use crate::choice::{Backend, choose};
+use crate::choice::{Backend, Told, choose};
 
 /// Builds a server. Its backend is the one set with [`backend`](Self::backend), else the one that
-/// `TRIJET_BACKEND` names, else the first of tokio, mio and threaded that is compiled in.
+/// `TRIJET_BACKEND` names, else the one of its configuration (feature `config`), else the first of tokio, mio and
+/// threaded that is compiled in.
 ///
 /// ```
 /// # #[cfg(feature = "threaded")] {
@@ -27,8 +28,7 @@ use crate::choice::{Backend, choose};
 pub struct Server {
     app: Router,
     settings: Settings,
-    /// And where it was set.
-    backend: Option<(Backend, &'static str)>,
+    backend: Option<Told>,
 }
 
 impl Server {
@@ -39,14 +39,14 @@ impl Server {
 
     /// Pins the backend.
     pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = Some((backend, "pinned in code"));
+        self.backend = Some(Told::Pinned(backend));
         self
     }
 
     /// With the settings of `config`, its addresses apart.
     #[cfg(feature = "config")]
     pub(crate) fn configured(mut self, config: &crate::ServerConfig) -> Self {
-        self.backend = config.backend.map(|backend| (backend, "set in the configuration"));
+        self.backend = config.backend.map(Told::Configured);
         self.settings.workers = config.workers;
         self.settings.limits = config.limits.clone();
         self.settings.sockets = config.sockets;
@@ -83,7 +83,8 @@ impl Server {
 
     /// Has `hook` run at the start: all listeners are bound, and nothing is accepted until it has returned. It may block.
     /// Several run in their order. If one fails or panics, the server does not start, and says why; those of
-    /// [`on_stop`](Self::on_stop) do not run then.
+    /// [`on_stop`](Self::on_stop) do not run then. A stop that is asked for meanwhile comes once they have returned: so does
+    /// that of a signal, if it is [`serve`](Self::serve) or [`serve_on`](Self::serve_on) that starts the server.
     pub fn on_start(
         mut self,
         hook: impl FnOnce(&ServerHandle) -> Result<(), BoxError> + Send + 'static,
@@ -192,11 +193,23 @@ impl Server {
         }
     }
 
-    /// Serves on `address` until it is stopped by a signal (feature `signals`) or from a handler.
+    /// Serves on `address` until it is stopped by a signal (feature `signals`) or from a handler. A signal that comes
+    /// during the start, as while a hook of it runs, stops the server as soon as it has started; another one then ends
+    /// the process.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn serve(self, address: impl ToSocketAddrs) -> io::Result<()> {
+    pub fn serve(mut self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.settings.stops_on_signals = true;
         self.start(address)?.serve()
+    }
+
+    /// As [`serve`](Self::serve), on several listeners at once, as [`start_on`](Self::start_on).
+    ///
+    /// # Errors
+    /// As [`start_on`](Self::start_on).
+    pub fn serve_on(mut self, listeners: impl IntoIterator<Item = impl Into<Listen>>) -> io::Result<()> {
+        self.settings.stops_on_signals = true;
+        self.start_on(listeners)?.serve()
     }
 }

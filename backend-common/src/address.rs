@@ -17,14 +17,14 @@ use crate::{Listen, Listener, listener, unix};
 /// | text | what it is |
 /// | --- | --- |
 /// | `127.0.0.1:8080` | an address of TCP; port 0 takes any free port |
-/// | `[::]:8080` | all addresses, those of IPv4 included where the system does so and `0.0.0.0:8080` is not listened on too |
+/// | `[::]:8080` | all addresses, those of IPv4 included where the system does so and none of IPv4 with this port is listened on too |
 /// | `localhost:8080` | the first address of that name that can be bound |
 /// | `unix:/run/app.sock` | a Unix socket; its file is taken away at the stop |
 /// | `systemd`, `systemd:web` | the sockets, or those of this name, that systemd passes (feature `systemd`) |
 ///
 /// The file of a Unix socket is made with the mode [`SocketSettings::unix_mode`]. One that is there is replaced if nobody
-/// listens on it, and is an error otherwise. Two servers that find the same dead file in the same moment are not kept
-/// apart: the last one has it.
+/// listens on it, and is an error otherwise. Of servers that start at the same moment one has it, and the others are told so.
+/// A file that is not yet half a second old may wait for that long to be listened on, before it is taken for dead.
 ///
 /// ```
 /// use trijet_backend::Address;
@@ -33,6 +33,8 @@ use crate::{Listen, Listener, listener, unix};
 /// assert_eq!(address.to_string(), "unix:/run/app.sock");
 /// assert_eq!(address, Address::unix("/run/app.sock"));
 /// assert!("8080".parse::<Address>().is_err());
+/// // Abstract sockets, which have no file, are not made here.
+/// assert!("unix:@app".parse::<Address>().is_err());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,13 +49,14 @@ enum Kind {
 }
 
 impl Address {
-    /// A Unix socket at `path`.
+    /// A Unix socket at `path`, which is one of a file, from the folder on in which the server starts.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Unix(path.into()))
     }
 
     /// The sockets that systemd passes, or those with the name (`FileDescriptorName=`) that is given. There has to be one at
-    /// least. They may be asked for once: a socket that is taken is not there a second time.
+    /// least, and each has to be a stream socket that listens; what else is passed stays as it is. They may be asked for
+    /// once: a socket that is taken is not there a second time. `LISTEN_PID` has to be this process, as `sd_listen_fds(3)` says.
     ///
     /// They are the descriptors from 3 on: start that server first, before the process opens others. At the first such
     /// bind `LISTEN_PID` and `LISTEN_FDS` leave the environment, so that no child takes them for its own; no other thread
@@ -82,6 +85,9 @@ impl FromStr for Address {
             return match path {
                 "" => invalid("the path of a Unix socket is missing"),
                 _ if path.contains('\0') => invalid("a path has no zero byte"),
+                _ if path.starts_with('@') => {
+                    invalid("abstract sockets are not made here; a file of this name is unix:./@NAME")
+                }
                 path => Ok(Self::unix(path)),
             };
         }
@@ -146,40 +152,62 @@ pub(crate) fn bind_all(
     settings: &SocketSettings,
 ) -> io::Result<Vec<Listener>> {
     let listens: Vec<Listen> = listens.into_iter().map(Into::into).collect();
-    let everywhere: Vec<u16> = listens.iter().filter_map(port_of_all_v4).collect();
-    // All of IPv6 is all of IPv4 too on most systems, and would be in its way.
+    let listens = listens.into_iter().map(Resolved::new).collect::<io::Result<Vec<_>>>()?;
+    let v4: Vec<u16> = listens.iter().flat_map(Resolved::v4_ports).collect();
+    // All of IPv6 is all of IPv4 too on most systems, and would be in the way of what is listened on there.
     let is_only_v6 = |address: SocketAddr| {
-        address.is_ipv6() && address.ip().is_unspecified() && everywhere.contains(&address.port())
+        address.is_ipv6() && address.ip().is_unspecified() && v4.contains(&address.port())
     };
     let mut listeners = Vec::with_capacity(listens.len());
     for listen in listens {
         match listen {
-            Listen::Listener(listener) => listeners.push(listener),
-            Listen::Address(Address(kind)) => match kind {
-                Kind::Tcp(address) => listeners.push(bind_first(address, settings, is_only_v6)?.into()),
-                Kind::Host { name, port } => {
-                    let addresses = (&*name, port).to_socket_addrs().map_err(because(&name))?;
-                    let addresses: Vec<_> = addresses.collect();
-                    listeners.push(bind_first(&*addresses, settings, is_only_v6)?.into());
-                }
-                Kind::Unix(path) => listeners.push(bind_unix(&path, settings)?),
-                Kind::Systemd { name } => listeners.extend(take_from_systemd(name)?),
-            },
+            Resolved::Listener(listener) => listeners.push(listener),
+            Resolved::Tcp(addresses) => listeners.push(bind_first(&*addresses, settings, is_only_v6)?.into()),
+            Resolved::Unix(path) => listeners.push(bind_unix(&path, settings)?),
+            Resolved::Systemd { name } => listeners.extend(take_from_systemd(name)?),
         }
     }
     Ok(listeners)
 }
 
-/// The port of `0.0.0.0`, where that is listened on, or is to be.
-fn port_of_all_v4(listen: &Listen) -> Option<u16> {
-    let address = match listen {
-        Listen::Address(Address(Kind::Tcp(address))) => Some(*address),
-        Listen::Listener(Listener { socket: listener::Socket::Tcp(listener), .. }) => {
-            listener.local_addr().ok()
-        }
-        _ => None,
-    };
-    address.filter(|address| address.is_ipv4() && address.ip().is_unspecified()).map(|address| address.port())
+/// What is listened on or to be bound, once the names are looked up.
+enum Resolved {
+    Listener(Listener),
+    /// The first that can be bound.
+    Tcp(Vec<SocketAddr>),
+    Unix(PathBuf),
+    Systemd {
+        name: Option<String>,
+    },
+}
+
+impl Resolved {
+    fn new(listen: Listen) -> io::Result<Self> {
+        Ok(match listen {
+            Listen::Listener(listener) => Self::Listener(listener),
+            Listen::Address(Address(kind)) => match kind {
+                Kind::Tcp(address) => Self::Tcp(vec![address]),
+                Kind::Host { name, port } => {
+                    let addresses = (&*name, port).to_socket_addrs().map_err(because(&name))?;
+                    Self::Tcp(addresses.collect())
+                }
+                Kind::Unix(path) => Self::Unix(path),
+                Kind::Systemd { name } => Self::Systemd { name },
+            },
+        })
+    }
+
+    /// The ports that it has of IPv4, or may have. One that the system is to give is none that another has.
+    fn v4_ports(&self) -> impl Iterator<Item = u16> + use<> {
+        let addresses = match self {
+            Self::Tcp(addresses) => addresses.clone(),
+            Self::Listener(Listener { socket: listener::Socket::Tcp(listener), .. }) => {
+                Vec::from_iter(listener.local_addr())
+            }
+            Self::Listener(_) | Self::Unix(_) | Self::Systemd { .. } => Vec::new(),
+        };
+        addresses.into_iter().filter(|address| address.is_ipv4() && address.port() != 0).map(|at| at.port())
+    }
 }
 
 fn because(what: impl fmt::Display) -> impl Fn(io::Error) -> io::Error {
@@ -250,6 +278,7 @@ mod tests {
             "my-host.internal:65535",
             "unix:/run/app.sock",
             "unix:a b:c",
+            "unix:./@app",
             "systemd",
             "systemd:web",
             "systemd-host:80",
@@ -275,6 +304,7 @@ mod tests {
             "[::1]",
             "unix:",
             "unix:a\0b",
+            "unix:@app",
             "systemd:",
             "a b:80",
         ] {
@@ -284,18 +314,38 @@ mod tests {
     }
 
     #[test]
-    fn all_of_both_versions_are_bound_at_one_port() {
+    fn all_of_v6_and_any_of_v4_are_bound_at_one_port() {
         let settings = SocketSettings::default();
-        let port = bind("0.0.0.0:0", settings).unwrap().local_addr().unwrap().port();
-        let addresses = [format!("0.0.0.0:{port}"), format!("[::]:{port}")].map(|text| text.parse().unwrap());
         let listens = |addresses: &[Address]| addresses.iter().cloned().map(Listen::from).collect::<Vec<_>>();
-        match bind_all(listens(&addresses[1..]), &settings) {
-            // There is no IPv6 here.
-            Err(_) => return,
-            Ok(alone) => drop(alone),
+        for v4 in ["0.0.0.0", "127.0.0.1", "localhost"] {
+            let port = bind("0.0.0.0:0", settings).unwrap().local_addr().unwrap().port();
+            let addresses: [Address; 2] =
+                [format!("{v4}:{port}"), format!("[::]:{port}")].map(|text| text.parse().unwrap());
+            let [v4, v6] = addresses.clone();
+            match bind_all(listens(&addresses[1..]), &settings) {
+                // There is no IPv6 here.
+                Err(_) => return,
+                Ok(alone) => drop(alone),
+            }
+            let is_v4 = bind_all(listens(&addresses[..1]), &settings).unwrap()[0].local_addr().unwrap();
+            if is_v4.tcp().unwrap().is_ipv6() {
+                // A name for an address of IPv6 alone.
+                continue;
+            }
+            assert_eq!(bind_all(listens(&addresses), &settings).unwrap().len(), 2, "{v4}");
+            assert_eq!(bind_all(listens(&[v6.clone(), v4.clone()]), &settings).unwrap().len(), 2, "{v4}");
+            assert!(bind_all(listens(&[v4.clone(), v4.clone()]), &settings).is_err());
+            assert_eq!(bind_all(listens(&addresses), &settings).unwrap().len(), 2, "none was left");
         }
-        assert_eq!(bind_all(listens(&addresses), &settings).unwrap().len(), 2);
-        assert!(bind_all(listens(&[addresses[0].clone(), addresses[0].clone()]), &settings).is_err());
-        assert_eq!(bind_all(listens(&addresses), &settings).unwrap().len(), 2, "none was left");
+    }
+
+    #[test]
+    fn one_bound_already_is_none_in_the_way_of_all_of_v6() {
+        let settings = SocketSettings::default();
+        let bound = bind("127.0.0.1:0", settings).unwrap();
+        let v6: Address = format!("[::]:{}", bound.local_addr().unwrap().port()).parse().unwrap();
+        if std::net::TcpListener::bind("[::]:0").is_ok() {
+            assert_eq!(bind_all([Listen::from(bound), v6.into()], &settings).unwrap().len(), 2);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! that fails or panics never keeps the others of the stop, or the stop itself, from coming to its end.
 
 use std::{
+    error::Error,
     fmt, io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, PoisonError},
@@ -72,17 +73,75 @@ fn lock(hooks: &Mutex<Vec<Hook>>) -> std::sync::MutexGuard<'_, Vec<Hook>> {
     hooks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run(hook: Hook, name: &str, server: &ServerHandle) -> io::Result<()> {
-    let failed = |text: String| Err(io::Error::other(text));
+fn run(hook: Hook, name: &'static str, server: &ServerHandle) -> io::Result<()> {
     match catch_unwind(AssertUnwindSafe(|| hook(server))) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => failed(format!("{name}: {error}")),
-        Err(panic) => failed(format!("{name} panicked: {}", panic_text(&*panic))),
+        Ok(Err(error)) => Err(io::Error::other(Failed { name, error })),
+        Err(panic) => Err(io::Error::other(format!("{name} panicked: {}", panic_text(&*panic)))),
+    }
+}
+
+/// The error of a hook, which is its source.
+#[derive(Debug)]
+struct Failed {
+    name: &'static str,
+    error: BoxError,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let own = error.to_string();
+            // Some say their cause themselves.
+            if !text.ends_with(&own) {
+                text.extend([": ", &own]);
+            }
+            cause = error.source();
+        }
+        write!(f, "{}: {text}", self.name)
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.error)
     }
 }
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(trijet_loom)))]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Layer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        let cause = |text, cause| Some(Box::new(Layer(text, cause)));
+        let deep = Layer("no database", cause("no answer: refused", cause("refused", cause("by it", None))));
+        let failed = Failed { name: "on_start", error: Box::new(deep) };
+        assert_eq!(failed.to_string(), "on_start: no database: no answer: refused: by it");
+        let error = io::Error::other(failed);
+        assert!(error.source().is_some_and(|source| source.is::<Layer>()));
     }
 }

@@ -26,7 +26,7 @@ mod systemd;
 mod unix;
 mod watchdog;
 
-pub use accept::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX};
+pub use accept::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX, Lines};
 pub use address::{Address, bind};
 pub use calls::{Calls, inside, resolve};
 pub use context::Context;

@@ -3,7 +3,7 @@
 //! serves as ever, and is no longer ready.
 
 use std::{
-    fmt, io,
+    error, fmt, io,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -40,9 +40,11 @@ struct State {
     phase: Phase,
     /// Whether a stop has been asked for, be it one that drains first.
     asked: bool,
+    /// Whether the start is over, its hooks included.
+    started: bool,
     /// Whether all that is left are the hooks of the stop.
     in_hooks: bool,
-    end: Option<Result<(), String>>,
+    end: Option<Result<(), Arc<io::Error>>>,
     wake: Vec<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -62,6 +64,7 @@ impl Life {
             state: Mutex::new(State {
                 phase: Phase::Running,
                 asked: false,
+                started: false,
                 in_hooks: false,
                 end: None,
                 wake: Vec::new(),
@@ -79,7 +82,7 @@ impl Life {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `wake` at every later change of phase, from the thread that makes it. It must not
+    /// Calls `wake` at every later change of phase and at the end, from the thread that makes it. It must not
     /// block, nor ask this life anything: its lock is held.
     pub fn on_change(&self, wake: impl Fn() + Send + Sync + 'static) {
         let mut state = self.lock();
@@ -96,7 +99,8 @@ impl Life {
 
     /// It serves from now on, unless a stop has been asked for already.
     pub fn serves(&self) {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.started = true;
         self.ready.store(!state.asked && state.end.is_none(), Ordering::Release);
     }
 
@@ -161,7 +165,7 @@ impl Life {
         let in_hooks = self.lock().in_hooks;
         self.advance(Phase::Cut);
         if in_hooks {
-            self.end(Err("stopped now, while on_stop was still running".to_owned()));
+            self.end(Err(io::Error::other("stopped now, while on_stop was still running")));
         }
     }
 
@@ -194,15 +198,24 @@ impl Life {
         self.lock().asked
     }
 
+    /// Whether its start is not over yet.
     #[cfg(feature = "signals")]
-    pub(crate) fn is_ended(&self) -> bool {
+    pub(crate) fn is_starting(&self) -> bool {
+        !self.lock().started
+    }
+
+    /// Whether the server has ended.
+    pub fn is_ended(&self) -> bool {
         self.lock().end.is_some()
     }
 
     /// The server has ended, in this way. The first end stays.
-    pub fn end(&self, result: Result<(), String>) {
+    pub fn end(&self, result: io::Result<()>) {
         let mut state = self.lock();
-        state.end.get_or_insert(result);
+        state.end.get_or_insert(result.map_err(Arc::new));
+        for wake in &state.wake {
+            wake();
+        }
         // The callbacks hold the backend's own parts: let go of them.
         state.wake.clear();
         self.ready.store(false, Ordering::Release);
@@ -216,10 +229,26 @@ impl Life {
         loop {
             match &state.end {
                 Some(Ok(())) => return Ok(()),
-                Some(Err(text)) => return Err(io::Error::other(text.clone())),
+                Some(Err(error)) => return Err(io::Error::new(error.kind(), Told(error.clone()))),
                 None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+}
+
+/// How a server has ended, for one of those who wait for that.
+#[derive(Debug)]
+struct Told(Arc<io::Error>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl error::Error for Told {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0.source()
     }
 }
 
@@ -312,7 +341,7 @@ mod tests {
             })
             .collect();
         life.end(Ok(()));
-        life.end(Err("too late".into()));
+        life.end(Err(io::Error::other("too late")));
         assert!(waiters.into_iter().all(|waiter| waiter.join().is_ok_and(|ok| ok)));
         assert!(life.wait().is_ok());
     }

@@ -46,6 +46,10 @@ impl Listener {
     /// # Errors
     /// Those of the system.
     pub fn local_addr(&self) -> io::Result<LocalAddress> {
+        // From the root on, though it may have been bound by a shorter one.
+        if let Some(file) = &self.file {
+            return Ok(LocalAddress::Unix(Some(file.path().to_owned())));
+        }
         match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().map(LocalAddress::Tcp),
             Socket::Unix(listener) => {

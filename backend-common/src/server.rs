@@ -63,6 +63,27 @@ pub struct Service {
     pub handle: ServerHandle,
 }
 
+impl Service {
+    /// How many event loops or worker threads there are to be from the start on: those that are set, or one a core.
+    ///
+    /// # Errors
+    /// Where they are more than any machine has use for: each costs descriptors or a stack, whether it has work or not.
+    pub fn loops(&self) -> io::Result<usize> {
+        const MAX: usize = 1024;
+        match self.workers {
+            None => Ok(thread::available_parallelism().map_or(1, usize::from)),
+            Some(workers) if workers <= MAX => Ok(workers),
+            Some(workers) => {
+                let text = format!(
+                    "workers is {workers}, and has to be at most {MAX} on backend {}",
+                    self.handle.backend
+                );
+                Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+            }
+        }
+    }
+}
+
 /// What every server can be set to, whatever its backend.
 #[derive(Debug, Default)]
 pub struct Settings {
@@ -76,6 +97,8 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// As in [`Server::on_start`] and [`Server::on_stop`].
     pub hooks: Hooks,
+    /// Whether SIGINT and SIGTERM stop it from before its start on, with feature `signals`.
+    pub stops_on_signals: bool,
 }
 
 impl Settings {
@@ -93,8 +116,11 @@ impl Settings {
         let owner = if B::HAS_CONTEXT { Owner::start(&service.limits)? } else { Owner::default() };
         service.context = owner.context();
         let life = service.life.clone();
-        // A hook may have told others of the server, who wait for its end.
-        launch::<B>(service, owner).inspect_err(|error| life.end(Err(error.to_string())))?;
+        launch::<B>(service, owner).or_else(|error| {
+            // A hook may have told others of the server, who wait for its end.
+            life.end(Err(error));
+            life.wait()
+        })?;
         handle.announce(why);
         Ok(handle)
     }
@@ -120,6 +146,11 @@ impl Settings {
                 "built with panic = \"abort\": a panic in a handler ends the process, not the request"
             );
         }
+        let life = Arc::new(Life::new(self.limits.shutdown_timeout).draining(self.drain_delay));
+        if self.stops_on_signals {
+            // Before anything is there that the end of the process would leave behind.
+            stop_on_signals(&life)?;
+        }
         let listeners = bind_all(listeners, &self.sockets)?;
         if listeners.is_empty() {
             return Err(invalid("no listener was given: pass at least one".to_owned()));
@@ -129,7 +160,6 @@ impl Settings {
             listener.prepare()?;
             addresses.push(listener.local_addr()?);
         }
-        let life = Arc::new(Life::new(self.limits.shutdown_timeout).draining(self.drain_delay));
         let watch = Arc::new(Watch::new(&self.limits, app.route_names()));
         let handle =
             ServerHandle { life: life.clone(), watch: watch.clone(), addresses: addresses.into(), backend };
@@ -178,6 +208,16 @@ fn launch<B: Backend>(service: Service, owner: Owner) -> io::Result<()> {
     })
 }
 
+/// Has SIGINT and SIGTERM stop it, where the feature for that is on.
+fn stop_on_signals(life: &Arc<Life>) -> io::Result<()> {
+    #[cfg(feature = "signals")]
+    crate::signals::stop_on_signal(life)
+        .map_err(|error| io::Error::new(error.kind(), format!("signals cannot be caught: {error}")))?;
+    #[cfg(not(feature = "signals"))]
+    let _ = life;
+    Ok(())
+}
+
 /// The default: 10,000, within the open-file limit less 64 for everything else, never under half of it.
 fn connections_max(limits: &Limits, open_files: Option<usize>) -> usize {
     const DEFAULT: usize = 10_000;
@@ -192,14 +232,14 @@ struct EndOnDrop(Arc<Life>);
 
 impl EndOnDrop {
     fn finished(self, result: io::Result<()>) {
-        self.0.end(result.map_err(|error| error.to_string()));
+        self.0.end(result);
     }
 }
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
         // After `finished` this changes nothing: the first end stays.
-        self.0.end(Err("the backend's main thread panicked: see the log".to_owned()));
+        self.0.end(Err(io::Error::other("the backend's main thread panicked: see the log")));
     }
 }
 
@@ -249,7 +289,8 @@ impl<B: Backend> Server<B> {
 
     /// Has `hook` run at the start: all listeners are bound, and nothing is accepted until it has returned. It may block.
     /// Several run in their order. If one fails or panics, the server does not start, and says why; those of
-    /// [`on_stop`](Self::on_stop) do not run then.
+    /// [`on_stop`](Self::on_stop) do not run then. A stop that is asked for meanwhile comes once they have returned: so does
+    /// that of a signal, if it is [`serve`](Self::serve) or [`serve_on`](Self::serve_on) that starts the server.
     #[must_use]
     pub fn on_start(
         mut self,
@@ -294,12 +335,24 @@ impl<B: Backend> Server<B> {
         self.settings.start::<B>(self.router, listeners, "pinned in code")
     }
 
-    /// Serves on `address` until it is stopped by a signal (feature `signals`) or from a handler.
+    /// Serves on `address` until it is stopped by a signal (feature `signals`) or from a handler. A signal that comes
+    /// during the start, as while a hook of it runs, stops the server as soon as it has started; another one then ends
+    /// the process.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn serve(self, address: impl ToSocketAddrs) -> io::Result<()> {
+    pub fn serve(mut self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.settings.stops_on_signals = true;
         self.start(address)?.serve()
+    }
+
+    /// As [`serve`](Self::serve), on several listeners at once, as [`start_on`](Self::start_on).
+    ///
+    /// # Errors
+    /// As [`start_on`](Self::start_on).
+    pub fn serve_on(mut self, listeners: impl IntoIterator<Item = impl Into<Listen>>) -> io::Result<()> {
+        self.settings.stops_on_signals = true;
+        self.start_on(listeners)?.serve()
     }
 
     /// The parts, for backends that can also be started in their own way.
@@ -383,17 +436,17 @@ impl ServerHandle {
     }
 
     /// Waits until the server has stopped; with feature `signals`, SIGINT and SIGTERM stop it
-    /// gracefully, and a second one stops it now.
+    /// gracefully, and a second one stops it now. They are caught from here on; [`Server::serve_on`] catches those too that
+    /// come during the start.
     ///
     /// # Errors
     /// Where the signals cannot be caught, or the backend failed.
     pub fn serve(self) -> io::Result<()> {
-        #[cfg(feature = "signals")]
-        if let Err(error) = crate::signals::stop_on_signal(&self.life) {
+        if let Err(error) = stop_on_signals(&self.life) {
             // Nobody could stop it.
             self.shutdown_now();
             self.wait()?;
-            return Err(io::Error::new(error.kind(), format!("signals cannot be caught: {error}")));
+            return Err(error);
         }
         self.wait()
     }

@@ -166,6 +166,10 @@ impl EventLoop {
         match MioTransport::register(accepted, key, self.poll.registry()) {
             Ok(transport) => {
                 let deadline = after(self.shared.limits.idle_timeout);
+                if self.shared.limits.idle_timeout.is_zero() {
+                    // Nothing is waited for, and what is there already is read before.
+                    connections::with(|own| own.suppose_readable(key));
+                }
                 connections::with(|own| own.keep_idle(key, transport, deadline));
                 if stage != Stage::Running {
                     connections::with(|own| own.queue(key));

@@ -71,7 +71,7 @@ impl Backend for Mio {
 
 /// Sets the loops up, and gives the work that serves with `drive`.
 fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
-    let workers = service.workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let workers = service.loops()?;
     let mut polls = Vec::with_capacity(workers);
     let mut mailboxes = Vec::with_capacity(workers);
     let mut reactors = Vec::with_capacity(workers);

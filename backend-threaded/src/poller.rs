@@ -207,11 +207,12 @@ fn spawn(service: &Service, runtime: Weak<PollRuntime>) -> Spawn {
 const QUEUE_LOOK: Duration = Duration::from_millis(100);
 
 /// A new connection goes to a thread at once if one is free: its request is likely here. Otherwise the
-/// poller watches for its first byte, so that silent ones cost no thread.
+/// poller watches for its first byte, so that silent ones cost no thread; unless nothing is ever waited for.
 fn welcome(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) {
+    let idle_timeout = shared.limits.idle_timeout;
     match ThreadedTransport::new(stream.into(), peer, shared) {
-        Ok(transport) if shared.pool.waiting() == 0 => Runnable::start(transport),
-        Ok(transport) => park_idle(transport, after(Instant::now(), shared.limits.idle_timeout)),
+        Ok(transport) if shared.pool.waiting() == 0 || idle_timeout.is_zero() => Runnable::start(transport),
+        Ok(transport) => park_idle(transport, after(Instant::now(), idle_timeout)),
         Err(error) => log::debug!("a connection from {} could not be set up: {error}", name_peer(peer)),
     }
 }

@@ -19,8 +19,7 @@ use tokio::{
     time::{Sleep, sleep, sleep_until},
 };
 use trijet_backend::{
-    AcceptFailure, Acceptance, GRACE, LAST_ACCEPTS_MAX, Phase, Service, Watchdog, panic_text,
-    prepare_connection,
+    AcceptFailure, GRACE, LAST_ACCEPTS_MAX, Lines, Phase, Service, Watchdog, panic_text, prepare_connection,
 };
 use trijet_core::SocketSettings;
 
@@ -43,7 +42,8 @@ pub(crate) struct Acceptor {
     listeners: Vec<Listening>,
     connections: JoinSet<()>,
     connections_max: usize,
-    acceptance: Acceptance,
+    shortages: Lines,
+    /// Until its end none is asked.
     pause: Option<Pin<Box<Sleep>>>,
     stop_deadline: Option<Pin<Box<Sleep>>>,
     /// Once the connections are cut: until when they are waited for.
@@ -76,7 +76,7 @@ impl Acceptor {
             listeners,
             connections: JoinSet::new(),
             connections_max,
-            acceptance: Acceptance::default(),
+            shortages: Lines::default(),
             pause: None,
             stop_deadline: None,
             cut_deadline: None,
@@ -106,14 +106,18 @@ impl Acceptor {
     /// One step of accepting; pending once there is something to wait for.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.poll_room(cx));
-        for listener in &self.listeners {
+        for index in 0..self.listeners.len() {
+            let listener = &mut self.listeners[index];
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
                 match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer),
-                    Err(error) => drop(self.failed(&error)),
+                    Ok((stream, peer)) => {
+                        listener.acceptance.succeeded();
+                        self.admit(stream, peer);
+                    }
+                    Err(error) => drop(self.failed(index, &error)),
                 }
                 // The next turn begins with another listener.
-                self.listeners.rotate_left(1);
+                self.listeners.rotate_left(index + 1);
                 return Poll::Ready(());
             }
         }
@@ -154,7 +158,6 @@ impl Acceptor {
     }
 
     fn admit(&mut self, stream: TcpStream, peer: Option<SocketAddr>) {
-        self.acceptance.succeeded();
         if let Err(error) = prepare_connection(&stream, peer, self.sockets) {
             // The peer has left already, most likely.
             log::debug!("a connection could not be set up: {error}");
@@ -166,10 +169,13 @@ impl Acceptor {
         self.connections.spawn(Connection::new(transport));
     }
 
-    fn failed(&mut self, error: &io::Error) -> AcceptFailure {
-        let failure = self.acceptance.failed(error, Instant::now());
-        if let AcceptFailure::Pause(time) = failure {
-            self.pause = Some(Box::pin(sleep(time)));
+    fn failed(&mut self, index: usize, error: &io::Error) -> AcceptFailure {
+        let listener = &mut self.listeners[index];
+        let failure = listener.acceptance.failed(error, Instant::now(), &mut self.shortages);
+        match failure {
+            AcceptFailure::Empty | AcceptFailure::Retry => {}
+            AcceptFailure::PauseOne(time) => listener.pause(time),
+            AcceptFailure::PauseAll(time) => self.pause = Some(Box::pin(sleep(time))),
         }
         failure
     }
@@ -206,24 +212,27 @@ impl Acceptor {
         if is_over || self.connections.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// One step of taking what the kernel has queued; each listener is closed when it is empty. The connection
+    /// One step of taking what the kernel has queued; each listener is closed when it is empty, or fails for good. The connection
     /// limit no longer holds: what is queued is bounded by the backlog, and would be reset.
     fn poll_accept_queued(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.poll_pause(cx));
-        let Some(listener) = self.listeners.last() else { return Poll::Ready(()) };
+        let Some(last) = self.listeners.len().checked_sub(1) else { return Poll::Ready(()) };
         // The rest of the runtime gets its turn.
         let step = ready!(coop::poll_proceed(cx));
         step.made_progress();
         // The kernel is asked itself: Tokio knows only what was ready when it last looked.
-        let empty = match listener.accept_now() {
+        let is_over = match self.listeners[last].accept_now() {
             Ok((stream, peer)) => {
+                self.listeners[last].acceptance.succeeded();
                 self.admit(stream, peer);
                 false
             }
-            Err(error) => self.failed(&error) == AcceptFailure::Empty,
+            Err(error) => {
+                matches!(self.failed(last, &error), AcceptFailure::Empty | AcceptFailure::PauseOne(_))
+            }
         };
         self.last_accepts += 1;
-        if empty || self.last_accepts == LAST_ACCEPTS_MAX {
+        if is_over || self.last_accepts == LAST_ACCEPTS_MAX {
             self.listeners.pop();
             self.last_accepts = 0;
         }

@@ -15,7 +15,7 @@ mod server;
 mod sync;
 mod transport;
 
-use std::{io, net::ToSocketAddrs, thread};
+use std::{io, net::ToSocketAddrs};
 
 use trijet_backend::{Backend, Ends, Run, Service, runtime::OwnRuntime};
 use trijet_core::Router;
@@ -41,9 +41,7 @@ impl Backend for Tokio {
     const NAME: &'static str = "tokio";
 
     fn prepare(service: Service) -> io::Result<Run> {
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let workers = service.workers.unwrap_or_else(cores);
-        let runtime = OwnRuntime::start("trijet-tokio", workers, &service.limits)?;
+        let runtime = OwnRuntime::start("trijet-tokio", service.loops()?, &service.limits)?;
         let life = service.life.clone();
         let (hooks, server) = (service.hooks.clone(), service.handle.clone());
         let acceptor = {

@@ -3,12 +3,17 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use trijet_backend::{Listener, SocketFile, as_stream, listener};
+use tokio::{
+    net::{TcpListener, TcpStream, UnixListener},
+    time::{Sleep, sleep},
+};
+use trijet_backend::{Acceptance, Listener, SocketFile, as_stream, listener};
 
 type Accepted = (TcpStream, Option<SocketAddr>);
 
@@ -17,6 +22,9 @@ pub(crate) struct Listening {
     // Taken away before the socket is closed.
     file: Option<SocketFile>,
     socket: Socket,
+    pub(crate) acceptance: Acceptance,
+    /// Until its end it is not asked.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 enum Socket {
@@ -27,16 +35,21 @@ enum Socket {
 impl Listening {
     /// Takes over one that is non-blocking, inside a runtime.
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
+        let acceptance = Acceptance::at(&listener.local_addr()?);
         let (socket, file) = listener.into_parts();
         let socket = match socket {
             listener::Socket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
             listener::Socket::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
         };
-        Ok(Self { file, socket })
+        Ok(Self { file, socket, acceptance, pause: None })
     }
 
     /// The next connection, and the address of its peer if it has one.
-    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
         match &self.socket {
             Socket::Tcp(listener) => {
                 Poll::Ready(ready!(listener.poll_accept(cx)).map(|(stream, peer)| (stream, Some(peer))))
@@ -59,6 +72,11 @@ impl Listening {
         let (socket, peer) = listener.accept()?;
         socket.set_nonblocking(true)?;
         Ok((TcpStream::from_std(socket.into())?, peer.as_socket()))
+    }
+
+    /// Has [`poll_accept`](Self::poll_accept) wait for so long.
+    pub(crate) fn pause(&mut self, time: Duration) {
+        self.pause = Some(Box::pin(sleep(time)));
     }
 
     /// Takes the file of a Unix socket away, if we have made it.

@@ -3,17 +3,18 @@
 
 use std::{
     future, io,
-    net::{TcpListener, ToSocketAddrs},
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
     os::unix::net::UnixListener,
     pin::pin,
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
-use trijet_backend::{Backend, Hooks, Life, Listen, Listener, ServerHandle, panic_text};
+use trijet_backend::{Address, Backend, Hooks, Life, Listen, Listener, ServerHandle, panic_text};
 use trijet_core::{BoxError, Limits, Router, SocketSettings};
 
-use crate::{Tokio, acceptor::Acceptor};
+use crate::{Tokio, acceptor::Acceptor, bell::Bell};
 
 /// Builds a server that runs on Tokio.
 ///
@@ -99,8 +100,21 @@ impl Server {
         self.0.serve(address)
     }
 
+    /// As [`serve`](Self::serve), on several listeners at once, as [`start_on`](Self::start_on).
+    ///
+    /// # Errors
+    /// As [`start_on`](Self::start_on).
+    pub fn serve_on(self, listeners: impl IntoIterator<Item = impl Into<Listen>>) -> io::Result<()> {
+        self.0.serve_on(listeners)
+    }
+
     /// Serves on the running Tokio runtime, of either flavour, for as long as it is polled.
     /// Dropping it closes the listener and cuts the connections. Signals are the caller's.
+    ///
+    /// An [`Address`] is bound at once, which blocks for as long as a name in it takes to be looked up.
+    ///
+    /// After [`shutdown_now`](ServerHandle::shutdown_now) it ends though a hook of the stop still runs. That holds a
+    /// thread of the runtime, whose own end waits for it.
     ///
     /// With thousands of busy connections a runtime serves them evenly only if it is built with
     /// [`global_queue_interval(2)`](tokio::runtime::Builder::global_queue_interval), as the server's own is.
@@ -175,14 +189,13 @@ impl Server {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let (service, handle) = settings.service(router, listener.into_listeners()?, Tokio::NAME)?;
-        let serving = Serving {
-            hooks: service.hooks.clone(),
-            handle: handle.clone(),
-            life: service.life.clone(),
-            end: EndOnDrop(service.life.clone()),
-        };
+        let life = service.life.clone();
+        let changes = Arc::new(Bell::default());
+        let rung = changes.clone();
+        life.on_change(move || rung.ring());
+        let end = EndOnDrop(life.clone());
+        let serving = Serving { hooks: service.hooks.clone(), handle: handle.clone(), life, changes, end };
         let mut acceptor = Acceptor::new(service)?;
-        handle.announce("inside a running runtime");
         let serving = async move {
             // Dropped before it, also if nobody polls this.
             let serving = serving;
@@ -204,6 +217,8 @@ struct Serving {
     hooks: Arc<Hooks>,
     handle: ServerHandle,
     life: Arc<Life>,
+    /// Rung when it changes or ends.
+    changes: Arc<Bell>,
     end: EndOnDrop,
 }
 
@@ -212,17 +227,30 @@ impl Serving {
     async fn begin(&self) -> io::Result<()> {
         self.run(Hooks::start).await?;
         self.life.serves();
+        self.handle.announce("inside a running runtime");
         Ok(())
     }
 
     /// Runs those of the stop, unless it has not started, and tells the end.
     async fn finish(self, served: io::Result<()>) {
         let stopped = match served {
-            Ok(()) => self.run(Hooks::stop).await,
+            Ok(()) => self.stop().await,
             Err(failed) => Err(failed),
         };
-        self.life.end(stopped.map_err(|error| error.to_string()));
+        self.life.end(stopped);
         drop(self.end);
+    }
+
+    /// Runs those of the stop. To stop now leaves them behind: the end has been told then.
+    async fn stop(&self) -> io::Result<()> {
+        let mut changes = self.changes.member();
+        let mut hooks = pin!(self.run(Hooks::stop));
+        future::poll_fn(|cx| {
+            // Before the look.
+            changes.listen(cx.waker());
+            if self.life.is_ended() { Poll::Ready(Ok(())) } else { hooks.as_mut().poll(cx) }
+        })
+        .await
     }
 
     /// Runs hooks where they may block.
@@ -249,47 +277,50 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// A listener of Tokio or of the standard library, or several: `Vec<Listener>`.
+/// What a server inside of a running runtime listens on: a listener of Tokio or of the standard library, an [`Address`] that
+/// is to be bound, or several: a `Vec` or an array of what [`Server::start_on`] takes.
 pub trait IntoListener {
     /// As those of all backends.
     ///
     /// # Errors
     /// Those of the system.
-    fn into_listeners(self) -> io::Result<Vec<Listener>>;
+    fn into_listeners(self) -> io::Result<Vec<Listen>>;
 }
 
-impl IntoListener for TcpListener {
-    fn into_listeners(self) -> io::Result<Vec<Listener>> {
-        Ok(vec![self.into()])
-    }
+macro_rules! into_one_listener {
+    ($($one:ty),*) => {
+        $(
+            impl IntoListener for $one {
+                fn into_listeners(self) -> io::Result<Vec<Listen>> {
+                    Ok(vec![self.into()])
+                }
+            }
+        )*
+    };
 }
 
-impl IntoListener for UnixListener {
-    fn into_listeners(self) -> io::Result<Vec<Listener>> {
-        Ok(vec![self.into()])
-    }
-}
+into_one_listener!(TcpListener, UnixListener, Listener, Listen, SocketAddr, Address, &Address);
 
 impl IntoListener for tokio::net::TcpListener {
-    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+    fn into_listeners(self) -> io::Result<Vec<Listen>> {
         self.into_std()?.into_listeners()
     }
 }
 
 impl IntoListener for tokio::net::UnixListener {
-    fn into_listeners(self) -> io::Result<Vec<Listener>> {
+    fn into_listeners(self) -> io::Result<Vec<Listen>> {
         self.into_std()?.into_listeners()
     }
 }
 
-impl IntoListener for Listener {
-    fn into_listeners(self) -> io::Result<Vec<Listener>> {
-        Ok(vec![self])
+impl<L: Into<Listen>> IntoListener for Vec<L> {
+    fn into_listeners(self) -> io::Result<Vec<Listen>> {
+        Ok(self.into_iter().map(Into::into).collect())
     }
 }
 
-impl IntoListener for Vec<Listener> {
-    fn into_listeners(self) -> io::Result<Vec<Listener>> {
-        Ok(self)
+impl<L: Into<Listen>, const COUNT: usize> IntoListener for [L; COUNT] {
+    fn into_listeners(self) -> io::Result<Vec<Listen>> {
+        Ok(self.into_iter().map(Into::into).collect())
     }
 }

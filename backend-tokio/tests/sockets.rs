@@ -4,7 +4,10 @@ use std::{
     future,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt, net::UnixStream},
+    },
     sync::{Arc, Mutex, mpsc},
     task::{Context, Poll, Waker},
     thread,
@@ -12,7 +15,8 @@ use std::{
 };
 
 use tokio::runtime::{self, Runtime};
-use trijet_core::{Limits, Router, get, rt};
+use trijet_backend::Address;
+use trijet_core::{Limits, Router, SocketSettings, get, rt};
 use trijet_tokio::{IntoListener, Server, ServerHandle};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -330,6 +334,102 @@ fn inside_a_runtime_too_a_start_that_fails_is_no_start() {
         assert_eq!(error.to_string(), "on_start panicked: planted");
         TcpStream::connect(address).expect_err("the port is closed");
     }
+}
+
+#[test]
+fn inside_a_runtime_too_addresses_are_bound() {
+    for runtime in runtimes() {
+        let path = std::env::temp_dir().join(format!("trijet-tokio-bound-{}", std::process::id()));
+        let addresses = [Address::unix(&path), "127.0.0.1:0".parse().unwrap()];
+        let sockets = SocketSettings { unix_mode: Some(0o620), ..SocketSettings::default() };
+        let server = Server::new(Router::default()).sockets(sockets);
+        let (server, serving) = runtime.block_on(async { server.run_with_handle(addresses) }).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o620);
+        let again = Server::new(Router::default()).run(Address::unix(&path));
+        assert_eq!(runtime.block_on(again).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let (told, other) = (server.clone(), path.clone());
+        let client = thread::spawn(move || {
+            exchange(&mut connect(told.local_addr()));
+            exchange(&mut TcpStream::from(OwnedFd::from(UnixStream::connect(other).unwrap())));
+            told.shutdown();
+        });
+        runtime.block_on(serving);
+        client.join().unwrap();
+        assert!(!path.exists(), "its file goes with it");
+    }
+}
+
+#[test]
+fn to_stop_now_ends_it_inside_a_runtime_though_a_hook_of_the_stop_hangs() {
+    for runtime in runtimes() {
+        let (begun, begins) = mpsc::channel();
+        let (go_on, waits) = mpsc::channel::<()>();
+        let server = Server::new(Router::default()).on_stop(move |_| {
+            begun.send(())?;
+            // Until the other end is dropped.
+            _ = waits.recv();
+            Ok(())
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (server, serving) = runtime.block_on(async { server.run_with_handle(listener) }).unwrap();
+        let stopped = server.clone();
+        let stop = thread::spawn(move || {
+            stopped.shutdown();
+            begins.recv_timeout(PATIENCE).unwrap();
+            stopped.shutdown_now();
+        });
+        let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, serving).await });
+        ended.expect("it did not end");
+        drop(go_on);
+        stop.join().unwrap();
+        let told = server.wait().unwrap_err().to_string();
+        assert_eq!(told, "stopped now, while on_stop was still running");
+    }
+}
+
+/// What the log says of servers inside of a runtime.
+static ANNOUNCED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.target() == "trijet" {
+            ANNOUNCED.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn inside_a_runtime_too_it_is_said_to_serve_once_it_does() {
+    log::set_logger(&Log).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    let is_announced = |server: &ServerHandle| {
+        let own = format!("serving on http://{} ", server.local_addr());
+        ANNOUNCED.lock().unwrap().iter().any(|line| line.starts_with(&own))
+    };
+    let [runtime, _] = runtimes();
+    let server = Server::new(Router::default()).on_start(move |server| {
+        assert!(!is_announced(server), "its start is not over");
+        Ok(())
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (server, serving) = runtime.block_on(async { server.run_with_handle(listener) }).unwrap();
+    let told = server.clone();
+    let client = thread::spawn(move || {
+        exchange(&mut connect(told.local_addr()));
+        assert!(is_announced(&told));
+        told.shutdown();
+    });
+    runtime.block_on(serving);
+    client.join().unwrap();
+    server.wait().unwrap();
 }
 
 /// The runtime goes on, and would serve them.

@@ -4,7 +4,7 @@ use std::{ffi::OsString, io};
 
 use super::{
     ServerConfig,
-    fields::{FIELDS, find},
+    fields::{FIELDS, Field, find},
     value::Value,
 };
 
@@ -31,7 +31,13 @@ pub(super) fn apply(
         let value =
             value.into_string().map_err(|value| invalid(format!("it is {value:?}, which is no text")))?;
         if !value.is_empty() {
-            FIELDS[index].1.set(config, &Value::Text(value)).map_err(invalid)?;
+            let field = &FIELDS[index].1;
+            let value = match field {
+                // There are no lists here.
+                Field::Addresses => Value::List(value.split(',').map(str::to_owned).collect()),
+                _ => Value::Text(value),
+            };
+            field.set(config, &value).map_err(invalid)?;
         }
     }
     Ok(())
@@ -90,7 +96,12 @@ mod tests {
             ("TRIJET_BACKEND", "rocket", "there is no backend \"rocket\""),
             ("TRIJET_ADDRESS", "8080", "\"8080\" is no address to listen on: its port is missing"),
             ("TRIJET_ADDRESS", "127.0.0.1:1,", "\"\" is no address to listen on"),
-            ("TRIJET_TURN_REQUESTS_MAX", "4294967296", "and has to be a whole number"),
+            (
+                "TRIJET_TURN_REQUESTS_MAX",
+                "4294967296",
+                "it is \"4294967296\", and has to be at most 4294967295",
+            ),
+            ("TRIJET_ADDRESS", ",", "\"\" is no address to listen on"),
             ("TRIJET_HEAD_TIMEOUT", "soon", "and has to be a time: seconds, or"),
             ("TRIJET_BODY_BYTES_MAX", "8 MB", "and has to be a whole number of bytes"),
             ("TRIJET_NO_DELAY", "yes", "and has to be true or false"),

@@ -76,15 +76,27 @@ pub(super) fn find(name: &str) -> Result<usize, String> {
 
 /// A number in the type of its field.
 pub(super) trait Number {
-    /// Whether it fits.
-    fn set(&mut self, number: u64) -> bool;
+    /// Sets it.
+    ///
+    /// # Errors
+    /// The largest that it can be, where that is less.
+    fn set(&mut self, number: u64) -> Result<(), u64>;
 }
 
-impl<N: TryFrom<u64>> Number for N {
-    fn set(&mut self, number: u64) -> bool {
-        N::try_from(number).map(|number| *self = number).is_ok()
-    }
+macro_rules! number {
+    ($($number:ty),*) => {
+        $(
+            impl Number for $number {
+                fn set(&mut self, number: u64) -> Result<(), u64> {
+                    *self = number.try_into().map_err(|_| Self::MAX as u64)?;
+                    Ok(())
+                }
+            }
+        )*
+    };
 }
+
+number!(i32, u32, u64, usize);
 
 impl Field {
     /// What a value has to be, for errors.
@@ -112,12 +124,21 @@ impl Field {
             Self::Backend => backend(value)?.map(|backend| config.backend = Some(backend)),
             Self::UnixMode => value::mode(value).map(|mode| config.sockets.unix_mode = Some(mode)),
             Self::Flag(field) => value::flag(value).map(|flag| *field(config) = flag),
-            Self::Count(field) => value::count(value).filter(|count| field(config).set(*count)).map(drop),
-            Self::CountOrAuto(field) => {
-                let count = |value: &Value| value::count(value)?.try_into().ok();
-                value::or_word("auto", value, count).map(|count| *field(config) = count)
+            Self::Count(field) => {
+                value::count(value).map(|count| fits(field(config).set(count), value)).transpose()?
             }
-            Self::Bytes(field) => value::bytes(value).filter(|bytes| field(config).set(*bytes)).map(drop),
+            Self::CountOrAuto(field) => {
+                let set = |count: Option<u64>| -> Result<(), String> {
+                    let mut own = 0_usize;
+                    count.map(|count| fits(own.set(count), value)).transpose()?;
+                    *field(config) = count.map(|_| own);
+                    Ok(())
+                };
+                value::or_word("auto", value, value::count).map(set).transpose()?
+            }
+            Self::Bytes(field) => {
+                value::bytes(value).map(|bytes| fits(field(config).set(bytes), value)).transpose()?
+            }
             Self::Time(field) => value::time(value).map(|time| *field(config) = time),
             Self::TimeOrOff(field) => {
                 value::or_word("off", value, value::time).map(|time| *field(config) = time)
@@ -127,12 +148,18 @@ impl Field {
     }
 }
 
+/// A sentence where a number was too large.
+fn fits(set: Result<(), u64>, value: &Value) -> Result<(), String> {
+    set.map_err(|most| format!("it is {value}, and has to be at most {most}"))
+}
+
 /// `None` where it is no kind of value that addresses can be.
 fn addresses(value: &Value) -> Result<Option<Vec<Address>>, String> {
     let parse = |text: &str| text.trim().parse().map_err(|error: io::Error| error.to_string());
     match value {
+        Value::List(list) if list.is_empty() => Ok(None),
         Value::List(list) => list.iter().map(|each| parse(each)).collect::<Result<_, _>>().map(Some),
-        Value::Text(list) => list.split(',').map(parse).collect::<Result<_, _>>().map(Some),
+        Value::Text(one) => parse(one).map(|address| Some(vec![address])),
         _ => Ok(None),
     }
 }

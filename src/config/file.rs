@@ -16,12 +16,52 @@ use super::{
 
 impl<'de> Deserialize<'de> for ServerConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Table)
+        Self::default().deserialize(deserializer)
     }
 }
 
-/// All settings.
-struct Table;
+/// Reads over what it has, which are then the defaults: an application's own.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use serde::{Deserialize, Deserializer, de::DeserializeSeed};
+/// use trijet::ServerConfig;
+///
+/// #[derive(Deserialize)]
+/// struct Config {
+///     #[serde(default = "defaults", deserialize_with = "read")]
+///     server: ServerConfig,
+/// }
+///
+/// fn defaults() -> ServerConfig {
+///     let mut defaults = ServerConfig::default();
+///     defaults.drain_delay = Duration::from_secs(5);
+///     defaults
+/// }
+///
+/// fn read<'de, D: Deserializer<'de>>(server: D) -> Result<ServerConfig, D::Error> {
+///     defaults().deserialize(server)
+/// }
+///
+/// # #[cfg(feature = "json")] {
+/// let config: Config = serde_json::from_str(r#"{ "server": { "workers": 2 } }"#)?;
+/// assert_eq!((config.server.workers, config.server.drain_delay), (Some(2), Duration::from_secs(5)));
+/// let config: Config = serde_json::from_str(r#"{ "server": { "drain_delay": 0 } }"#)?;
+/// assert!(config.server.drain_delay.is_zero());
+/// # }
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+impl<'de> DeserializeSeed<'de> for ServerConfig {
+    type Value = Self;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Table(self))
+    }
+}
+
+/// All settings, over what they are without it.
+struct Table(ServerConfig);
 
 impl<'de> Visitor<'de> for Table {
     type Value = ServerConfig;
@@ -31,7 +71,7 @@ impl<'de> Visitor<'de> for Table {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<ServerConfig, M::Error> {
-        let mut config = ServerConfig::default();
+        let mut config = self.0;
         let mut seen = [false; FIELDS.len()];
         while let Some(Name { index }) = map.next_key()? {
             let (name, field) = &FIELDS[index];
@@ -204,6 +244,14 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_is_a_part_of_a_path() {
+        for text in [r#"address = "unix:/tmp/a,b:80""#, r#"address = ["unix:/tmp/a,b:80"]"#] {
+            let config: ServerConfig = toml::from_str(text).unwrap();
+            assert_eq!(config.address, [trijet_backend::Address::unix("/tmp/a,b:80")]);
+        }
+    }
+
+    #[test]
     fn it_may_be_a_part_of_the_application_s_own() {
         #[derive(serde::Deserialize)]
         struct Own {
@@ -280,7 +328,13 @@ mod tests {
             ("head_timeout = inf", "`head_timeout`: it is inf, and has to be a time"),
             (
                 "turn_requests_max = 4294967296",
-                "`turn_requests_max`: it is 4294967296, and has to be a whole number",
+                "`turn_requests_max`: it is 4294967296, and has to be at most 4294967295",
+            ),
+            ("backlog = 3000000000", "`backlog`: it is 3000000000, and has to be at most 2147483647"),
+            ("workers = 3.0", "`workers`: it is 3.0, and has to be a whole number, or auto"),
+            (
+                "address = []",
+                "`address`: it is an empty list, and has to be an address to listen on, or a list",
             ),
             ("unix_mode = 660", "`unix_mode`: it is 660, and has to be octal digits in quotes"),
         ] {

@@ -32,7 +32,7 @@ use crate::{Backend, Server};
 /// | setting | values |
 /// | --- | --- |
 /// | `address` | an [`Address`], or a list of them; in the environment with commas between. Default: `127.0.0.1:8080` |
-/// | `backend` | `threaded`, `mio` or `tokio` |
+/// | `backend` | `threaded`, `mio` or `tokio`; the variable `TRIJET_BACKEND` comes before it, whatever the prefix |
 /// | `workers`, and what counts in [`Limits`] | a whole number; `auto` for `workers` and `connections_max` |
 /// | what ends in `bytes` or `bytes_max` in [`Limits`] | a whole number of bytes, or `"16 KiB"`, `"8 MiB"`, `"1 GiB"` |
 /// | `drain_delay`, and what is a time in [`Limits`] | seconds, or `"500 ms"`, `"10 s"`, `"2 min"`, `"1 h"`; `off` for `loop_hold_max` |
@@ -62,7 +62,7 @@ use crate::{Backend, Server};
 pub struct ServerConfig {
     /// What to listen on: for [`Server::start_on`].
     pub address: Vec<Address>,
-    /// As in [`Server::backend`]. `None`: what `TRIJET_BACKEND` names, else the preferred one.
+    /// As in [`Server::backend`], but what `TRIJET_BACKEND` names comes before it. `None`: the preferred one, without that.
     pub backend: Option<Backend>,
     /// As in [`Server::workers`]. `None`: the backend's default.
     pub workers: Option<usize>,
@@ -101,6 +101,8 @@ impl ServerConfig {
     /// prefix `TRIJET_`. A variable that is empty is as good as none.
     ///
     /// The prefix is to be the server's alone: another variable that begins with it is taken for a mistake in writing.
+    /// Kubernetes sets such ones: for a Service `my-app` there are `MY_APP_SERVICE_HOST`, `MY_APP_PORT` and others, so that
+    /// `MY_APP_` is no prefix to take there.
     ///
     /// # Errors
     /// A variable that names no setting, or whose value makes no sense, by its name.
@@ -135,6 +137,6 @@ impl ServerConfig {
     /// # Errors
     /// As [`Server::start_on`].
     pub fn serve(&self, app: Router) -> io::Result<()> {
-        self.start(app)?.serve()
+        self.server(app).serve_on(&self.address)
     }
 }

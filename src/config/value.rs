@@ -18,8 +18,10 @@ impl fmt::Display for Value {
         match self {
             Self::Flag(flag) => flag.fmt(f),
             Self::Whole(number) => number.fmt(f),
-            Self::Number(number) => number.fmt(f),
+            // With its fraction, also where that is zero.
+            Self::Number(number) => fmt::Debug::fmt(number, f),
             Self::Text(text) => write!(f, "{text:?}"),
+            Self::List(list) if list.is_empty() => f.write_str("an empty list"),
             Self::List(_) => f.write_str("a list"),
         }
     }

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use process::{Client, Process};
@@ -98,6 +99,16 @@ fn life() {
         process.await_line("the last connection has ended; the database was open for ");
     });
     assert!(!socket.exists(), "it goes with the server");
+    // What the file says holds, its zeros too, but for the backend, which the environment names.
+    let rest = "backend = \"threaded\"\ndrain_delay = 0";
+    fs::write(&file, format!("[server]\naddress = \"127.0.0.1:0\"\n{rest}\n")).expect("it is written");
+    on_each_backend_with("life", &variables[..1], |process| {
+        process.connect().get("/");
+        let signalled = Instant::now();
+        process.signal();
+        process.await_line("the last connection has ended");
+        assert!(signalled.elapsed() < Duration::from_secs(2), "it has drained for the default");
+    });
     fs::write(&file, "[server]\nwrokers = 3\n").expect("it is written");
     let output =
         Command::new(program("life")).env("LIFE_CONFIG", &file).output().expect("it starts and fails");

@@ -14,6 +14,7 @@ mod descriptors;
 mod framing;
 mod heads;
 mod life;
+mod listeners;
 mod no_runtime;
 mod panics;
 mod peers;

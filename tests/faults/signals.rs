@@ -1,13 +1,14 @@
 //! SIGINT and SIGTERM, as they come: the first stops gracefully, the second now. The process is the test's.
 
 use std::{
-    fs, io,
+    env, fs, io,
+    os::unix::process::ExitStatusExt,
     process::{self, Command},
     sync::mpsc::{Receiver, channel},
     thread::{self, JoinHandle},
 };
 
-use trijet::{Backend, Router, get};
+use trijet::{Address, Backend, Router, Server, get};
 
 use crate::common::{
     PATIENCE,
@@ -18,7 +19,13 @@ use crate::common::{
     server::{Running, start},
 };
 
-in_children_on_every_backend!(":": the_first_is_graceful, the_second_ends_it_now);
+in_children_on_every_backend!(
+    ":":
+    the_first_is_graceful,
+    the_second_ends_it_now,
+    one_during_the_start_stops_what_has_started,
+    another_one_during_the_start_ends_the_process,
+);
 
 fn send(signal: &str) {
     let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", process::id())]).status();
@@ -91,4 +98,42 @@ fn the_second_ends_it_now(on: Backend) {
     patiently("serving", move || served.serving.join()).unwrap().unwrap();
     held.is_cut();
     served.gate.open();
+}
+
+fn one_during_the_start_stops_what_has_started(on: Backend) {
+    let path = env::temp_dir().join(format!("trijet-signals-{}", process::id()));
+    let (tell, told) = channel();
+    let also = tell.clone();
+    let server = Server::new(Router::new())
+        .backend(on)
+        .on_start(move |_| {
+            send("TERM");
+            Ok(tell.send("start")?)
+        })
+        .on_stop(move |_| Ok(also.send("stop")?));
+    let address = Address::unix(&path);
+    patiently("serving", move || server.serve_on([address])).unwrap();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["start", "stop"]);
+    assert!(!path.exists(), "its file goes with it");
+}
+
+/// A hook that hangs would keep it else, whatever its user does.
+fn another_one_during_the_start_ends_the_process(on: Backend) {
+    const HANGS: &str = "TRIJET_TEST_HANGS";
+    if env::var_os(HANGS).is_some() {
+        let (_keep, never) = channel::<()>();
+        let server = Server::new(Router::new()).backend(on).on_start(move |_| {
+            // Two of one kind may come as one.
+            send("INT");
+            send("TERM");
+            _ = never.recv_timeout(PATIENCE);
+            Ok(())
+        });
+        return server.serve("127.0.0.1:0").unwrap();
+    }
+    // This test, once more.
+    let again =
+        Command::new(env::current_exe().unwrap()).args(env::args_os().skip(1)).env(HANGS, "1").status();
+    let signal = again.unwrap().signal();
+    assert!(signal.is_some_and(|signal| [2, 15].contains(&signal)), "{signal:?}");
 }

@@ -1,8 +1,8 @@
 //! Limits at their defaults to the byte, and every setting at zero and at its largest.
 
-use std::time::Duration;
+use std::{sync::mpsc::channel, time::Duration};
 
-use trijet::{Backend, Body, Bytes, Limits, Router, get, post};
+use trijet::{Backend, Body, Bytes, Limits, Router, Server, get, post};
 
 use crate::common::{
     client::{Client, get as request, post as upload, post_chunked},
@@ -14,6 +14,8 @@ on_every_backend!(
     chunk_lines_extensions_and_trailers_at_the_default_limits,
     what_must_not_be_zero_is_named,
     what_may_be_zero_means_none,
+    without_any_idle_time_what_is_there_is_answered,
+    a_million_workers_are_allowed_or_refused_by_name,
     the_largest_settings,
 );
 
@@ -158,12 +160,6 @@ fn what_may_be_zero_means_none(on: Backend) {
     let server = with(|limits| limits.stall_timeout = Duration::ZERO);
     is_refused(&server, "half a body", upload("/bytes", "some").trim_end_matches("me"), 408);
 
-    // Whoever says nothing at once is closed, perhaps before its first request.
-    let server = with(|limits| limits.idle_timeout = Duration::ZERO);
-    let mut client = server.connect();
-    _ = client.try_send(request("/"));
-    client.is_cut();
-
     let server = with(|limits| limits.blocking_queue_max = 0);
     is_served(&mut server.connect());
 
@@ -186,6 +182,39 @@ fn what_may_be_zero_means_none(on: Backend) {
     server.handle().shutdown();
     server.ended();
     client.is_cut();
+}
+
+/// Whoever says nothing at once is closed, and what is there when the connection is accepted is answered.
+fn without_any_idle_time_what_is_there_is_answered(on: Backend) {
+    let limits = Limits { idle_timeout: Duration::ZERO, ..Limits::default() };
+    let (give, given) = channel();
+    let started = Server::new(app()).backend(on).limits(limits).on_start(move |server| {
+        // All listens, and nothing is accepted yet. More than there are threads at first.
+        for path in ["/", "/fn"].into_iter().cycle().take(40) {
+            let mut client = Client::connect(server.local_addr());
+            client.send(request(path));
+            give.send(client)?;
+        }
+        Ok(())
+    });
+    let server = Running::new(on, started.start("127.0.0.1:0"));
+    for mut client in given.iter().take(40) {
+        client.response().says("hello");
+        client.is_ended();
+    }
+    let mut silent = server.connect();
+    silent.is_cut();
+}
+
+/// Threads are started when they have work, event loops at once.
+fn a_million_workers_are_allowed_or_refused_by_name(on: Backend) {
+    let started = Server::new(app()).backend(on).workers(1_000_000).start("127.0.0.1:0");
+    if on == Backend::Threaded {
+        is_served(&mut Running::new(on, started).connect());
+        return;
+    }
+    let expected = format!("workers is 1000000, and has to be at most 1024 on backend {on}");
+    assert_eq!(started.unwrap_err().to_string(), expected);
 }
 
 fn the_largest_settings(on: Backend) {

@@ -2,7 +2,9 @@
 //! Hooks may block, fail and panic.
 
 use std::{
-    io::Write,
+    error::Error,
+    fmt::{self, Display},
+    io::{self, Write},
     net::TcpStream,
     sync::{
         Arc, Mutex,
@@ -29,6 +31,7 @@ on_every_backend!(
     those_of_the_stop_run_after_a_cut_too,
     a_cut_is_no_failure_of_those_of_the_stop,
     now_leaves_one_behind_that_hangs,
+    what_they_fail_with_is_the_source_of_the_error,
     they_are_inside_what_handlers_are_inside_of,
 );
 
@@ -227,6 +230,49 @@ fn now_leaves_one_behind_that_hangs(on: Backend) {
     let ended = patiently("the server", move || waited.wait());
     assert_eq!(ended.unwrap_err().to_string(), "stopped now, while on_stop was still running");
     drop(go_on);
+}
+
+/// For who starts and for who waits, and both are told the causes.
+fn what_they_fail_with_is_the_source_of_the_error(on: Backend) {
+    #[derive(Debug)]
+    struct Planted(io::Error);
+
+    impl Display for Planted {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("no database")
+        }
+    }
+
+    impl Error for Planted {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    fn is_told(error: &io::Error, hook: &str) {
+        assert_eq!(error.to_string(), format!("{hook}: no database: no answer"));
+        let source = error.source().and_then(|source| source.downcast_ref::<Planted>());
+        assert_eq!(source.expect("the hook's own").0.kind(), io::ErrorKind::TimedOut);
+    }
+
+    let planted = || Planted(io::Error::new(io::ErrorKind::TimedOut, "no answer"));
+    let (give, given) = channel::<ServerHandle>();
+    let started = server(on, Router::new())
+        .on_start(move |server| {
+            give.send(server.clone())?;
+            Err(planted().into())
+        })
+        .start("127.0.0.1:0");
+    is_told(&started.unwrap_err(), "on_start");
+    let waited = given.recv_timeout(PATIENCE).unwrap();
+    is_told(&patiently("the server", move || waited.wait()).unwrap_err(), "on_start");
+    let server =
+        server(on, Router::new()).on_stop(move |_| Err(planted().into())).start("127.0.0.1:0").unwrap();
+    server.shutdown();
+    for _ in 0..2 {
+        let waited = server.clone();
+        is_told(&patiently("the server", move || waited.wait()).unwrap_err(), "on_stop");
+    }
 }
 
 /// Clients that need Tokio are set up and closed in hooks, too.

@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
     process,
     sync::{
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc::channel,
     },
@@ -16,9 +17,9 @@ use std::{
 
 use futures_util::stream;
 use trijet::{
-    Address, Backend, Body, Limits, Listen, LocalAddress, Router, Server, SocketSettings,
+    Address, Backend, Body, Limits, Listen, LocalAddress, Path, Router, Server, SocketSettings,
     extract::{Disconnected, PeerAddress},
-    get, post,
+    get, inline, post,
 };
 
 use crate::common::{
@@ -33,6 +34,8 @@ on_every_backend!(
     tcp_v4_v6_and_unix_at_once,
     what_is_bound_already_and_what_is_not,
     many_listeners_are_all_served,
+    at_the_limit_they_take_turns,
+    v4_and_all_of_v6_share_a_port,
     a_stop_closes_them_all,
     unix_carries_large_bodies_both_ways,
     unix_notices_a_client_that_leaves,
@@ -153,6 +156,45 @@ fn many_listeners_are_all_served(on: Backend) {
             client.response().says("127.0.0.1");
         }
     }
+}
+
+/// Though there is a queue at one, and room for one connection at a time.
+fn at_the_limit_they_take_turns(on: Backend) {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let served = order.clone();
+    let note = move |Path(name): Path<String>| served.lock().unwrap().push(name);
+    let app = Router::new().route("/{name}", get(inline(note)));
+    let limits = Limits { connections_max: Some(1), ..unhurried() };
+    let server = Server::new(app).backend(on).limits(limits).start_on(vec![address("127.0.0.1:0"); 2]);
+    let server = Running::new(on, server);
+    let [first, second] = [0, 1].map(|index| server.handle().local_addrs()[index].tcp().unwrap());
+    let mut holder = Client::connect(first);
+    holder.get("/holder").with_status(200);
+    let queued = [("first", first); 8].into_iter().chain([("second", second)]);
+    let clients: Vec<_> = queued
+        .map(|(name, address)| {
+            let mut client = Client::connect(address);
+            client.send(format!("GET /{name} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"));
+            thread::spawn(move || drop(client.response()))
+        })
+        .collect();
+    drop(holder);
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    let order = order.lock().unwrap();
+    assert!(order[..4].iter().any(|name| name == "second"), "{order:?}");
+}
+
+fn v4_and_all_of_v6_share_a_port(on: Backend) {
+    if TcpListener::bind("[::]:0").is_err() {
+        return;
+    }
+    let bound = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = bound.local_addr().unwrap().port();
+    let server = start(on, app(), [Listen::from(bound), address(&format!("[::]:{port}")).into()]);
+    Client::connect(([127, 0, 0, 1], port).into()).get("/").says("127.0.0.1");
+    Client::connect(format!("[::1]:{port}").parse().unwrap()).get("/").says("::1");
+    server.handle().shutdown();
+    server.ended();
 }
 
 fn a_stop_closes_them_all(on: Backend) {

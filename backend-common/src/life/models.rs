@@ -148,7 +148,7 @@ fn of_two_ends_one_stays() {
         let life = life();
         let (waiting, failing) = (life.clone(), life.clone());
         let waiter = thread::spawn(move || waiting.wait().is_ok());
-        let failing = thread::spawn(move || failing.end(Err("planted".to_owned())));
+        let failing = thread::spawn(move || failing.end(Err(io::Error::other("planted"))));
         life.end(Ok(()));
         let end = life.wait().is_ok();
         assert_eq!(waiter.join().unwrap(), end);

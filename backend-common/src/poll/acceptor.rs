@@ -1,7 +1,8 @@
 //! The one place that accepts. It belongs to one poll and hands the sockets out.
 //!
 //! A listener that has said "readable" is taken to be so until the system says that nothing is
-//! queued: neither the turn's bound, the connection limit nor a pause may lose a connection.
+//! queued: neither the turn's bound, the connection limit nor a pause may lose a connection. Those that have something
+//! take turns, one connection each: no queue, however long, keeps another listener waiting.
 
 use std::{io, net::SocketAddr, time::Instant};
 
@@ -12,7 +13,7 @@ use mio::{
 };
 
 use super::token;
-use crate::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX, Listener, SocketFile, as_stream, listener};
+use crate::{AcceptFailure, Acceptance, LAST_ACCEPTS_MAX, Lines, Listener, SocketFile, as_stream, listener};
 
 /// Accepts, failed ones included, before the connections get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -21,7 +22,10 @@ const ACCEPTS_PER_TURN: usize = 64;
 #[derive(Debug)]
 pub struct Acceptor {
     listeners: Vec<Option<Listening>>,
-    acceptance: Acceptance,
+    /// Whose turn is next.
+    next: usize,
+    shortages: Lines,
+    /// Until when none is asked.
     paused_until: Option<Instant>,
     held: bool,
     closing: bool,
@@ -32,8 +36,11 @@ struct Listening {
     // Taken away before the socket is closed.
     file: Option<SocketFile>,
     socket: Socket,
+    acceptance: Acceptance,
     /// Whether something may be queued.
     ready: bool,
+    /// Until when it is not asked.
+    paused_until: Option<Instant>,
     /// Accepts since it is to be closed.
     last_accepts: usize,
 }
@@ -79,14 +86,23 @@ impl Acceptor {
     pub fn new(listeners: Vec<Listener>, registry: &Registry) -> io::Result<Self> {
         let mut registered = Vec::with_capacity(listeners.len());
         for (index, listener) in listeners.into_iter().enumerate() {
+            let acceptance = Acceptance::at(&listener.local_addr()?);
             let (socket, file) = listener.into_parts();
             let mut socket = Socket::new(socket);
             registry.register(socket.as_source(), token::listener(index), Interest::READABLE)?;
-            registered.push(Some(Listening { file, socket, ready: false, last_accepts: 0 }));
+            registered.push(Some(Listening {
+                file,
+                socket,
+                acceptance,
+                ready: false,
+                paused_until: None,
+                last_accepts: 0,
+            }));
         }
         Ok(Self {
             listeners: registered,
-            acceptance: Acceptance::default(),
+            next: 0,
+            shortages: Lines::default(),
             paused_until: None,
             held: false,
             closing: false,
@@ -113,8 +129,12 @@ impl Acceptor {
 
     /// When there is something to accept that no event will tell of.
     pub fn next_turn(&self, now: Instant) -> Option<Instant> {
-        let waiting = !self.held && self.listeners.iter().flatten().any(|listening| listening.ready);
-        waiting.then(|| self.paused_until.unwrap_or(now))
+        if self.held {
+            return None;
+        }
+        let ready = self.listeners.iter().flatten().filter(|listening| listening.ready);
+        let first = ready.map(|listening| listening.paused_until.unwrap_or(now)).min()?;
+        Some(self.paused_until.map_or(first, |until| until.max(first)))
     }
 
     /// Accepts what is queued, within the bounds of a turn and while there is `room`, and hands each
@@ -125,51 +145,63 @@ impl Acceptor {
         mut take: impl FnMut(TcpStream, Option<SocketAddr>),
     ) {
         self.held = false;
-        if self.paused_until.is_some_and(|until| Instant::now() < until) {
+        if !self.listeners.iter().flatten().any(|listening| listening.ready) {
+            return;
+        }
+        let now = Instant::now();
+        if self.paused_until.is_some_and(|until| now < until) {
             return;
         }
         self.paused_until = None;
-        for index in 0..self.listeners.len() {
-            let mut accepts = 0;
-            while accepts < ACCEPTS_PER_TURN && self.paused_until.is_none() {
-                let Some(Listening { socket, ready: true, last_accepts, .. }) = &mut self.listeners[index]
-                else {
-                    break;
-                };
-                self.held = !self.closing && !room();
-                if self.held {
-                    return;
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(index) = self.next_ready(now) else { return };
+            self.held = !self.closing && !room();
+            if self.held {
+                return;
+            }
+            self.next = index + 1;
+            let Some(Listening { socket, acceptance, last_accepts, .. }) = &mut self.listeners[index] else {
+                return;
+            };
+            if self.closing {
+                *last_accepts += 1;
+            }
+            let is_last = *last_accepts == LAST_ACCEPTS_MAX;
+            match socket.accept() {
+                Ok((stream, peer)) => {
+                    acceptance.succeeded();
+                    take(stream, peer);
                 }
-                if self.closing {
-                    *last_accepts += 1;
-                }
-                let is_last = *last_accepts == LAST_ACCEPTS_MAX;
-                accepts += 1;
-                match socket.accept() {
-                    Ok((stream, peer)) => {
-                        self.acceptance.succeeded();
-                        take(stream, peer);
-                    }
-                    Err(error) => self.failed(index, &error),
-                }
-                if is_last {
-                    self.listeners[index] = None;
-                }
+                Err(error) => self.failed(index, &error),
+            }
+            if is_last {
+                self.listeners[index] = None;
+            }
+            if self.paused_until.is_some() {
+                return;
             }
         }
     }
 
+    /// The next one that may have something, from the one on whose turn it is.
+    fn next_ready(&self, now: Instant) -> Option<usize> {
+        let count = self.listeners.len();
+        (self.next..self.next + count).map(|index| index % count).find(|index| {
+            self.listeners[*index].as_ref().is_some_and(|listening| {
+                listening.ready && listening.paused_until.is_none_or(|until| until <= now)
+            })
+        })
+    }
+
     fn failed(&mut self, index: usize, error: &io::Error) {
+        let Some(listening) = &mut self.listeners[index] else { return };
         let now = Instant::now();
-        match self.acceptance.failed(error, now) {
-            AcceptFailure::Empty if self.closing => self.listeners[index] = None,
-            AcceptFailure::Empty => {
-                if let Some(listening) = &mut self.listeners[index] {
-                    listening.ready = false;
-                }
-            }
+        match listening.acceptance.failed(error, now, &mut self.shortages) {
+            AcceptFailure::Empty | AcceptFailure::PauseOne(_) if self.closing => self.listeners[index] = None,
+            AcceptFailure::Empty => listening.ready = false,
             AcceptFailure::Retry => {}
-            AcceptFailure::Pause(pause) => self.paused_until = Some(now + pause),
+            AcceptFailure::PauseOne(pause) => listening.paused_until = Some(now + pause),
+            AcceptFailure::PauseAll(pause) => self.paused_until = Some(now + pause),
         }
     }
 
@@ -187,17 +219,21 @@ mod tests {
 
     use super::*;
 
-    fn acceptor() -> (Acceptor, SocketAddr) {
+    /// On so many listeners, and their addresses.
+    fn acceptor<const COUNT: usize>() -> (Acceptor, [SocketAddr; COUNT]) {
         let poll = Poll::new().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        (Acceptor::new(vec![listener.into()], poll.registry()).unwrap(), address)
+        let listeners = [(); COUNT].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = listeners.each_ref().map(|listener| {
+            listener.set_nonblocking(true).unwrap();
+            listener.local_addr().unwrap()
+        });
+        let listeners = listeners.into_iter().map(Listener::from).collect();
+        (Acceptor::new(listeners, poll.registry()).unwrap(), addresses)
     }
 
     #[test]
     fn a_stop_takes_what_is_queued_and_closes_the_listener() {
-        let (mut acceptor, address) = acceptor();
+        let (mut acceptor, [address]) = acceptor();
         let queued: Vec<_> = (0..3).map(|_| Client::connect(address).unwrap()).collect();
         acceptor.close_when_empty();
         let mut accepted = 0;
@@ -205,9 +241,63 @@ mod tests {
         assert_eq!((accepted, acceptor.is_over()), (queued.len(), true));
     }
 
+    /// Which listeners the next connections come from, of `acceptor`, which has room for one at a time.
+    fn order(acceptor: &mut Acceptor, count: usize) -> Vec<SocketAddr> {
+        let mut order = Vec::new();
+        for _ in 0..count {
+            let mut room = 1_u32;
+            let has_room = || std::mem::take(&mut room) == 1;
+            acceptor.turn(has_room, |stream, _| order.push(stream.local_addr().unwrap()));
+        }
+        order
+    }
+
+    #[test]
+    fn those_that_have_something_take_turns_though_there_is_room_for_one_at_a_time() {
+        let (mut acceptor, addresses) = acceptor::<3>();
+        let [first, _, third] = addresses;
+        let _queued: Vec<_> = [first, third]
+            .iter()
+            .flat_map(|address| (0..4).map(|_| Client::connect(*address).unwrap()))
+            .collect();
+        (0..3).for_each(|index| acceptor.on_event(index));
+        // The second has nothing, and costs a look.
+        let mut room = false;
+        acceptor.turn(|| std::mem::replace(&mut room, true), |_, _| panic!("there is no room"));
+        assert!(acceptor.held && acceptor.next_turn(Instant::now()).is_none());
+        assert_eq!(order(&mut acceptor, 4)[..3], [first, third, first]);
+    }
+
+    #[test]
+    fn a_shortage_pauses_all_and_a_fault_the_one() {
+        let (mut acceptor, [first, second]) = acceptor();
+        let _queued = [first, second].map(|address| [(); 3].map(|()| Client::connect(address).unwrap()));
+        (0..2).for_each(|index| acceptor.on_event(index));
+        let [shortage, fault] = [24, 22].map(io::Error::from_raw_os_error);
+        acceptor.failed(0, &fault);
+        assert_eq!(order(&mut acceptor, 2), [second, second]);
+        let now = Instant::now();
+        // As if there were room.
+        acceptor.held = false;
+        assert!(acceptor.next_turn(now).is_some_and(|next| next <= now), "the second is ready");
+        acceptor.failed(1, &shortage);
+        assert!(order(&mut acceptor, 2).is_empty());
+        assert!(acceptor.next_turn(now).is_some_and(|next| next > now), "both are to be asked again");
+        let later = acceptor.next_turn(now).unwrap();
+        while Instant::now() < later {
+            std::thread::yield_now();
+        }
+        assert_eq!(order(&mut acceptor, 2), [first, second]);
+        acceptor.close_when_empty();
+        acceptor.failed(0, &fault);
+        assert!(acceptor.listeners[0].is_none(), "it is closed");
+        acceptor.failed(1, &shortage);
+        assert!(acceptor.listeners[1].is_some(), "something may be queued there");
+    }
+
     #[test]
     fn a_flood_does_not_put_the_end_of_a_stop_off() {
-        let (mut acceptor, address) = acceptor();
+        let (mut acceptor, [address]) = acceptor();
         acceptor.close_when_empty();
         let mut accepted = 0;
         // One more than a turn takes, so that the queue is never found empty.
