@@ -10,6 +10,7 @@
 mod connections;
 mod event_loop;
 mod mailbox;
+mod readiness;
 mod runtime;
 mod shared;
 mod sync;

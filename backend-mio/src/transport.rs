@@ -1,12 +1,13 @@
-//! One connection as the driver sees it. It is polled on its loop's thread alone; its readiness and
-//! its deadline are in the loop's table, so it holds no more than its socket and its key.
+//! One connection as the driver sees it. It is polled on its loop's thread alone; who waits for it, and until when, is in
+//! the loop's table, so it holds no more than its socket, its key, and what it shares with that.
 //!
 //! Calls go to the system at once, and wait for an event only after it has said that it would block.
 
 use std::{
     io::{self, IoSlice, Read},
     net::{Shutdown, SocketAddr},
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
     time::{Instant, SystemTime},
 };
 
@@ -15,8 +16,9 @@ use trijet_backend::{poll::Key, reset_on_close, send_vectored};
 use trijet_core::{PeerWatch, Transport, jobs::Job};
 
 use crate::{
-    connections::{self, Direction},
+    connections,
     mailbox::Accepted,
+    readiness::{Direction, Readiness},
     shared::Permit,
 };
 
@@ -27,23 +29,34 @@ pub(crate) struct MioTransport {
     stream: TcpStream,
     peer: Option<SocketAddr>,
     key: Key,
+    readiness: Arc<Readiness>,
     permit: Permit,
     is_used: bool,
 }
 
 impl MioTransport {
     /// Registers an accepted connection, once and for both directions, under the slot of `key`.
-    pub(crate) fn register(accepted: Accepted, key: Key, registry: &Registry) -> io::Result<Self> {
+    pub(crate) fn register(
+        accepted: Accepted,
+        (key, readiness): (Key, Arc<Readiness>),
+        registry: &Registry,
+    ) -> io::Result<Self> {
         let Accepted { mut stream, peer, permit } = accepted;
         registry.register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, peer, key, permit, is_used: false })
+        Ok(Self { stream, peer, key, readiness, permit, is_used: false })
     }
 
     /// Ready when a system call may have something to do. Not for ever: only until the system says no.
     fn poll_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        match connections::with(|own| own.poll_ready(self.key, direction, cx)).flatten() {
-            Some((true, _)) => Poll::Ready(Ok(())),
-            Some((false, _replaced)) => Poll::Pending,
+        if self.readiness.is_ready(direction) {
+            return Poll::Ready(Ok(()));
+        }
+        // Nobody is to be woken: core's look at a connection that may be idle.
+        if cx.waker().will_wake(Waker::noop()) {
+            return Poll::Pending;
+        }
+        match connections::with(|own| own.wait_for(self.key, direction, cx)).flatten() {
+            Some(_replaced) => Poll::Pending,
             None => Poll::Ready(Err(io::Error::other("a connection was polled outside of its event loop"))),
         }
     }
@@ -61,14 +74,14 @@ impl MioTransport {
             match call() {
                 Ok(count) => {
                     match count {
-                        0 => connections::with(|own| own.reached_end(self.key)),
-                        _ if count < wanted => connections::with(|own| own.came_short(self.key, direction)),
-                        _ => None,
-                    };
+                        0 => self.readiness.reached_end(),
+                        _ if count < wanted => self.readiness.came_short(direction),
+                        _ => {}
+                    }
                     return Poll::Ready(Ok(count));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    connections::with(|own| own.would_block(self.key, direction));
+                    self.readiness.would_block(direction);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -80,7 +93,7 @@ impl MioTransport {
 impl Transport for MioTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.is_stopping() {
-            connections::with(|own| own.suppose_readable(self.key));
+            self.readiness.suppose_readable();
         }
         self.poll_io(Direction::Read, cx, into.len(), || (&self.stream).read(into))
     }
@@ -100,9 +113,10 @@ impl Transport for MioTransport {
     }
 
     fn watch_peer(&mut self, cx: &mut Context<'_>, watch: &PeerWatch) {
-        if let Some((true, _)) = connections::with(|own| own.poll_closed(self.key, cx)).flatten() {
-            watch.tell();
+        if self.readiness.is_closed(Direction::Read) {
+            return watch.tell();
         }
+        connections::with(|own| own.wait_for(self.key, Direction::Read, cx));
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {

@@ -111,6 +111,11 @@ impl Acceptor {
         }
     }
 
+    /// Whether a [`turn`](Self::turn) would find nothing to do: no listener has anything, and none is to be closed.
+    pub fn is_quiet(&self) -> bool {
+        !self.is_over() && self.listeners.iter().flatten().all(|listening| !listening.ready)
+    }
+
     /// When there is something to accept that no event will tell of.
     pub fn next_turn(&self, now: Instant) -> Option<Instant> {
         let waiting = !self.held && self.listeners.iter().flatten().any(|listening| listening.ready);
