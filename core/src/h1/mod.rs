@@ -140,6 +140,7 @@ impl Connection {
     }
 
     /// Room for the next read, never empty. Tell with [`receive`](Self::receive) how much was used.
+    #[inline]
     pub fn input_space(&mut self) -> &mut [u8] {
         let expecting = match &self.state {
             State::Exchange(exchange) => exchange.decoder.expecting(),
@@ -152,11 +153,13 @@ impl Connection {
     ///
     /// # Panics
     /// If that is more than there was room for.
+    #[inline]
     pub fn receive(&mut self, count: usize) {
         self.input.receive(count);
     }
 
     /// Bytes that were received and are not used yet.
+    #[inline]
     pub fn input_len(&self) -> usize {
         self.input.len()
     }
@@ -167,6 +170,7 @@ impl Connection {
     }
 
     /// Whether nothing of a next request has come: an idle connection.
+    #[inline]
     pub fn is_idle(&self) -> bool {
         matches!(&self.state, State::Head(scan) if scan.is_at_start())
             && self.input.len() == 0
@@ -179,11 +183,13 @@ impl Connection {
     }
 
     /// Whether something of a request has come: more than the empty lines of RFC 9112 §2.2.
+    #[inline]
     pub fn has_begun_head(&self) -> bool {
         !self.input.bytes().iter().all(|byte| matches!(byte, b'\r' | b'\n'))
     }
 
     /// Whether the peer has ended its direction.
+    #[inline]
     pub fn has_ended(&self) -> bool {
         self.input.ended()
     }
@@ -217,6 +223,7 @@ impl Connection {
     }
 
     /// The head of the request that is being served.
+    #[inline]
     pub fn request(&self) -> Option<RequestHead<'_>> {
         match &self.state {
             State::Exchange(exchange) => Some(RequestHead::new(&exchange.head, self.input.head())),
@@ -228,6 +235,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`BodyFault::TooLarge`] where the declared length is over it already.
+    #[inline]
     pub fn limit_body(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
         let State::Exchange(exchange) = &mut self.state else { return Ok(()) };
         exchange.body_bytes_max = bytes_max;
@@ -266,6 +274,7 @@ impl Connection {
     /// Decides, from what the handler has read by now and the framing of the rest, whether the
     /// connection can be kept. Called before the response's body is first polled, since that may read
     /// the request's, and how much of it would depend on what has arrived.
+    #[inline]
     pub fn settle(&mut self) {
         let State::Exchange(exchange) = &mut self.state else { return };
         if exchange.rest(self.limits.drain_bytes_max) == AfterExchange::Close {
@@ -275,6 +284,7 @@ impl Connection {
 
     /// Whether a response of `status` can be the last word on this request. A 1xx never is (RFC 9110 §15),
     /// and a 2xx to CONNECT would be the beginning of a tunnel (§9.3.6), which there is not.
+    #[inline]
     pub fn can_end_with(&self, status: StatusCode) -> bool {
         let is_tunnel = matches!(&self.state, State::Exchange(exchange) if exchange.head.method == Method::CONNECT)
             && status.is_success();
@@ -360,6 +370,7 @@ impl Connection {
     }
 
     /// What is to follow, once the response has been sent to its end.
+    #[inline]
     pub fn after_exchange(&self) -> AfterExchange {
         match &self.state {
             State::Exchange(exchange) if exchange.keep_alive != KeepAlive::No => {
@@ -410,6 +421,7 @@ impl Connection {
     }
 
     /// Bytes that are still to be written.
+    #[inline]
     pub fn output_len(&self) -> usize {
         self.output.len()
     }
@@ -420,6 +432,7 @@ impl Connection {
     }
 
     /// Notes that `count` bytes were written.
+    #[inline]
     pub fn output_written(&mut self, count: usize) {
         self.output.advance(count);
     }

@@ -22,6 +22,7 @@ const SEPARATE: usize = 8 << 10;
 const HEAD_ROOM: usize = 512;
 
 impl Output {
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.sealed_len + self.tail.len() - self.written
     }
@@ -63,6 +64,7 @@ impl Output {
     }
 
     /// Notes that the first `count` bytes were written.
+    #[inline]
     pub(super) fn advance(&mut self, mut count: usize) {
         while let Some(first) = self.sealed.front_mut() {
             let step = count.min(first.len());
