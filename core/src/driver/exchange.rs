@@ -33,6 +33,16 @@ const TOO_LARGE: Refusal =
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this route allows");
 const INTERNAL_ERROR: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
 
+/// What is left of an exchange that could not be ended at once.
+pub(super) enum Rest {
+    /// The handler's answer.
+    Reply(Held<BoxFuture<Answer>>, Option<Source>),
+    /// A response that comes piece by piece.
+    Stream(Streamed, Option<Source>),
+    /// The rest of the request's body, of which nobody wants to know.
+    Drain,
+}
+
 /// What the first poll of a handler came to. Most are ready then, and the rest of the exchange waits for nothing.
 enum Begun {
     Answered(Answer),
@@ -40,41 +50,68 @@ enum Begun {
 }
 
 impl<T: Transport> Driver<T> {
-    pub(super) async fn exchange(&mut self) -> Result<(), End> {
+    /// Steps 2 to 5, as far as nothing has to be waited for.
+    pub(super) fn exchange(&mut self, cx: &mut Context<'_>) -> Result<Option<Rest>, End> {
         self.head_deadline = None;
         self.reading.renew();
         // What came with the head is to the peer's credit too.
         self.reading.moved(self.connection.input_len(), || self.io.now());
-        let (begun, source) = poll_fn(|cx| Poll::Ready(self.begin(cx))).await?;
-        let answer = match begun {
-            Begun::Answered(answer) => answer,
-            Begun::Waiting(reply) => match self.reply(reply, source.as_ref()).await {
-                Ok(answer) => answer,
-                Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
-                // What was answered before is still sent.
-                Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
-            },
-        };
+        match self.begin(cx)? {
+            (Begun::Answered(answer), source) => self.answer(answer, source),
+            (Begun::Waiting(reply), source) => Ok(Some(Rest::Reply(reply, source))),
+        }
+    }
+
+    /// Goes on where [`exchange`](Self::exchange) could not.
+    pub(super) async fn finish_exchange(&mut self, rest: Rest) -> Result<(), End> {
+        let mut next = Some(rest);
+        while let Some(rest) = next {
+            next = match rest {
+                Rest::Reply(reply, source) => match self.reply(reply, source.as_ref()).await {
+                    Ok(answer) => self.answer(answer, source)?,
+                    Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
+                    // What was answered before is still sent.
+                    Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
+                },
+                Rest::Stream(stream, source) => {
+                    self.stream(stream, source.as_ref()).await?;
+                    drop(source);
+                    self.conclude()?
+                }
+                Rest::Drain => {
+                    self.io.leave_app();
+                    self.drain().await?;
+                    self.connection.end_exchange();
+                    None
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// 4. The response goes to the engine, its body piece by piece.
+    fn answer(&mut self, answer: Answer, source: Option<Source>) -> Result<Option<Rest>, End> {
         if !self.collected.jobs.is_empty() {
             // Of a call that the handler has given up, or sent elsewhere: nothing of it may be left to the next request.
             self.hand_over_jobs(None);
         }
-        // 4. The response goes to the engine, its body piece by piece.
         if let Some(stream) = self.respond(answer)? {
-            self.stream(stream, source.as_ref()).await?;
+            return Ok(Some(Rest::Stream(stream, source)));
         }
         drop(source);
-        // 5. What is left of the request is drained, and the connection goes on, or not.
+        self.conclude()
+    }
+
+    /// 5. What is left of the request is drained, and the connection goes on, or not.
+    fn conclude(&mut self) -> Result<Option<Rest>, End> {
         match self.connection.after_exchange() {
-            AfterExchange::Next => {}
-            AfterExchange::Drain => {
-                self.io.leave_app();
-                self.drain().await?;
+            AfterExchange::Next => {
+                self.connection.end_exchange();
+                Ok(None)
             }
-            AfterExchange::Close => return Err(End::Finish(CloseReason::Announced)),
+            AfterExchange::Drain => Ok(Some(Rest::Drain)),
+            AfterExchange::Close => Err(End::Finish(CloseReason::Announced)),
         }
-        self.connection.end_exchange();
-        Ok(())
     }
 
     /// Steps 2 and 3, up to the first time that the handler may have to wait.
@@ -362,7 +399,7 @@ impl<T: Transport> Driver<T> {
 
     /// Reads and discards the rest of the request's body, so that the next request can follow.
     async fn drain(&mut self) -> Result<(), End> {
-        self.flush().await?;
+        self.flush(false).await?;
         loop {
             // The request is answered: a server that stops does not wait for what nobody reads.
             if self.io.is_stopping() {
@@ -406,7 +443,7 @@ impl<T: Transport> Driver<T> {
 }
 
 /// A response whose body comes piece by piece.
-struct Streamed {
+pub(super) struct Streamed {
     head: AnswerHead,
     keep: KeepAlive,
     body: Body,
