@@ -59,6 +59,14 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    fn set_deadline(&mut self, at: Instant, timers: &mut Timers) {
+        self.deadline = Some(at);
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.armed = Some(at);
+            timers.arm(at, self.key);
+        }
+    }
+
     fn waiting(&mut self, direction: Direction) -> &mut Option<Waker> {
         match direction {
             Direction::Read => &mut self.read_waker,
@@ -260,45 +268,35 @@ impl Connections {
         }
     }
 
-    /// Keeps a driver whose connection is idle, unless there are enough.
-    pub(crate) fn keep_spare(&mut self, driver: Driver) -> Option<Driver> {
-        if self.spare.len() == SPARE_MAX {
-            return Some(driver);
-        }
-        self.spare.push(driver);
-        None
-    }
-
-    /// Keeps a connection that is idle until `deadline`. Gives what its slot need not hold any longer.
+    /// Keeps a connection that is idle until `deadline`: a new one, or one at the end of its turn. Gives what its slot
+    /// need not hold any longer.
     pub(crate) fn keep_idle(
         &mut self,
         key: Key,
         transport: MioTransport,
         deadline: Instant,
     ) -> [Option<Waker>; 3] {
-        let Some(slot) = self.slot(key) else { return [None, None, None] };
+        let Some(slot) = self.slots.get_mut(key.index()).filter(|slot| slot.key == key) else {
+            return [None, None, None];
+        };
         slot.work = Some(Work::Idle(transport));
-        let unused = [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()];
-        let again = slot.readiness.is_ready(Direction::Read);
-        self.set_deadline(key, deadline);
-        if again {
-            self.queue(key);
+        slot.set_deadline(deadline, &mut self.timers);
+        if slot.readiness.is_ready(Direction::Read) && !mem::replace(&mut slot.queued, true) {
+            self.ready.push_back(key);
         }
-        unused
+        [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()]
     }
 
-    /// As [`keep_idle`](Self::keep_idle), at the end of a turn, with the waker and the driver of that. Gives the driver
-    /// too, where there are enough.
-    pub(crate) fn rest(
-        &mut self,
-        Turn { key, driver, waker }: Turn,
-        transport: MioTransport,
-        deadline: Instant,
-    ) -> ([Option<Waker>; 3], Option<Driver>) {
+    /// The end of a turn whose connection is idle: its waker goes back, and its driver is kept, unless there are enough.
+    pub(crate) fn rest(&mut self, Turn { key, driver, waker }: Turn) -> Option<Driver> {
         if let Some(slot) = self.slot(key) {
             slot.waker = Some(waker);
         }
-        (self.keep_idle(key, transport, deadline), self.keep_spare(driver))
+        if self.spare.len() == SPARE_MAX {
+            return Some(driver);
+        }
+        self.spare.push(driver);
+        None
     }
 
     /// Frees the slot. What it still held is given back, to be dropped when the table is not borrowed.
@@ -342,17 +340,9 @@ impl Connections {
 
     /// Keeps the waker until `at`. Gives a waker that it replaced.
     pub(crate) fn wait_until(&mut self, key: Key, at: Instant, cx: &Context<'_>) -> Option<Waker> {
-        self.set_deadline(key, at);
-        self.slot(key).and_then(|slot| keep_waker(&mut slot.deadline_waker, cx))
-    }
-
-    fn set_deadline(&mut self, key: Key, at: Instant) {
-        let Some(slot) = self.slot(key) else { return };
-        slot.deadline = Some(at);
-        if slot.armed.is_none_or(|armed| at < armed) {
-            slot.armed = Some(at);
-            self.timers.arm(at, key);
-        }
+        let slot = self.slots.get_mut(key.index()).filter(|slot| slot.key == key)?;
+        slot.set_deadline(at, &mut self.timers);
+        keep_waker(&mut slot.deadline_waker, cx)
     }
 
     /// The next time at which [`next_due`](Self::next_due) is worth a look.
@@ -364,10 +354,11 @@ impl Connections {
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<Due> {
         loop {
             let (at, key) = self.timers.pop_due(now)?;
-            let Some(slot) = self.slot(key).filter(|slot| slot.armed == Some(at)) else { continue };
+            let slot = self.slots.get_mut(key.index()).filter(|slot| slot.key == key);
+            let Some(slot) = slot.filter(|slot| slot.armed == Some(at)) else { continue };
             slot.armed = None;
             match slot.deadline {
-                Some(deadline) if deadline > now => self.set_deadline(key, deadline),
+                Some(deadline) if deadline > now => slot.set_deadline(deadline, &mut self.timers),
                 Some(_) => {
                     slot.deadline = None;
                     if let Some(waker) = slot.deadline_waker.take() {

@@ -7,7 +7,7 @@ use std::{
     io::{self, IoSlice, Read},
     net::{Shutdown, SocketAddr},
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::{Instant, SystemTime},
 };
 
@@ -22,9 +22,12 @@ use crate::{
     shared::Permit,
 };
 
-/// A connection of one event loop.
+/// A connection of one event loop. Boxed, as it goes from its slot to a driver and back with each request.
 #[derive(Debug)]
-pub(crate) struct MioTransport {
+pub(crate) struct MioTransport(Box<Connection>);
+
+#[derive(Debug)]
+struct Connection {
     // Dropped before the permit: the descriptor is free when the next connection is let in.
     stream: TcpStream,
     peer: Option<SocketAddr>,
@@ -43,19 +46,15 @@ impl MioTransport {
     ) -> io::Result<Self> {
         let Accepted { mut stream, peer, permit } = accepted;
         registry.register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, peer, key, readiness, permit, is_used: false })
+        Ok(Self(Box::new(Connection { stream, peer, key, readiness, permit, is_used: false })))
     }
 
     /// Ready when a system call may have something to do. Not for ever: only until the system says no.
     fn poll_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.readiness.is_ready(direction) {
+        if self.0.readiness.is_ready(direction) {
             return Poll::Ready(Ok(()));
         }
-        // Nobody is to be woken: core's look at a connection that may be idle.
-        if cx.waker().will_wake(Waker::noop()) {
-            return Poll::Pending;
-        }
-        match connections::with(|own| own.wait_for(self.key, direction, cx)).flatten() {
+        match connections::with(|own| own.wait_for(self.0.key, direction, cx)).flatten() {
             Some(_replaced) => Poll::Pending,
             None => Poll::Ready(Err(io::Error::other("a connection was polled outside of its event loop"))),
         }
@@ -74,14 +73,14 @@ impl MioTransport {
             match call() {
                 Ok(count) => {
                     match count {
-                        0 => self.readiness.reached_end(),
-                        _ if count < wanted => self.readiness.came_short(direction),
+                        0 => self.0.readiness.reached_end(),
+                        _ if count < wanted => self.0.readiness.came_short(direction),
                         _ => {}
                     }
                     return Poll::Ready(Ok(count));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.readiness.would_block(direction);
+                    self.0.readiness.would_block(direction);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -93,37 +92,41 @@ impl MioTransport {
 impl Transport for MioTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.is_stopping() {
-            self.readiness.suppose_readable();
+            self.0.readiness.suppose_readable();
         }
-        self.poll_io(Direction::Read, cx, into.len(), || (&self.stream).read(into))
+        self.poll_io(Direction::Read, cx, into.len(), || (&self.0.stream).read(into))
+    }
+
+    fn may_read(&self) -> bool {
+        self.0.readiness.is_ready(Direction::Read)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let wanted = from.iter().map(|slice| slice.len()).sum();
-        self.poll_io(Direction::Write, cx, wanted, || send_vectored(&self.stream, from))
+        self.poll_io(Direction::Write, cx, wanted, || send_vectored(&self.0.stream, from))
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The kernel sends what it holds first; this does not block.
-        Poll::Ready(self.stream.shutdown(Shutdown::Write))
+        Poll::Ready(self.0.stream.shutdown(Shutdown::Write))
     }
 
     fn reset(&mut self) {
-        reset_on_close(&self.stream);
+        reset_on_close(&self.0.stream);
     }
 
     fn watch_peer(&mut self, cx: &mut Context<'_>, watch: &PeerWatch) {
-        if self.readiness.is_closed(Direction::Read) {
+        if self.0.readiness.is_closed(Direction::Read) {
             return watch.tell();
         }
-        connections::with(|own| own.wait_for(self.key, Direction::Read, cx));
+        connections::with(|own| own.wait_for(self.0.key, Direction::Read, cx));
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         if Instant::now() >= at {
             return Poll::Ready(());
         }
-        connections::with(|own| own.wait_until(self.key, at, cx));
+        connections::with(|own| own.wait_until(self.0.key, at, cx));
         Poll::Pending
     }
 
@@ -136,32 +139,32 @@ impl Transport for MioTransport {
     }
 
     fn run_job(&mut self, job: Job) {
-        let shared = &self.permit.shared;
+        let shared = &self.0.permit.shared;
         let queue_max = job.queue_max(shared.limits.blocking_queue_max);
         shared.pool.push_or_drop(job, queue_max, Job::is_waiting);
     }
 
     fn enter_app(&mut self, route: u32) {
-        self.permit.shared.loops[self.permit.loop_index].seat.enter(route);
+        self.0.permit.shared.loops[self.0.permit.loop_index].seat.enter(route);
     }
 
     fn leave_app(&mut self) {
-        self.permit.shared.loops[self.permit.loop_index].seat.leave();
+        self.0.permit.shared.loops[self.0.permit.loop_index].seat.leave();
     }
 
     fn is_stopping(&self) -> bool {
-        self.permit.shared.life.is_stopping()
+        self.0.permit.shared.life.is_stopping()
     }
 
     fn mark_used(&mut self) {
-        self.is_used = true;
+        self.0.is_used = true;
     }
 
     fn is_used(&self) -> bool {
-        self.is_used
+        self.0.is_used
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {
-        self.peer
+        self.0.peer
     }
 }

@@ -136,7 +136,9 @@ impl Future for Connection {
                     }
                 },
                 State::Idle { mut transport, deadline } => {
-                    if transport.is_stopping() || transport.poll_readable(cx).is_ready() {
+                    // The first look arranges nothing: where it finds something, 90 instructions less.
+                    let is_ready = transport.is_stopping() || transport.may_read();
+                    if is_ready || transport.poll_readable(cx).is_ready() {
                         State::driven(transport)
                     } else if transport.poll_deadline(cx, deadline).is_ready() {
                         State::Over

@@ -344,6 +344,10 @@ impl<T: Transport> Driver<T> {
 
     /// The first read of a request. Without data the connection is idle, and the driver leaves it.
     fn read_first(&mut self, is_stopping: bool) -> Result<(), Served> {
+        // Behind a request there mostly is no other: to be told so by a read was 150 instructions on the event loops.
+        if !is_stopping && !self.io.may_read() {
+            return Err(self.idle());
+        }
         // The backend watches an idle connection by itself: no waker is needed.
         let mut cx = Context::from_waker(Waker::noop());
         match self.io.poll_read(&mut cx, self.connection.input_space()) {

@@ -54,6 +54,11 @@ impl Output {
 
     /// Fills `slices` from the front of the queue and gives those used.
     pub(super) fn slices<'a, 's>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
+        // Nearly always: 60 instructions less.
+        if self.sealed.is_empty() && self.written < self.tail.len() && !slices.is_empty() {
+            slices[0] = IoSlice::new(&self.tail[self.written..]);
+            return &slices[..1];
+        }
         let pieces = self.sealed.iter().map(|piece| &piece[..]).chain(Some(&self.tail[self.written..]));
         let mut used = 0;
         for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
