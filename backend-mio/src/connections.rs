@@ -268,35 +268,37 @@ impl Connections {
         }
     }
 
-    /// Keeps a connection that is idle until `deadline`: a new one, or one at the end of its turn. Gives what its slot
-    /// need not hold any longer.
-    pub(crate) fn keep_idle(
-        &mut self,
-        key: Key,
-        transport: MioTransport,
-        deadline: Instant,
-    ) -> [Option<Waker>; 3] {
-        let Some(slot) = self.slots.get_mut(key.index()).filter(|slot| slot.key == key) else {
-            return [None, None, None];
-        };
-        slot.work = Some(Work::Idle(transport));
-        slot.set_deadline(deadline, &mut self.timers);
-        if slot.readiness.is_ready(Direction::Read) && !mem::replace(&mut slot.queued, true) {
-            self.ready.push_back(key);
+    /// Keeps a new connection, which is idle until `deadline`.
+    pub(crate) fn keep_idle(&mut self, key: Key, transport: MioTransport, deadline: Instant) {
+        if let Some(slot) = self.slots.get_mut(key.index()).filter(|slot| slot.key == key) {
+            slot.work = Some(Work::Idle(transport));
+            slot.set_deadline(deadline, &mut self.timers);
         }
-        [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()]
     }
 
-    /// The end of a turn whose connection is idle: its waker goes back, and its driver is kept, unless there are enough.
-    pub(crate) fn rest(&mut self, Turn { key, driver, waker }: Turn) -> Option<Driver> {
-        if let Some(slot) = self.slot(key) {
+    /// The end of a turn whose connection is idle until `deadline`. Gives what its slot need not hold any longer, and the
+    /// driver where there are enough.
+    pub(crate) fn rest(
+        &mut self,
+        Turn { key, driver, waker }: Turn,
+        transport: MioTransport,
+        deadline: Instant,
+    ) -> ([Option<Waker>; 3], Option<Driver>) {
+        let mut unused = [None, None, None];
+        if let Some(slot) = self.slots.get_mut(key.index()).filter(|slot| slot.key == key) {
+            slot.work = Some(Work::Idle(transport));
             slot.waker = Some(waker);
+            slot.set_deadline(deadline, &mut self.timers);
+            if slot.readiness.is_ready(Direction::Read) && !mem::replace(&mut slot.queued, true) {
+                self.ready.push_back(key);
+            }
+            unused = [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()];
         }
         if self.spare.len() == SPARE_MAX {
-            return Some(driver);
+            return (unused, Some(driver));
         }
         self.spare.push(driver);
-        None
+        (unused, None)
     }
 
     /// Frees the slot. What it still held is given back, to be dropped when the table is not borrowed.

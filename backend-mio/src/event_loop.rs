@@ -197,7 +197,7 @@ impl EventLoop {
                 connections::with(|own| own.keep_active(turn));
             }
             Some(Poll::Ready(Outcome::Idle { transport, deadline })) => {
-                drop(connections::with(|own| (own.keep_idle(key, transport, deadline), own.rest(turn))));
+                drop(connections::with(|own| own.rest(turn, transport, deadline)));
                 // The stop may have begun just after the driver has looked.
                 if self.shared.life.is_stopping() {
                     connections::with(|own| own.queue(key));

@@ -65,7 +65,7 @@ impl Backend for Mio {
 
     fn prepare(service: Service) -> io::Result<Run> {
         let (app, limits) = (service.app.clone(), service.limits.clone());
-        let drive = move |transport, spare| Driving::new(spare, transport, app.clone(), limits.clone());
+        let drive = move |transport, spare| Driving::new(spare, transport, &app, &limits);
         prepare(service, Box::new(drive))
     }
 }

@@ -91,10 +91,9 @@ impl Connection {
 
 impl State {
     fn driven(transport: TokioTransport) -> Self {
-        let shared = transport.shared();
-        let (app, limits) = (shared.app.clone(), shared.limits.clone());
+        let shared = transport.shared().clone();
         let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
-        Self::Driven(Driving::new(spare, transport, app, limits))
+        Self::Driven(Driving::new(spare, transport, &shared.app, &shared.limits))
     }
 
     fn after(outcome: Outcome<TokioTransport>) -> Self {

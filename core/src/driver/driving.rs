@@ -45,14 +45,15 @@ struct Passing<T> {
 
 impl<T: Transport> Driving<T> {
     /// Begins to serve a connection: by `spare`, which has given its last one back as idle, where there is one.
-    pub fn new(spare: Option<Self>, transport: T, app: Arc<App>, limits: Arc<Limits>) -> Self {
-        match spare {
-            Some(Self { driver: Some(mut driver), waiting }) => {
-                driver.enter(transport, app, limits);
-                Self { driver: Some(driver), waiting }
+    pub fn new(spare: Option<Self>, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
+        if let Some(Self { driver: Some(mut driver), waiting }) = spare {
+            if driver.serves_by(limits) {
+                driver.enter(transport, app.clone());
+                return Self { driver: Some(driver), waiting };
             }
-            _ => Self { driver: Some(Box::new(Driver::new(transport, app, limits))), waiting: None },
         }
+        let driver = Driver::new(transport, app.clone(), limits.clone());
+        Self { driver: Some(Box::new(driver)), waiting: None }
     }
 
     /// Serves by another future, for once: a backend's tests have drivers of their own.

@@ -43,7 +43,7 @@ use pace::{Progress, Turn};
 /// The future parks only on `transport`, on the handler, and on nothing else; dropping it at any point
 /// cuts the connection.
 pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits>) -> Outcome<T> {
-    let mut driving = Driving::new(None, transport, app, limits);
+    let mut driving = Driving::new(None, transport, &app, &limits);
     poll_fn(|cx| driving.poll(cx)).await
 }
 
@@ -155,11 +155,13 @@ impl<T: Transport> Driver<T> {
         self.io.0.take()
     }
 
+    /// Whether another connection with these limits may be its next.
+    fn serves_by(&self, limits: &Arc<Limits>) -> bool {
+        Arc::ptr_eq(&self.limits, limits)
+    }
+
     /// Turns to another connection, after [`leave`](Self::leave).
-    fn enter(&mut self, transport: T, app: Arc<App>, limits: Arc<Limits>) {
-        if !Arc::ptr_eq(&self.limits, &limits) {
-            return *self = Self::new(transport, app, limits);
-        }
+    fn enter(&mut self, transport: T, app: Arc<App>) {
         self.io = Lent(Some(transport));
         self.app = Some(app);
         self.turn.renew();

@@ -196,11 +196,18 @@ impl Connection {
 
     /// Takes one step with the bytes that are here. During an exchange this decodes the body, so it is
     /// called only when somebody wants it.
+    #[inline]
     pub fn next_event(&mut self) -> Event {
-        match &mut self.state {
-            State::Closed { .. } => Event::Closed,
+        match &self.state {
             // All that is here has been looked at.
             State::Head(_) if self.input.len() == 0 && !self.input.ended() => Event::NeedData,
+            _ => self.take_step(),
+        }
+    }
+
+    fn take_step(&mut self) -> Event {
+        match &mut self.state {
+            State::Closed { .. } => Event::Closed,
             State::Head(scan) => match scan.advance(&mut self.input, &self.limits) {
                 Ok(Some(head)) => {
                     self.state = State::Exchange(Exchange::new(head, self.limits.body_bytes_max));
@@ -292,6 +299,7 @@ impl Connection {
     }
 
     /// Whether a response of `status` to this request has a body on the wire.
+    #[inline]
     pub fn sends_body(&self, status: StatusCode) -> bool {
         matches!(&self.state, State::Exchange(exchange) if exchange.head.method != Method::HEAD)
             && !encode::has_no_body(status)
@@ -330,6 +338,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`WrongLength`] where it is more than was declared; what fits is sent.
+    #[inline]
     pub fn send_data(&mut self, mut data: Bytes) -> Result<(), WrongLength> {
         let State::Exchange(Exchange { encoding: Some(encoding), .. }) = &mut self.state else {
             return Err(WrongLength);
@@ -356,6 +365,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`WrongLength`] where less was sent than was declared: the connection has to be cut.
+    #[inline]
     pub fn send_end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), WrongLength> {
         let State::Exchange(Exchange { encoding: Some(encoding), .. }) = &mut self.state else {
             return Err(WrongLength);
@@ -382,6 +392,7 @@ impl Connection {
     }
 
     /// Goes on to the next request, or closes where [`after_exchange`](Self::after_exchange) says so.
+    #[inline]
     pub fn end_exchange(&mut self) {
         self.state = match self.after_exchange() {
             AfterExchange::Next => State::Head(head::Scan::default()),

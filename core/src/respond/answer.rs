@@ -36,6 +36,7 @@ impl Answer {
     }
 
     /// The response, where it has been made.
+    #[inline]
     pub(crate) fn as_response(&self) -> Option<&Response> {
         match &self.0 {
             Kind::Typed(..) => None,
@@ -43,6 +44,7 @@ impl Answer {
         }
     }
 
+    #[inline]
     pub(crate) fn into_parts(self) -> (AnswerHead, Body) {
         match self.0 {
             Kind::Typed(content_type, body) => (AnswerHead::Typed(content_type), body),
@@ -67,6 +69,7 @@ pub(crate) enum AnswerHead {
 }
 
 impl AnswerHead {
+    #[inline]
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Typed(_) => StatusCode::OK,
@@ -74,6 +77,7 @@ impl AnswerHead {
         }
     }
 
+    #[inline]
     pub(crate) fn fields(&self) -> Fields<'_> {
         match self {
             Self::Typed(content_type) => Fields::Type(content_type),
