@@ -329,7 +329,7 @@ impl Connection {
         {
             exchange.keep_alive = KeepAlive::No;
         }
-        encode::put_head(&mut self.output, asked, status, fields, length, exchange.keep_alive, wall_clock);
+        encode::put_head(&mut self.output, encoding, status, fields, length, exchange.keep_alive, wall_clock);
         exchange.encoding = Some(encoding);
         if encoding == Encoding::None { SendBody::No } else { SendBody::Yes }
     }
@@ -415,16 +415,10 @@ impl Connection {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         let body = Bytes::from(format!("{}\n", refusal.reason));
-        let length = BodyLength::Known(body.len() as u64);
-        encode::put_head(
-            &mut self.output,
-            asked,
-            refusal.status,
-            Fields::Map(&headers),
-            length,
-            KeepAlive::No,
-            wall_clock,
-        );
+        let (fields, length) = (Fields::Map(&headers), BodyLength::Known(body.len() as u64));
+        let encoding = encode::encoding(asked, refusal.status, fields, length);
+        let output = &mut self.output;
+        encode::put_head(output, encoding, refusal.status, fields, length, KeepAlive::No, wall_clock);
         if *asked.method != Method::HEAD {
             self.output.put_data(body);
         }
