@@ -74,9 +74,14 @@ impl<T: Transport> Driver<T> {
                 self.connection.discard_output();
                 break;
             }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let slices = self.connection.output_slices(&mut slices);
-            match self.io.poll_write(cx, slices) {
+            let written = match self.connection.output_in_one() {
+                Some(piece) => self.io.poll_write(cx, &[IoSlice::new(piece)]),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    self.io.poll_write(cx, self.connection.output_slices(&mut slices))
+                }
+            };
+            match written {
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.connection.output_written(count);
                     self.turn.count_bytes(count);

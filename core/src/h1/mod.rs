@@ -431,6 +431,12 @@ impl Connection {
         self.output.len()
     }
 
+    /// All that is to be written, where that is one piece, as it nearly always is.
+    #[inline]
+    pub fn output_in_one(&self) -> Option<&[u8]> {
+        self.output.in_one()
+    }
+
     /// Fills `slices` with what is to be written next, and gives those used.
     pub fn output_slices<'a, 's>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
         self.output.slices(slices)
