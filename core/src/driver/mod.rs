@@ -16,6 +16,7 @@ mod close;
 mod driving;
 mod exchange;
 mod pace;
+mod stream;
 mod wait;
 
 use std::{

@@ -12,14 +12,14 @@ pub struct Answer(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Typed(HeaderValue, Body),
-    /// Boxed, so that an answer is small: it is moved a few times on its way.
+    /// Not owned, and the other boxed, so that an answer is small: it is moved a few times on its way.
+    Typed(&'static HeaderValue, Body),
     Whole(Box<Response>),
 }
 
 impl Answer {
     /// A 200 of one content type.
-    pub(crate) fn typed(content_type: HeaderValue, body: impl Into<Body>) -> Self {
+    pub(crate) fn typed(content_type: &'static HeaderValue, body: impl Into<Body>) -> Self {
         Self(Kind::Typed(content_type, body.into()))
     }
 
@@ -28,7 +28,7 @@ impl Answer {
         match self.0 {
             Kind::Typed(content_type, body) => {
                 let mut response = Response::new(body);
-                response.headers_mut().insert(CONTENT_TYPE, content_type);
+                response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
                 response
             }
             Kind::Whole(response) => *response,
@@ -64,7 +64,7 @@ impl From<Response> for Answer {
 
 /// The head of an [`Answer`].
 pub(crate) enum AnswerHead {
-    Typed(HeaderValue),
+    Typed(&'static HeaderValue),
     Whole(Parts),
 }
 
