@@ -199,7 +199,7 @@ impl Connections {
     }
 
     fn slot(&mut self, key: Key) -> Option<&mut Slot> {
-        self.slots.get_mut(key.index()).filter(|slot| slot.key == key)
+        slot_of(&mut self.slots, key)
     }
 
     /// Lets the connection have a turn.
@@ -244,7 +244,7 @@ impl Connections {
     /// `drive` only begins: nothing of the app's runs.
     pub(crate) fn next_queued(&mut self, drive: &Drive, is_stopping: bool) -> Option<Turn> {
         let key = self.ready.pop_front()?;
-        let slot = self.slots.get_mut(key.index()).filter(|slot| slot.key == key)?;
+        let slot = slot_of(&mut self.slots, key)?;
         slot.queued = false;
         let driver = match slot.work.take()? {
             Work::Active(driver) => driver,
@@ -270,7 +270,7 @@ impl Connections {
 
     /// Keeps a new connection, which is idle until `deadline`.
     pub(crate) fn keep_idle(&mut self, key: Key, transport: MioTransport, deadline: Instant) {
-        if let Some(slot) = self.slots.get_mut(key.index()).filter(|slot| slot.key == key) {
+        if let Some(slot) = slot_of(&mut self.slots, key) {
             slot.work = Some(Work::Idle(transport));
             slot.set_deadline(deadline, &mut self.timers);
         }
@@ -285,7 +285,7 @@ impl Connections {
         deadline: Instant,
     ) -> ([Option<Waker>; 3], Option<Driver>) {
         let mut unused = [None, None, None];
-        if let Some(slot) = self.slots.get_mut(key.index()).filter(|slot| slot.key == key) {
+        if let Some(slot) = slot_of(&mut self.slots, key) {
             slot.work = Some(Work::Idle(transport));
             slot.waker = Some(waker);
             slot.set_deadline(deadline, &mut self.timers);
@@ -342,7 +342,7 @@ impl Connections {
 
     /// Keeps the waker until `at`. Gives a waker that it replaced.
     pub(crate) fn wait_until(&mut self, key: Key, at: Instant, cx: &Context<'_>) -> Option<Waker> {
-        let slot = self.slots.get_mut(key.index()).filter(|slot| slot.key == key)?;
+        let slot = slot_of(&mut self.slots, key)?;
         slot.set_deadline(at, &mut self.timers);
         keep_waker(&mut slot.deadline_waker, cx)
     }
@@ -356,7 +356,7 @@ impl Connections {
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<Due> {
         loop {
             let (at, key) = self.timers.pop_due(now)?;
-            let slot = self.slots.get_mut(key.index()).filter(|slot| slot.key == key);
+            let slot = slot_of(&mut self.slots, key);
             let Some(slot) = slot.filter(|slot| slot.armed == Some(at)) else { continue };
             slot.armed = None;
             match slot.deadline {
@@ -378,6 +378,11 @@ impl Connections {
             }
         }
     }
+}
+
+/// As [`Connections::slot`], where the rest of the table is used meanwhile.
+fn slot_of(slots: &mut Slab<Slot>, key: Key) -> Option<&mut Slot> {
+    slots.get_mut(key.index()).filter(|slot| slot.key == key)
 }
 
 fn keep_waker(kept: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {

@@ -146,7 +146,6 @@ impl EventLoop {
 
     fn accept(&mut self, stage: Stage) {
         let Some(acceptor) = &mut self.acceptor else { return };
-        // Nearly all turns: the rest of it would be 90 instructions of a request.
         if acceptor.is_quiet() {
             return;
         }
@@ -243,7 +242,8 @@ impl EventLoop {
         if queued > 0 {
             return Some(Duration::ZERO);
         }
-        let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.next_turn(now));
+        let accepting = self.acceptor.as_ref().filter(|acceptor| !acceptor.is_quiet());
+        let accept = accepting.and_then(|acceptor| acceptor.next_turn(now));
         let stop = match stage {
             Stage::Stopping(deadline) => Some(deadline),
             Stage::Running | Stage::Over => None,

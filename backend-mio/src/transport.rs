@@ -7,7 +7,7 @@ use std::{
     io::{self, IoSlice, Read},
     net::{Shutdown, SocketAddr},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Instant, SystemTime},
 };
 
@@ -24,10 +24,10 @@ use crate::{
 
 /// A connection of one event loop. Boxed, as it goes from its slot to a driver and back with each request.
 #[derive(Debug)]
-pub(crate) struct MioTransport(Box<Connection>);
+pub(crate) struct MioTransport(Box<Inner>);
 
 #[derive(Debug)]
-struct Connection {
+struct Inner {
     // Dropped before the permit: the descriptor is free when the next connection is let in.
     stream: TcpStream,
     peer: Option<SocketAddr>,
@@ -46,17 +46,15 @@ impl MioTransport {
     ) -> io::Result<Self> {
         let Accepted { mut stream, peer, permit } = accepted;
         registry.register(&mut stream, key.token(), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self(Box::new(Connection { stream, peer, key, readiness, permit, is_used: false })))
+        Ok(Self(Box::new(Inner { stream, peer, key, readiness, permit, is_used: false })))
     }
 
-    /// Ready when a system call may have something to do. Not for ever: only until the system says no.
-    fn poll_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        if self.0.readiness.is_ready(direction) {
-            return Poll::Ready(Ok(()));
-        }
+    /// Has the waker woken when a system call may have something to do; an error where that cannot be.
+    #[inline(never)]
+    fn wait_for(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Error> {
         match connections::with(|own| own.wait_for(self.0.key, direction, cx)).flatten() {
             Some(_replaced) => Poll::Pending,
-            None => Poll::Ready(Err(io::Error::other("a connection was polled outside of its event loop"))),
+            None => Poll::Ready(io::Error::other("a connection was polled outside of its event loop")),
         }
     }
 
@@ -69,7 +67,9 @@ impl MioTransport {
         mut call: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.poll_ready(direction, cx))?;
+            if !self.0.readiness.is_ready(direction) {
+                return self.wait_for(direction, cx).map(Err);
+            }
             match call() {
                 Ok(count) => {
                     match count {

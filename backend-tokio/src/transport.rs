@@ -22,9 +22,9 @@ use trijet_core::{PeerWatch, Transport, jobs::Job};
 use crate::{connection::Shared, seats::SeatHere};
 
 /// One accepted connection. Boxed, as it goes from its task to a driver and back with each request.
-pub(crate) struct TokioTransport(Box<Connection>);
+pub(crate) struct TokioTransport(Box<Inner>);
 
-struct Connection {
+struct Inner {
     stream: TcpStream,
     peer: Option<SocketAddr>,
     shared: Arc<Shared>,
@@ -38,7 +38,7 @@ struct Connection {
 
 impl TokioTransport {
     pub(crate) fn new(stream: TcpStream, peer: Option<SocketAddr>, shared: Arc<Shared>) -> Self {
-        Self(Box::new(Connection {
+        Self(Box::new(Inner {
             stream,
             peer,
             shared,

@@ -25,6 +25,7 @@ pub struct Acceptor {
     paused_until: Option<Instant>,
     held: bool,
     closing: bool,
+    is_quiet: bool,
 }
 
 #[derive(Debug)]
@@ -90,11 +91,13 @@ impl Acceptor {
             paused_until: None,
             held: false,
             closing: false,
+            is_quiet: false,
         })
     }
 
     /// Notes that the system has told of listener `index`.
     pub fn on_event(&mut self, index: usize) {
+        self.is_quiet = false;
         if let Some(Some(listening)) = self.listeners.get_mut(index) {
             listening.ready = true;
         }
@@ -105,15 +108,18 @@ impl Acceptor {
     /// Unix sockets go first: who finds one no more is told so, and not lost with a queue.
     pub fn close_when_empty(&mut self) {
         self.closing = true;
+        self.is_quiet = false;
         for listening in self.listeners.iter_mut().flatten() {
             listening.file = None;
             listening.ready = true;
         }
     }
 
-    /// Whether a [`turn`](Self::turn) would find nothing to do: no listener has anything, and none is to be closed.
+    /// Whether nothing has come since a [`turn`](Self::turn) that has left nothing to accept: another need not be. As in
+    /// nearly all rounds of a loop, it is one look.
+    #[inline]
     pub fn is_quiet(&self) -> bool {
-        !self.is_over() && self.listeners.iter().flatten().all(|listening| !listening.ready)
+        self.is_quiet
     }
 
     /// When there is something to accept that no event will tell of.
@@ -162,6 +168,7 @@ impl Acceptor {
                 }
             }
         }
+        self.is_quiet = self.listeners.iter().flatten().all(|listening| !listening.ready);
     }
 
     fn failed(&mut self, index: usize, error: &io::Error) {

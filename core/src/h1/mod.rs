@@ -460,6 +460,7 @@ impl Connection {
 
     /// Lets go of what an idle connection does not need, or more than another one will: its buffers stay, to be used
     /// for that.
+    #[inline]
     pub fn rest(&mut self) {
         self.input.rest();
         self.output.rest();
