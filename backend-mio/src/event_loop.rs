@@ -287,8 +287,7 @@ fn deal_out(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) -
 fn on_event(key: Key, event: &Event) {
     let wakers = connections::with(|own| own.on_event(key, event));
     if let Some([read, write]) = wakers {
-        read.map(Waker::wake);
-        write.map(Waker::wake);
+        read.into_iter().chain(write).for_each(Waker::wake);
     }
 }
 

@@ -239,11 +239,12 @@ impl<T: Transport> Driver<T> {
         let (mut head, body) = answer.into_parts();
         let has_panicked = self.collected.watch.as_ref().is_some_and(Watch::has_panicked);
         let mut keep = if has_panicked || self.io.is_stopping() { KeepAlive::No } else { KeepAlive::Implied };
-        if let AnswerHead::Whole(parts) = &mut head {
-            if parts.extensions.get::<respond::Panicked>().is_some() {
+        if let AnswerHead::Whole(response) = &mut head {
+            let extensions = std::mem::take(response.extensions_mut());
+            if extensions.get::<respond::Panicked>().is_some() {
                 keep = KeepAlive::No;
             }
-            drop_contained(std::mem::take(&mut parts.extensions));
+            drop_contained(extensions);
         }
         if !self.connection.can_end_with(head.status()) {
             log::error!("a handler answered with {}, which ends no such request: 500 is sent", head.status());

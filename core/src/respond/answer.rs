@@ -1,7 +1,7 @@
 //! What a handler's response is on its way to the engine: [`Answer`]. A map of headers is made only where one
 //! is asked for.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, response::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use crate::{Body, Response};
 
@@ -48,9 +48,9 @@ impl Answer {
     pub(crate) fn into_parts(self) -> (AnswerHead, Body) {
         match self.0 {
             Kind::Typed(content_type, body) => (AnswerHead::Typed(content_type), body),
-            Kind::Whole(response) => {
-                let (parts, body) = response.into_parts();
-                (AnswerHead::Whole(parts), body)
+            Kind::Whole(mut response) => {
+                let body = std::mem::take(response.body_mut());
+                (AnswerHead::Whole(response), body)
             }
         }
     }
@@ -65,7 +65,8 @@ impl From<Response> for Answer {
 /// The head of an [`Answer`].
 pub(crate) enum AnswerHead {
     Typed(&'static HeaderValue),
-    Whole(Parts),
+    /// Its body is empty.
+    Whole(Box<Response>),
 }
 
 impl AnswerHead {
@@ -73,7 +74,7 @@ impl AnswerHead {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Typed(_) => StatusCode::OK,
-            Self::Whole(parts) => parts.status,
+            Self::Whole(response) => response.status(),
         }
     }
 
@@ -81,7 +82,7 @@ impl AnswerHead {
     pub(crate) fn fields(&self) -> Fields<'_> {
         match self {
             Self::Typed(content_type) => Fields::Type(content_type),
-            Self::Whole(parts) => Fields::Map(&parts.headers),
+            Self::Whole(response) => Fields::Map(response.headers()),
         }
     }
 }
