@@ -93,6 +93,7 @@ impl Life {
     }
 
     /// Whether a stop has begun. Cheap: connections ask at every request.
+    #[inline]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

@@ -1,13 +1,12 @@
 //! The connections of one loop: a slab that only the loop's own thread sees, and so needs no locks.
 //!
-//! Readiness is edge-triggered: a flag is set by an event and cleared only when the system has said
-//! that there is no more. The table is borrowed for moments: never while a future is polled, or
+//! The table is borrowed for moments: never while a future is polled, or
 //! while anything is dropped or woken that could run foreign code.
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    mem,
+    mem::{self, ManuallyDrop},
     sync::Arc,
     task::{Context, Waker},
     time::Instant,
@@ -20,11 +19,15 @@ use trijet_core::driver::Driving;
 
 use crate::{
     mailbox::{ConnectionWaker, Mailbox},
+    readiness::{Direction, Readiness},
+    shared::Drive,
     transport::MioTransport,
 };
 
 thread_local! {
-    static CONNECTIONS: RefCell<Option<Connections>> = const { RefCell::new(None) };
+    // Without a destructor, which every look would have to ask for: `Entered` takes out what is there.
+    static CONNECTIONS: ManuallyDrop<RefCell<Option<Connections>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
 /// The running `drive` of one connection.
@@ -38,30 +41,15 @@ pub(crate) enum Work {
     Active(Driver),
 }
 
-/// One of the two directions of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Direction {
-    Read,
-    Write,
-}
-
-#[derive(Default)]
-struct Readiness {
-    ready: bool,
-    /// The peer has closed this direction. The event that says so comes once, perhaps together with
-    /// data: without this flag, the short read of that data would clear `ready` for ever.
-    closed: bool,
-    waker: Option<Waker>,
-}
-
 /// A connection's place in the table, opaque outside.
 pub(crate) struct Slot {
     key: Key,
-    /// `None` while it is being polled.
+    /// `None` while it is being polled, as its waker: who polls has both, and counts no references.
     work: Option<Work>,
-    waker: Waker,
-    read: Readiness,
-    write: Readiness,
+    waker: Option<Waker>,
+    readiness: Arc<Readiness>,
+    read_waker: Option<Waker>,
+    write_waker: Option<Waker>,
     deadline: Option<Instant>,
     deadline_waker: Option<Waker>,
     /// The earliest entry in the timers.
@@ -71,10 +59,18 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    fn readiness(&mut self, direction: Direction) -> &mut Readiness {
+    fn set_deadline(&mut self, at: Instant, timers: &mut Timers) {
+        self.deadline = Some(at);
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.armed = Some(at);
+            timers.arm(at, self.key);
+        }
+    }
+
+    fn waiting(&mut self, direction: Direction) -> &mut Option<Waker> {
         match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
+            Direction::Read => &mut self.read_waker,
+            Direction::Write => &mut self.write_waker,
         }
     }
 }
@@ -82,12 +78,8 @@ impl Slot {
 /// A connection that has something to do.
 pub(crate) struct Turn {
     pub(crate) key: Key,
-    pub(crate) work: Option<Work>,
+    pub(crate) driver: Driver,
     pub(crate) waker: Waker,
-    /// Whether there may be something to read.
-    pub(crate) readable: bool,
-    /// A driver that serves no connection, for one that is idle and readable.
-    pub(crate) spare: Option<Driver>,
 }
 
 /// A connection whose deadline has come.
@@ -119,7 +111,7 @@ const SPARE_MAX: usize = 32;
 pub(crate) struct Entered(());
 
 pub(crate) fn enter(index: usize, mailbox: Arc<Mailbox>) -> Entered {
-    CONNECTIONS.set(Some(Connections {
+    let connections = Connections {
         slots: Slab::new(),
         generation: 0,
         ready: VecDeque::new(),
@@ -128,14 +120,15 @@ pub(crate) fn enter(index: usize, mailbox: Arc<Mailbox>) -> Entered {
         mailbox,
         spare: Vec::new(),
         index,
-    }));
+    };
+    CONNECTIONS.with(|own| own.replace(Some(connections)));
     Entered(())
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         // Dropping a handler's future may call wakers, which find the table gone then.
-        let connections = CONNECTIONS.take();
+        let connections = CONNECTIONS.with(|connections| connections.take());
         for slot in connections.into_iter().flat_map(|connections| connections.slots) {
             crate::contained("dropping a connection", || drop(slot));
         }
@@ -143,8 +136,9 @@ impl Drop for Entered {
 }
 
 /// Looks at this thread's connections; `None` on any other thread.
+#[inline]
 pub(crate) fn with<R>(look: impl FnOnce(&mut Connections) -> R) -> Option<R> {
-    CONNECTIONS.with_borrow_mut(|connections| connections.as_mut().map(look))
+    CONNECTIONS.with(|connections| connections.borrow_mut().as_mut().map(look))
 }
 
 /// Looks at this thread's connections if they are those of the loop with this mailbox.
@@ -182,28 +176,30 @@ pub(crate) fn index() -> Option<usize> {
 }
 
 impl Connections {
-    /// A slot for a new connection, to be filled by [`keep`](Self::keep).
-    pub(crate) fn reserve(&mut self) -> Key {
+    /// A slot for a new connection, to be filled by [`keep_idle`](Self::keep_idle), and what is known of its directions.
+    pub(crate) fn reserve(&mut self) -> (Key, Arc<Readiness>) {
         let entry = self.slots.vacant_entry();
         self.generation = self.generation.wrapping_add(1);
         let key = Key::new(entry.key(), self.generation);
         let waker = Waker::from(Arc::new(ConnectionWaker::new(key, self.mailbox.clone())));
+        let readiness = Arc::<Readiness>::default();
         entry.insert(Slot {
             key,
             work: None,
-            waker,
-            read: Readiness::default(),
-            write: Readiness::default(),
+            waker: Some(waker),
+            readiness: readiness.clone(),
+            read_waker: None,
+            write_waker: None,
             deadline: None,
             deadline_waker: None,
             armed: None,
             queued: false,
         });
-        key
+        (key, readiness)
     }
 
     fn slot(&mut self, key: Key) -> Option<&mut Slot> {
-        self.slots.get_mut(key.index()).filter(|slot| slot.key == key)
+        slot_of(&mut self.slots, key)
     }
 
     /// Lets the connection have a turn.
@@ -243,48 +239,66 @@ impl Connections {
         self.ready.len()
     }
 
-    /// Takes the next connection that waits for a turn out of its slot.
-    pub(crate) fn next_queued(&mut self) -> Option<Turn> {
+    /// Takes the next connection that waits for a turn out of its slot. One that is idle is served with `drive`, if there
+    /// may be something to read or the server `is_stopping`; else it was woken by what an earlier request has left behind.
+    /// `drive` only begins: nothing of the app's runs.
+    pub(crate) fn next_queued(&mut self, drive: &Drive, is_stopping: bool) -> Option<Turn> {
         let key = self.ready.pop_front()?;
-        let slot = self.slot(key)?;
+        let slot = slot_of(&mut self.slots, key)?;
         slot.queued = false;
-        let (work, waker, readable) = (slot.work.take(), slot.waker.clone(), slot.read.ready);
-        let spare = if readable && matches!(work, Some(Work::Idle(_))) { self.spare.pop() } else { None };
-        Some(Turn { key, work, waker, readable, spare })
+        let driver = match slot.work.take()? {
+            Work::Active(driver) => driver,
+            Work::Idle(transport) if is_stopping || slot.readiness.is_ready(Direction::Read) => {
+                drive(transport, self.spare.pop())
+            }
+            idle => {
+                slot.work = Some(idle);
+                return None;
+            }
+        };
+        let waker = slot.waker.take()?;
+        Some(Turn { key, driver, waker })
     }
 
-    /// Puts a connection back whose turn is over.
-    pub(crate) fn keep(&mut self, key: Key, work: Work) {
+    /// Puts a connection back that waits.
+    pub(crate) fn keep_active(&mut self, Turn { key, driver, waker }: Turn) {
         if let Some(slot) = self.slot(key) {
-            slot.work = Some(work);
+            slot.work = Some(Work::Active(driver));
+            slot.waker = Some(waker);
         }
     }
 
-    /// Keeps a driver whose connection is idle, unless there are enough.
-    pub(crate) fn keep_spare(&mut self, driver: Driver) -> Option<Driver> {
-        if self.spare.len() == SPARE_MAX {
-            return Some(driver);
+    /// Keeps a new connection, which is idle until `deadline`.
+    pub(crate) fn keep_idle(&mut self, key: Key, transport: MioTransport, deadline: Instant) {
+        if let Some(slot) = slot_of(&mut self.slots, key) {
+            slot.work = Some(Work::Idle(transport));
+            slot.set_deadline(deadline, &mut self.timers);
         }
-        self.spare.push(driver);
-        None
     }
 
-    /// Keeps a connection that is idle until `deadline`. Gives what its slot need not hold any longer.
-    pub(crate) fn keep_idle(
+    /// The end of a turn whose connection is idle until `deadline`. Gives what its slot need not hold any longer, and the
+    /// driver where there are enough.
+    pub(crate) fn rest(
         &mut self,
-        key: Key,
+        Turn { key, driver, waker }: Turn,
         transport: MioTransport,
         deadline: Instant,
-    ) -> [Option<Waker>; 3] {
-        let Some(slot) = self.slot(key) else { return [None, None, None] };
-        slot.work = Some(Work::Idle(transport));
-        let unused = [slot.read.waker.take(), slot.write.waker.take(), slot.deadline_waker.take()];
-        let again = slot.read.ready;
-        self.set_deadline(key, deadline);
-        if again {
-            self.queue(key);
+    ) -> ([Option<Waker>; 3], Option<Driver>) {
+        let mut unused = [None, None, None];
+        if let Some(slot) = slot_of(&mut self.slots, key) {
+            slot.work = Some(Work::Idle(transport));
+            slot.waker = Some(waker);
+            slot.set_deadline(deadline, &mut self.timers);
+            if slot.readiness.is_ready(Direction::Read) && !mem::replace(&mut slot.queued, true) {
+                self.ready.push_back(key);
+            }
+            unused = [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()];
         }
-        unused
+        if self.spare.len() == SPARE_MAX {
+            return (unused, Some(driver));
+        }
+        self.spare.push(driver);
+        (unused, None)
     }
 
     /// Frees the slot. What it still held is given back, to be dropped when the table is not borrowed.
@@ -302,84 +316,35 @@ impl Connections {
     /// Takes note of an event, and gives the wakers that wait for it.
     pub(crate) fn on_event(&mut self, key: Key, event: &Event) -> [Option<Waker>; 2] {
         let Some(slot) = self.slot(key) else { return [None, None] };
-        let failed = event.is_error();
-        slot.read.closed |= event.is_read_closed() || failed;
-        slot.write.closed |= event.is_write_closed() || failed;
-        slot.read.ready |= event.is_readable() || slot.read.closed;
-        slot.write.ready |= event.is_writable() || slot.write.closed;
-        if slot.read.ready && matches!(slot.work, Some(Work::Idle(_))) {
+        slot.readiness.on_event(event);
+        let is_readable = slot.readiness.is_ready(Direction::Read);
+        if is_readable && matches!(slot.work, Some(Work::Idle(_))) {
             self.queue(key);
             return [None, None];
         }
-        [&mut slot.read, &mut slot.write].map(|side| if side.ready { side.waker.take() } else { None })
+        let is_writable = slot.readiness.is_ready(Direction::Write);
+        let read = if is_readable { slot.read_waker.take() } else { None };
+        [read, if is_writable { slot.write_waker.take() } else { None }]
     }
 
-    /// Whether it is worth a system call in `direction`; if not, the waker is kept. `None`: the
-    /// connection is not on this thread.
+    /// Keeps the waker until there is an event of `direction`: one that says that there is more, or that the peer has
+    /// ended it. Reading and watching for the end share one place. `None`: the connection is not on this thread.
     ///
     /// Gives a waker that it replaced, to be dropped when the table is not borrowed.
-    pub(crate) fn poll_ready(
+    pub(crate) fn wait_for(
         &mut self,
         key: Key,
         direction: Direction,
         cx: &Context<'_>,
-    ) -> Option<(bool, Option<Waker>)> {
-        let side = self.slot(key)?.readiness(direction);
-        let replaced = if side.ready { None } else { keep_waker(&mut side.waker, cx) };
-        Some((side.ready, replaced))
-    }
-
-    /// Whether the peer has ended its direction or reset the connection; if not, the waker is kept in the
-    /// place of a read's, to be woken by any event of that direction.
-    ///
-    /// Gives a waker that it replaced, to be dropped when the table is not borrowed.
-    pub(crate) fn poll_closed(&mut self, key: Key, cx: &Context<'_>) -> Option<(bool, Option<Waker>)> {
-        let side = &mut self.slot(key)?.read;
-        let replaced = if side.closed { None } else { keep_waker(&mut side.waker, cx) };
-        Some((side.closed, replaced))
-    }
-
-    /// Something may have arrived that no event has told of yet.
-    pub(crate) fn suppose_readable(&mut self, key: Key) {
-        if let Some(slot) = self.slot(key) {
-            slot.read.ready = true;
-        }
-    }
-
-    /// The system has taken or given less than it was asked for: wait for an event, if one can still come.
-    pub(crate) fn came_short(&mut self, key: Key, direction: Direction) {
-        if let Some(side) = self.slot(key).map(|slot| slot.readiness(direction)) {
-            side.ready = side.closed;
-        }
-    }
-
-    /// Everything up to the end of the stream has been read: there is no event left to wait for.
-    pub(crate) fn reached_end(&mut self, key: Key) {
-        if let Some(slot) = self.slot(key) {
-            slot.read.closed = true;
-        }
-    }
-
-    /// The system would have blocked: wait for an event.
-    pub(crate) fn would_block(&mut self, key: Key, direction: Direction) {
-        if let Some(side) = self.slot(key).map(|slot| slot.readiness(direction)) {
-            side.ready = false;
-        }
+    ) -> Option<Option<Waker>> {
+        Some(keep_waker(self.slot(key)?.waiting(direction), cx))
     }
 
     /// Keeps the waker until `at`. Gives a waker that it replaced.
     pub(crate) fn wait_until(&mut self, key: Key, at: Instant, cx: &Context<'_>) -> Option<Waker> {
-        self.set_deadline(key, at);
-        self.slot(key).and_then(|slot| keep_waker(&mut slot.deadline_waker, cx))
-    }
-
-    fn set_deadline(&mut self, key: Key, at: Instant) {
-        let Some(slot) = self.slot(key) else { return };
-        slot.deadline = Some(at);
-        if slot.armed.is_none_or(|armed| at < armed) {
-            slot.armed = Some(at);
-            self.timers.arm(at, key);
-        }
+        let slot = slot_of(&mut self.slots, key)?;
+        slot.set_deadline(at, &mut self.timers);
+        keep_waker(&mut slot.deadline_waker, cx)
     }
 
     /// The next time at which [`next_due`](Self::next_due) is worth a look.
@@ -391,17 +356,18 @@ impl Connections {
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<Due> {
         loop {
             let (at, key) = self.timers.pop_due(now)?;
-            let Some(slot) = self.slot(key).filter(|slot| slot.armed == Some(at)) else { continue };
+            let slot = slot_of(&mut self.slots, key);
+            let Some(slot) = slot.filter(|slot| slot.armed == Some(at)) else { continue };
             slot.armed = None;
             match slot.deadline {
-                Some(deadline) if deadline > now => self.set_deadline(key, deadline),
+                Some(deadline) if deadline > now => slot.set_deadline(deadline, &mut self.timers),
                 Some(_) => {
                     slot.deadline = None;
                     if let Some(waker) = slot.deadline_waker.take() {
                         return Some(Due::Wake(waker));
                     }
                     // Data that is there already was in time. (A wake alone is none: late ones come at any time.)
-                    if matches!(slot.work, Some(Work::Idle(_))) && !slot.read.ready {
+                    if matches!(slot.work, Some(Work::Idle(_))) && !slot.readiness.is_ready(Direction::Read) {
                         let slot = self.slots.remove(key.index());
                         if let Some(Work::Idle(transport)) = slot.work {
                             return Some(Due::Drop(transport));
@@ -412,6 +378,11 @@ impl Connections {
             }
         }
     }
+}
+
+/// As [`Connections::slot`], where the rest of the table is used meanwhile.
+fn slot_of(slots: &mut Slab<Slot>, key: Key) -> Option<&mut Slot> {
+    slots.get_mut(key.index()).filter(|slot| slot.key == key)
 }
 
 fn keep_waker(kept: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
@@ -431,17 +402,16 @@ mod tests {
         let mailbox = Arc::new(Mailbox::new(poll.registry()).unwrap());
         let _entered = enter(0, mailbox.clone());
         let (first, second) = with(|own| {
-            let first = own.reserve();
+            let (first, _) = own.reserve();
             own.wait_until(first, Instant::now(), &Context::from_waker(Waker::noop()));
             drop(own.remove(first));
-            (first, own.reserve())
+            (first, own.reserve().0)
         })
         .unwrap();
         assert_eq!((first.index(), first == second), (second.index(), false));
         assert!(wake_here(&mailbox, first));
         with(|own| {
-            own.would_block(first, Direction::Read);
-            assert!(own.poll_ready(first, Direction::Read, &Context::from_waker(Waker::noop())).is_none());
+            assert!(own.wait_for(first, Direction::Read, &Context::from_waker(Waker::noop())).is_none());
             assert_eq!(own.queued(), 0, "a late wake");
             assert!(own.next_due(Instant::now()).is_none(), "a late timer");
             assert!(own.remove(first).is_none());

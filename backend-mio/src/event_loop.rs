@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use trijet_core::Outcome;
 
 use crate::{
     ACCEPTING_LOOP,
-    connections::{self, Due, Turn, Work},
+    connections::{self, Connections, Due, Turn},
     mailbox::{Accepted, Mail, Mailbox},
     shared::{Permit, Shared},
     transport::MioTransport,
@@ -136,7 +136,7 @@ impl EventLoop {
         };
         if stage == Stage::Running {
             self.shared.runtime.stop();
-            connections::with(connections::Connections::queue_all);
+            connections::with(Connections::queue_all);
             if let Some(acceptor) = &mut self.acceptor {
                 acceptor.close_when_empty();
             }
@@ -146,6 +146,9 @@ impl EventLoop {
 
     fn accept(&mut self, stage: Stage) {
         let Some(acceptor) = &mut self.acceptor else { return };
+        if acceptor.is_quiet() {
+            return;
+        }
         let shared = &self.shared;
         let mut own = Vec::new();
         acceptor.turn(|| shared.has_room(), |stream, peer| own.extend(deal_out(stream, peer, shared)));
@@ -161,9 +164,9 @@ impl EventLoop {
 
     /// Gives a new connection its slot. It is idle until its first byte.
     fn insert(&self, accepted: Accepted, stage: Stage) {
-        let Some(key) = connections::with(connections::Connections::reserve) else { return };
-        let peer = accepted.peer;
-        match MioTransport::register(accepted, key, self.poll.registry()) {
+        let Some(place) = connections::with(Connections::reserve) else { return };
+        let (key, peer) = (place.0, accepted.peer);
+        match MioTransport::register(accepted, place, self.poll.registry()) {
             Ok(transport) => {
                 let deadline = after(self.shared.limits.idle_timeout);
                 if self.shared.limits.idle_timeout.is_zero() {
@@ -184,32 +187,20 @@ impl EventLoop {
 
     /// Polls the next connection of the ready queue.
     fn turn(&self) {
-        let Some(Turn { key, work, waker, readable, spare }) =
-            connections::with(connections::Connections::next_queued).flatten()
+        let is_stopping = self.shared.life.is_stopping();
+        let Some(mut turn) =
+            connections::with(|own| own.next_queued(&*self.shared.drive, is_stopping)).flatten()
         else {
             return;
         };
-        let mut driver = match work {
-            Some(Work::Active(driver)) => driver,
-            Some(Work::Idle(transport)) if readable || self.shared.life.is_stopping() => {
-                (self.shared.drive)(transport, spare)
-            }
-            // Woken by what an earlier request has left behind.
-            Some(idle) => {
-                connections::with(|own| own.keep(key, idle));
-                return;
-            }
-            None => return,
-        };
-        let mut cx = Context::from_waker(&waker);
-        match crate::contained("serving a connection", || driver.poll(&mut cx)) {
+        let Turn { key, driver, waker } = &mut turn;
+        let key = *key;
+        match crate::contained("serving a connection", || driver.poll(&mut Context::from_waker(waker))) {
             Some(Poll::Pending) => {
-                connections::with(|own| own.keep(key, Work::Active(driver)));
+                connections::with(|own| own.keep_active(turn));
             }
             Some(Poll::Ready(Outcome::Idle { transport, deadline })) => {
-                drop(connections::with(|own| {
-                    (own.keep_idle(key, transport, deadline), own.keep_spare(driver))
-                }));
+                drop(connections::with(|own| own.rest(turn, transport, deadline)));
                 // The stop may have begun just after the driver has looked.
                 if self.shared.life.is_stopping() {
                     connections::with(|own| own.queue(key));
@@ -219,7 +210,7 @@ impl EventLoop {
                 if let Some(Poll::Ready(Outcome::Upgrade(..))) = &over {
                     log::error!("a connection asked for an upgrade, which this backend does not serve yet");
                 }
-                crate::contained("dropping a connection", || drop((over, driver)));
+                crate::contained("dropping a connection", || drop((over, turn)));
                 let slot = connections::with(|own| own.remove(key));
                 drop(slot);
             }
@@ -227,7 +218,7 @@ impl EventLoop {
     }
 
     fn run_task(&self) {
-        if let Some(task) = connections::with(connections::Connections::next_task).flatten() {
+        if let Some(task) = connections::with(Connections::next_task).flatten() {
             self.seat.enter(TASK);
             task.run();
             self.seat.leave();
@@ -250,16 +241,27 @@ impl EventLoop {
 
     /// How long nothing will have to be done unless there is an event; `None`: for ever.
     fn timeout(&self, stage: Stage, now: Instant) -> Option<Duration> {
-        let look = |own: &mut connections::Connections| (own.queued() + own.queued_tasks(), own.next_timer());
+        let look = |own: &mut Connections| (own.queued() + own.queued_tasks(), own.next_timer());
         let (queued, timer) = connections::with(look).unwrap_or_default();
-        let ready = (queued > 0).then_some(now);
-        let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.next_turn(now));
+        if queued > 0 {
+            return Some(Duration::ZERO);
+        }
+        let accepting = self.acceptor.as_ref().filter(|acceptor| !acceptor.is_quiet());
+        let accept = accepting.and_then(|acceptor| acceptor.next_turn(now));
         let stop = match stage {
             Stage::Stopping(deadline) => Some(deadline),
             Stage::Running | Stage::Over => None,
         };
-        let next = [ready, timer, accept, stop, self.reactor.next()].into_iter().flatten().min()?;
+        let next = earlier(earlier(timer, self.reactor.next()), earlier(accept, stop))?;
         Some(next.saturating_duration_since(now))
+    }
+}
+
+/// The earlier of two times, of those that there are.
+fn earlier(first: Option<Instant>, second: Option<Instant>) -> Option<Instant> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(first.min(second)),
+        (time, None) | (None, time) => time,
     }
 }
 
@@ -288,8 +290,8 @@ fn deal_out(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) -
 
 fn on_event(key: Key, event: &Event) {
     let wakers = connections::with(|own| own.on_event(key, event));
-    for waker in wakers.into_iter().flatten().flatten() {
-        waker.wake();
+    if let Some([read, write]) = wakers {
+        read.into_iter().chain(write).for_each(Waker::wake);
     }
 }
 

@@ -10,6 +10,7 @@
 mod connections;
 mod event_loop;
 mod mailbox;
+mod readiness;
 mod runtime;
 mod shared;
 mod sync;
@@ -64,7 +65,7 @@ impl Backend for Mio {
 
     fn prepare(service: Service) -> io::Result<Run> {
         let (app, limits) = (service.app.clone(), service.limits.clone());
-        let drive = move |transport, spare| Driving::new(spare, transport, app.clone(), limits.clone());
+        let drive = move |transport, spare| Driving::new(spare, transport, &app, &limits);
         prepare(service, Box::new(drive))
     }
 }

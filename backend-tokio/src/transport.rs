@@ -21,8 +21,10 @@ use trijet_core::{PeerWatch, Transport, jobs::Job};
 
 use crate::{connection::Shared, seats::SeatHere};
 
-/// One accepted connection.
-pub(crate) struct TokioTransport {
+/// One accepted connection. Boxed, as it goes from its task to a driver and back with each request.
+pub(crate) struct TokioTransport(Box<Inner>);
+
+struct Inner {
     stream: TcpStream,
     peer: Option<SocketAddr>,
     shared: Arc<Shared>,
@@ -36,24 +38,32 @@ pub(crate) struct TokioTransport {
 
 impl TokioTransport {
     pub(crate) fn new(stream: TcpStream, peer: Option<SocketAddr>, shared: Arc<Shared>) -> Self {
-        Self { stream, peer, shared, timer: None, has_more: false, is_used: false, seat: SeatHere::default() }
+        Self(Box::new(Inner {
+            stream,
+            peer,
+            shared,
+            timer: None,
+            has_more: false,
+            is_used: false,
+            seat: SeatHere::default(),
+        }))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+        &self.0.shared
     }
 
     /// Ready once there may be something to read; an error is left for the read to tell.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has_more {
+        if self.0.has_more {
             return Poll::Ready(());
         }
-        self.stream.poll_read_ready(cx).map(drop)
+        self.0.stream.poll_read_ready(cx).map(drop)
     }
 
     /// Whether Tokio knows that the peer has ended its direction, or of an error.
     fn is_read_closed(&self) -> bool {
-        let mut ready = pin!(self.stream.ready(Interest::READABLE | Interest::ERROR));
+        let mut ready = pin!(self.0.stream.ready(Interest::READABLE | Interest::ERROR));
         match ready.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(ready)) => ready.is_read_closed() || ready.is_error(),
             Poll::Ready(Err(_)) => true,
@@ -67,13 +77,13 @@ impl Transport for TokioTransport {
         loop {
             // Unlike `try_read`, this knows that a short read has emptied the socket: no call for EAGAIN.
             let mut buffer = ReadBuf::new(into);
-            let read = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            let read = match Pin::new(&mut self.0.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(result) => result.map(|()| buffer.filled().len()),
                 // What came before the stop may not have been reported yet, and will be closed over.
-                Poll::Pending if self.has_more || self.is_stopping() => {
-                    match (&*SockRef::from(&self.stream)).read(into) {
+                Poll::Pending if self.0.has_more || self.is_stopping() => {
+                    match (&*SockRef::from(&self.0.stream)).read(into) {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            self.has_more = false;
+                            self.0.has_more = false;
                             return Poll::Pending;
                         }
                         result => result,
@@ -88,11 +98,16 @@ impl Transport for TokioTransport {
         }
     }
 
+    fn may_read(&self) -> bool {
+        // Tokio makes the call only if it knows of something to be read.
+        self.0.has_more || self.0.stream.try_io(Interest::READABLE, || Ok(())).is_ok()
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
-            match self.stream.try_io(Interest::WRITABLE, || send_vectored(&self.stream, from)) {
+            match self.0.stream.try_io(Interest::WRITABLE, || send_vectored(&self.0.stream, from)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.stream.poll_write_ready(cx))?;
+                    ready!(self.0.stream.poll_write_ready(cx))?;
                 }
                 result => return Poll::Ready(result),
             }
@@ -100,28 +115,28 @@ impl Transport for TokioTransport {
     }
 
     fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&self.stream).shutdown(Shutdown::Write))
+        Poll::Ready(SockRef::from(&self.0.stream).shutdown(Shutdown::Write))
     }
 
     fn reset(&mut self) {
-        reset_on_close(&self.stream);
+        reset_on_close(&self.0.stream);
     }
 
     fn watch_peer(&mut self, cx: &mut Context<'_>, watch: &PeerWatch) {
-        while self.stream.poll_read_ready(cx).is_ready() {
+        while self.0.stream.poll_read_ready(cx).is_ready() {
             if self.is_read_closed() {
                 return watch.tell();
             }
             // Only data, which is not for this. Tokio has to forget it, or would tell of nothing else: the end
             // cannot be lost so, nor what arrives meanwhile.
-            self.has_more = true;
+            self.0.has_more = true;
             let forget = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-            _ = self.stream.try_io(Interest::READABLE, forget);
+            _ = self.0.stream.try_io(Interest::READABLE, forget);
         }
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at.into())));
+        let timer = self.0.timer.get_or_insert_with(|| Box::pin(sleep_until(at.into())));
         if timer.deadline() > at.into() {
             timer.as_mut().reset(at.into());
         }
@@ -146,30 +161,30 @@ impl Transport for TokioTransport {
     }
 
     fn run_job(&mut self, job: Job) {
-        self.shared.blocking.run(job);
+        self.0.shared.blocking.run(job);
     }
 
     fn enter_app(&mut self, route: u32) {
-        self.seat.enter(&self.shared.watch, route);
+        self.0.seat.enter(&self.0.shared.watch, route);
     }
 
     fn leave_app(&mut self) {
-        self.seat.leave();
+        self.0.seat.leave();
     }
 
     fn is_stopping(&self) -> bool {
-        self.shared.life.is_stopping()
+        self.0.shared.life.is_stopping()
     }
 
     fn mark_used(&mut self) {
-        self.is_used = true;
+        self.0.is_used = true;
     }
 
     fn is_used(&self) -> bool {
-        self.is_used
+        self.0.is_used
     }
 
     fn peer_address(&self) -> Option<SocketAddr> {
-        self.peer
+        self.0.peer
     }
 }

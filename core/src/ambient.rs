@@ -3,7 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    mem,
+    mem::{self, ManuallyDrop},
     rc::Rc,
 };
 
@@ -47,7 +47,9 @@ enum Kind {
 
 thread_local! {
     static KIND: Cell<Kind> = const { Cell::new(Kind::Outside) };
-    static COLLECTED: RefCell<Collected> = const { RefCell::new(Collected { jobs: Vec::new(), watch: None }) };
+    // Without a destructor, which every look would have to ask for: between polls there is nothing in it.
+    static COLLECTED: ManuallyDrop<RefCell<Collected>> =
+        const { ManuallyDrop::new(RefCell::new(Collected { jobs: Vec::new(), watch: None })) };
     static RUNNING: RefCell<Option<Running>> = const { RefCell::new(None) };
 }
 
@@ -59,11 +61,11 @@ pub(crate) fn enter_driver<R>(collected: &mut Collected, call: impl FnOnce() -> 
     impl Drop for Leave<'_> {
         fn drop(&mut self) {
             KIND.set(self.0);
-            COLLECTED.with_borrow_mut(|own| mem::swap(own, self.1));
+            COLLECTED.with(|own| mem::swap(&mut *own.borrow_mut(), self.1));
         }
     }
 
-    COLLECTED.with_borrow_mut(|own| mem::swap(own, collected));
+    COLLECTED.with(|own| mem::swap(&mut *own.borrow_mut(), collected));
     let _leave = Leave(KIND.replace(Kind::Driver), collected);
     call()
 }
@@ -106,7 +108,7 @@ pub(crate) fn enter_outside<R>(call: impl FnOnce() -> R) -> R {
 pub(crate) fn with<R>(look: impl FnOnce(Place<'_>) -> R) -> R {
     match KIND.get() {
         Kind::Outside => look(Place::Outside),
-        Kind::Driver => COLLECTED.with_borrow_mut(|collected| look(Place::Driver(collected))),
+        Kind::Driver => COLLECTED.with(|collected| look(Place::Driver(&mut collected.borrow_mut()))),
         Kind::Blocking => RUNNING.with_borrow(|running| match running {
             Some(running) => look(Place::Blocking(running)),
             None => look(Place::Outside),

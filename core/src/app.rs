@@ -28,6 +28,7 @@ pub struct Dispatch(Context);
 impl Dispatch {
     /// Calls the handler, with the head that the route was found by. The reply is lazy: nothing of the app runs before its first poll, but for what clones the
     /// handler.
+    #[inline]
     pub fn reply(self, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
         self.0.enter(0, head, body)
     }
@@ -92,6 +93,7 @@ impl App {
     }
 
     /// Finds the route of a request; nothing of the app runs here. `peer` is the client's address, where there is one.
+    #[inline]
     pub fn dispatch(&self, head: &ReceivedHead<'_>, peer: Option<SocketAddr>) -> Dispatch {
         let (endpoint, captures) = self.find(head);
         let body_bytes_max = endpoint.body_bytes_max.unwrap_or(self.body_bytes_max);

@@ -167,6 +167,7 @@ impl Limits {
 /// assert_eq!(trijet_core::after(now, Duration::from_secs(1)), now + Duration::from_secs(1));
 /// assert!(trijet_core::after(now, Duration::MAX) > now + Duration::from_secs(1 << 30));
 /// ```
+#[inline]
 pub fn after(now: Instant, timeout: Duration) -> Instant {
     /// A hundred years: longer than any connection lives.
     const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -23,6 +23,12 @@ pub trait Transport: Send + 'static {
     /// the system itself was asked: nothing that has arrived may be overlooked then.
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Whether there may be something to read: not where the system has said that there was no more, and nothing else
+    /// since. It asks the system nothing, and nobody will be woken.
+    fn may_read(&self) -> bool {
+        true
+    }
+
     /// Writes from `from` (not all empty) and gives the number of bytes, at least 1. Never raises SIGPIPE.
     fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 

@@ -29,6 +29,7 @@ pub struct Acceptor {
     paused_until: Option<Instant>,
     held: bool,
     closing: bool,
+    is_quiet: bool,
 }
 
 #[derive(Debug)]
@@ -106,11 +107,13 @@ impl Acceptor {
             paused_until: None,
             held: false,
             closing: false,
+            is_quiet: false,
         })
     }
 
     /// Notes that the system has told of listener `index`.
     pub fn on_event(&mut self, index: usize) {
+        self.is_quiet = false;
         if let Some(Some(listening)) = self.listeners.get_mut(index) {
             listening.ready = true;
         }
@@ -121,10 +124,18 @@ impl Acceptor {
     /// Unix sockets go first: who finds one no more is told so, and not lost with a queue.
     pub fn close_when_empty(&mut self) {
         self.closing = true;
+        self.is_quiet = false;
         for listening in self.listeners.iter_mut().flatten() {
             listening.file = None;
             listening.ready = true;
         }
+    }
+
+    /// Whether nothing has come since a [`turn`](Self::turn) that has left nothing to accept: another need not be. As in
+    /// nearly all rounds of a loop, it is one look.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// When there is something to accept that no event will tell of.
@@ -181,6 +192,7 @@ impl Acceptor {
                 return;
             }
         }
+        self.is_quiet = self.listeners.iter().flatten().all(|listening| !listening.ready);
     }
 
     /// The next one that may have something, from the one on whose turn it is.

@@ -108,10 +108,14 @@ impl Reactor {
     }
 
     /// Wakes those whose time has come.
+    #[inline]
     pub fn fire(&self, now: Instant) {
-        if !self.is_armed.load(Ordering::Acquire) {
-            return;
+        if self.is_armed.load(Ordering::Acquire) {
+            self.wake_due(now);
         }
+    }
+
+    fn wake_due(&self, now: Instant) {
         let mut due = Vec::new();
         {
             let state = &mut *self.lock();

@@ -223,7 +223,7 @@ impl Task {
     fn new(transport: ThreadedTransport) -> Self {
         let shared = transport.shared().clone();
         let spare = SPARE.take();
-        let drive = Driving::new(spare, transport, shared.app.clone(), shared.limits.clone());
+        let drive = Driving::new(spare, transport, &shared.app, &shared.limits);
         Self { drive, waker: TaskWaker::new(&shared), shared }
     }
 

@@ -222,6 +222,7 @@ impl Body {
     ///
     /// # Errors
     /// The body itself, where its bytes are still to come.
+    #[inline]
     pub fn into_full(self) -> Result<Bytes, Self> {
         match self.0 {
             Kind::Empty => Ok(Bytes::new()),

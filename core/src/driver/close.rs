@@ -29,7 +29,7 @@ impl<T: Transport> Driver<T> {
             }
         };
         self.writing.renew();
-        if let Err(End::Drop(reason)) = self.flush().await {
+        if let Err(End::Drop(reason)) = self.flush(false).await {
             return reason;
         }
         if reason == CloseReason::ResponseFailed && self.connection.ends_by_close() {

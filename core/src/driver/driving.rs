@@ -1,12 +1,15 @@
-//! The driver's future as a backend has it: [`Driving`]. One that has seen its connection go idle serves another
-//! connection, as it is: with one request at a time, to make a future for each, with its buffers, and to drop it, was a
-//! third of what a request cost on an event loop. It must never hold anything of an idle connection.
+//! The driver as a backend has it: [`Driving`]. One that has seen its connection go idle serves another
+//! connection, as it is: to make one for each turn, with its buffers, and to drop it, was a third of what a request cost
+//! on an event loop. It must never hold anything of an idle connection.
+//!
+//! What can be done at once needs no future: to hand each connection to one and take it back cost 500 instructions a turn.
 
 use std::{
     fmt,
     future::poll_fn,
     sync::{Arc, PoisonError},
     task::{Context, Poll},
+    time::Instant,
 };
 
 use super::{Driver, Served};
@@ -17,8 +20,16 @@ use crate::{
 
 /// A connection that is served, or the means to serve one.
 pub struct Driving<T> {
+    /// The future has it while it waits.
+    driver: Option<Box<Driver<T>>>,
+    /// There once something had to be waited for.
+    waiting: Option<Waiting<T>>,
+}
+
+/// The future in which a driver waits, one time after the other.
+struct Waiting<T> {
     future: BoxFuture<Outcome<T>>,
-    /// Where a connection comes in, and goes out when it is idle. None: the future serves one alone.
+    /// Where a driver comes in, and goes out when its connection is idle. None: the future serves a connection by itself.
     door: Option<Arc<Door<T>>>,
 }
 
@@ -26,42 +37,58 @@ pub struct Driving<T> {
 struct Door<T>(Mutex<Passing<T>>);
 
 struct Passing<T> {
-    comes_in: Option<Entering<T>>,
-    goes_out: Option<Outcome<T>>,
-}
-
-/// A connection, and what it is served with.
-struct Entering<T> {
-    transport: T,
-    app: Arc<App>,
-    limits: Arc<Limits>,
+    /// With what it has come to.
+    comes_in: Option<(Box<Driver<T>>, Served)>,
+    /// With the end of the time in which its connection may be idle.
+    goes_out: Option<(Box<Driver<T>>, Instant)>,
 }
 
 impl<T: Transport> Driving<T> {
     /// Begins to serve a connection: by `spare`, which has given its last one back as idle, where there is one.
-    pub fn new(spare: Option<Self>, transport: T, app: Arc<App>, limits: Arc<Limits>) -> Self {
-        let comes_in = Some(Entering { transport, app, limits });
-        if let Some(Self { future, door: Some(door) }) = spare {
-            door.lock().comes_in = comes_in;
-            return Self { future, door: Some(door) };
+    pub fn new(spare: Option<Self>, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
+        if let Some(Self { driver: Some(mut driver), waiting }) = spare {
+            if driver.serves_by(limits) {
+                driver.enter(transport, app.clone());
+                return Self { driver: Some(driver), waiting };
+            }
         }
-        let door = Arc::new(Door(Mutex::new(Passing { comes_in, goes_out: None })));
-        Self { future: Box::pin(serve(door.clone())), door: Some(door) }
+        let driver = Driver::new(transport, app.clone(), limits.clone());
+        Self { driver: Some(Box::new(driver)), waiting: None }
     }
 
     /// Serves by another future, for once: a backend's tests have drivers of their own.
     pub fn by(future: impl Future<Output = Outcome<T>> + Send + 'static) -> Self {
-        Self { future: Box::pin(future), door: None }
+        Self { driver: None, waiting: Some(Waiting { future: Box::pin(future), door: None }) }
     }
 
     /// Goes on serving. Behind an outcome other than [`Outcome::Idle`] it must not be polled any more.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
-        if let Poll::Ready(outcome) = self.future.as_mut().poll(cx) {
+        if let Some(driver) = &mut self.driver {
+            match driver.advance(cx) {
+                Served::Idle(deadline) => return Poll::Ready(idle(driver, deadline)),
+                served => self.wait(served),
+            }
+        }
+        let Some(Waiting { future, door }) = &mut self.waiting else { return Poll::Pending };
+        if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
             return Poll::Ready(outcome);
         }
-        match self.door.as_ref().and_then(|door| door.lock().goes_out.take()) {
-            Some(outcome) => Poll::Ready(outcome),
-            None => Poll::Pending,
+        let Some((mut driver, deadline)) = door.as_ref().and_then(|door| door.lock().goes_out.take()) else {
+            return Poll::Pending;
+        };
+        let outcome = idle(&mut driver, deadline);
+        self.driver = Some(driver);
+        Poll::Ready(outcome)
+    }
+
+    /// Hands the driver to the future.
+    fn wait(&mut self, served: Served) {
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let door = Arc::new(Door(Mutex::new(Passing { comes_in: None, goes_out: None })));
+            Waiting { future: Box::pin(wait(door.clone())), door: Some(door) }
+        });
+        if let (Some(door), Some(driver)) = (&waiting.door, self.driver.take()) {
+            door.lock().comes_in = Some((driver, served));
         }
     }
 }
@@ -78,21 +105,29 @@ impl<T> Door<T> {
     }
 }
 
-/// Serves one connection after the other, until one ends.
-async fn serve<T: Transport>(door: Arc<Door<T>>) -> Outcome<T> {
-    // Nobody has to be woken for what comes in: who puts it there polls.
-    let next = || poll_fn(|_| door.lock().comes_in.take().map_or(Poll::Pending, Poll::Ready));
-    let Entering { transport, app, limits } = next().await;
-    let mut driver = Driver::new(transport, app, limits);
+fn idle<T: Transport>(driver: &mut Driver<T>, deadline: Instant) -> Outcome<T> {
+    match driver.leave() {
+        Some(transport) => Outcome::Idle { transport, deadline },
+        None => Outcome::Closed(CloseReason::PeerLeft),
+    }
+}
+
+/// Waits for one driver after the other, until the connection of one ends.
+async fn wait<T: Transport>(door: Arc<Door<T>>) -> Outcome<T> {
     loop {
-        match driver.serve().await {
-            Served::Idle(deadline) => {
-                let Some(transport) = driver.leave() else { return Outcome::Closed(CloseReason::PeerLeft) };
-                door.lock().goes_out = Some(Outcome::Idle { transport, deadline });
-            }
-            Served::Over(end) => return Outcome::Closed(driver.close(end).await),
-        }
-        let Entering { transport, app, limits } = next().await;
-        driver.enter(transport, app, limits);
+        // Nobody has to be woken for what comes in: who puts it there polls.
+        let next = poll_fn(|_| door.lock().comes_in.take().map_or(Poll::Pending, Poll::Ready));
+        let (mut driver, mut served) = next.await;
+        let deadline = loop {
+            served = match served {
+                Served::Idle(deadline) => break deadline,
+                Served::Over(end) => return Outcome::Closed(driver.close(end).await),
+                Served::Waits(wait) => match driver.wait(wait).await {
+                    Ok(()) => poll_fn(|cx| Poll::Ready(driver.advance(cx))).await,
+                    Err(end) => Served::Over(end),
+                },
+            };
+        };
+        door.lock().goes_out = Some((driver, deadline));
     }
 }

@@ -1,20 +1,19 @@
-//! One request and its response: steps 2 to 5 of a request's life.
+//! One request and its response: steps 2 to 5 of a request's life. A response that is not whole goes on in stream.rs.
 
 use std::{
     future::poll_fn,
-    pin::Pin,
     task::{Context, Poll},
 };
 
 use http::StatusCode;
-use http_body::{Body as HttpBody, Frame};
 
 use super::{
     Driver, End,
+    stream::Streamed,
     wait::{Fed, Time},
 };
 use crate::{
-    Body, BodyError, BoxFuture, CloseReason, Dispatch, ReceivedHead, Transport, ambient,
+    Body, BoxFuture, CloseReason, Dispatch, ReceivedHead, Transport, ambient,
     body::{self, Source},
     disconnect::Watch,
     h1::{AfterExchange, BodyLength, Connection, Event, Framing, KeepAlive, Refusal, SendBody},
@@ -31,7 +30,18 @@ enum NoReply {
 
 const TOO_LARGE: Refusal =
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than this route allows");
-const INTERNAL_ERROR: Refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
+pub(super) const INTERNAL_ERROR: Refusal =
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error");
+
+/// What is left of an exchange that could not be ended at once.
+pub(super) enum Rest {
+    /// The handler's answer.
+    Reply(Held<BoxFuture<Answer>>, Option<Source>),
+    /// A response that comes piece by piece.
+    Stream(Streamed, Option<Source>),
+    /// The rest of the request's body, of which nobody wants to know.
+    Drain,
+}
 
 /// What the first poll of a handler came to. Most are ready then, and the rest of the exchange waits for nothing.
 enum Begun {
@@ -40,41 +50,68 @@ enum Begun {
 }
 
 impl<T: Transport> Driver<T> {
-    pub(super) async fn exchange(&mut self) -> Result<(), End> {
+    /// Steps 2 to 5, as far as nothing has to be waited for.
+    pub(super) fn exchange(&mut self, cx: &mut Context<'_>) -> Result<Option<Rest>, End> {
         self.head_deadline = None;
         self.reading.renew();
         // What came with the head is to the peer's credit too.
         self.reading.moved(self.connection.input_len(), || self.io.now());
-        let (begun, source) = poll_fn(|cx| Poll::Ready(self.begin(cx))).await?;
-        let answer = match begun {
-            Begun::Answered(answer) => answer,
-            Begun::Waiting(reply) => match self.reply(reply, source.as_ref()).await {
-                Ok(answer) => answer,
-                Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
-                // What was answered before is still sent.
-                Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
-            },
-        };
+        match self.begin(cx)? {
+            (Begun::Answered(answer), source) => self.answer(answer, source),
+            (Begun::Waiting(reply), source) => Ok(Some(Rest::Reply(reply, source))),
+        }
+    }
+
+    /// Goes on where [`exchange`](Self::exchange) could not.
+    pub(super) async fn finish_exchange(&mut self, rest: Rest) -> Result<(), End> {
+        let mut next = Some(rest);
+        while let Some(rest) = next {
+            next = match rest {
+                Rest::Reply(reply, source) => match self.reply(reply, source.as_ref()).await {
+                    Ok(answer) => self.answer(answer, source)?,
+                    Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
+                    // What was answered before is still sent.
+                    Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
+                },
+                Rest::Stream(stream, source) => {
+                    self.stream(stream, source.as_ref()).await?;
+                    drop(source);
+                    self.conclude()?
+                }
+                Rest::Drain => {
+                    self.io.leave_app();
+                    self.drain().await?;
+                    self.connection.end_exchange();
+                    None
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// 4. The response goes to the engine, its body piece by piece.
+    fn answer(&mut self, answer: Answer, source: Option<Source>) -> Result<Option<Rest>, End> {
         if !self.collected.jobs.is_empty() {
             // Of a call that the handler has given up, or sent elsewhere: nothing of it may be left to the next request.
             self.hand_over_jobs(None);
         }
-        // 4. The response goes to the engine, its body piece by piece.
         if let Some(stream) = self.respond(answer)? {
-            self.stream(stream, source.as_ref()).await?;
+            return Ok(Some(Rest::Stream(stream, source)));
         }
         drop(source);
-        // 5. What is left of the request is drained, and the connection goes on, or not.
+        self.conclude()
+    }
+
+    /// 5. What is left of the request is drained, and the connection goes on, or not.
+    fn conclude(&mut self) -> Result<Option<Rest>, End> {
         match self.connection.after_exchange() {
-            AfterExchange::Next => {}
-            AfterExchange::Drain => {
-                self.io.leave_app();
-                self.drain().await?;
+            AfterExchange::Next => {
+                self.connection.end_exchange();
+                Ok(None)
             }
-            AfterExchange::Close => return Err(End::Finish(CloseReason::Announced)),
+            AfterExchange::Drain => Ok(Some(Rest::Drain)),
+            AfterExchange::Close => Err(End::Finish(CloseReason::Announced)),
         }
-        self.connection.end_exchange();
-        Ok(())
     }
 
     /// Steps 2 and 3, up to the first time that the handler may have to wait.
@@ -177,7 +214,7 @@ impl<T: Transport> Driver<T> {
 
     /// The common end of a poll that found the handler, or the response's body, pending: do what I/O
     /// can be done, then tell whether that may have changed anything for it.
-    fn is_to_poll_again(&mut self, cx: &mut Context<'_>, source: Option<&Source>) -> bool {
+    pub(super) fn is_to_poll_again(&mut self, cx: &mut Context<'_>, source: Option<&Source>) -> bool {
         if self.turn.is_over() {
             // Rule 6, while a handler reads: what is queued is written, then others go first.
             let _ = self.poll_flush(cx);
@@ -202,11 +239,12 @@ impl<T: Transport> Driver<T> {
         let (mut head, body) = answer.into_parts();
         let has_panicked = self.collected.watch.as_ref().is_some_and(Watch::has_panicked);
         let mut keep = if has_panicked || self.io.is_stopping() { KeepAlive::No } else { KeepAlive::Implied };
-        if let AnswerHead::Whole(parts) = &mut head {
-            if parts.extensions.get::<respond::Panicked>().is_some() {
+        if let AnswerHead::Whole(response) = &mut head {
+            let extensions = std::mem::take(response.extensions_mut());
+            if extensions.get::<respond::Panicked>().is_some() {
                 keep = KeepAlive::No;
             }
-            drop_contained(std::mem::take(&mut parts.extensions));
+            drop_contained(extensions);
         }
         if !self.connection.can_end_with(head.status()) {
             log::error!("a handler answered with {}, which ends no such request: 500 is sent", head.status());
@@ -230,139 +268,9 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Sends a response whose body comes piece by piece.
-    async fn stream(&mut self, response: Streamed, source: Option<&Source>) -> Result<(), End> {
-        let Streamed { head, keep, mut body } = response;
-        let Ok(length) = self.contained(|_| body.size_hint().exact()) else {
-            return Err(End::Refuse(INTERNAL_ERROR));
-        };
-        let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
-        let mut first = None;
-        if self.connection.sends_body(head.status()) {
-            first = Some(self.poll_before_head(&mut body, source).await?);
-        }
-        let date = self.io.wall_clock();
-        let send = self.connection.send_response(head.status(), head.fields(), length, keep, date);
-        if send == SendBody::No {
-            return Ok(());
-        }
-        let mut is_throttled = false;
-        let result = poll_fn(|cx| {
-            loop {
-                if self.is_cancelled() {
-                    return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed)));
-                }
-                let queued = self.connection.output_len();
-                is_throttled = queued >= self.limits.output_high_bytes
-                    || (is_throttled && queued > self.limits.output_low_bytes);
-                let polled = match first.take() {
-                    Some(polled) => polled,
-                    None if is_throttled || self.turn.is_over() => Poll::Pending,
-                    None => match self.contained(|_| Pin::new(&mut body).poll_frame(cx)) {
-                        Ok(polled) => polled,
-                        Err(Panicked) => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
-                    },
-                };
-                match polled {
-                    Poll::Ready(frame) => match self.send_frame(frame) {
-                        // An empty piece has its price too: a stream of nothing else must not go on for ever.
-                        Sent::Piece => self.turn.count_bytes(1),
-                        Sent::Whole => return Poll::Ready(Ok(())),
-                        Sent::Failed => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
-                    },
-                    Poll::Pending => {
-                        self.hand_over_pulls();
-                        let again = if self.turn.is_over() {
-                            let _ = self.poll_flush(cx);
-                            false
-                        } else {
-                            self.is_to_poll_again(cx, source)
-                        };
-                        if let Some(reason) = self.broken {
-                            return Poll::Ready(Err(End::Drop(reason)));
-                        }
-                        if self.is_cancelled() {
-                            return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed)));
-                        }
-                        if self.turn.is_over() {
-                            // Rule 6, also for a peer that takes all at once. No handler runs any more.
-                            self.turn.renew();
-                            self.io.yield_turn(cx);
-                            return self.parked();
-                        }
-                        let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
-                        if !(again || is_throttled && has_room) {
-                            return self.parked();
-                        }
-                    }
-                }
-            }
-        })
-        .await;
-        drop(body);
-        result
-    }
-
-    /// Polls a response's body before its head is written: it may fail, while that can still be told, or
-    /// ask for the request's body, for which a client may be waiting (RFC 9110 §10.1.1).
-    async fn poll_before_head(
-        &mut self,
-        body: &mut Body,
-        source: Option<&Source>,
-    ) -> Result<Poll<Piece>, End> {
-        poll_fn(|cx| {
-            loop {
-                let polled = match self.contained(|_| Pin::new(&mut *body).poll_frame(cx)) {
-                    Ok(Poll::Ready(Some(Err(error)))) => {
-                        log_failure("before its first byte", error);
-                        return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR)));
-                    }
-                    Err(Panicked) => return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR))),
-                    Ok(polled) => polled,
-                };
-                self.hand_over_pulls();
-                if source.is_some_and(|source| source.is_wanted(cx)) {
-                    self.connection.ask_body();
-                }
-                // No 100 can follow the head. Whether one is needed may show only when a job has run; but where nobody
-                // can ask any more, the client has waited long enough (RFC 9110 §10.1.1).
-                let may_ask = self.connection.awaits_continue() && source.is_some_and(Source::has_reader);
-                if polled.is_ready() || !may_ask {
-                    return Poll::Ready(Ok(polled));
-                }
-                let again = self.is_to_poll_again(cx, source);
-                if self.is_cancelled() {
-                    return Poll::Ready(Err(End::Finish(CloseReason::PeerLeft)));
-                }
-                if !again {
-                    return self.parked();
-                }
-            }
-        })
-        .await
-    }
-
-    fn send_frame(&mut self, frame: Piece) -> Sent {
-        let sent = match frame {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => self.connection.send_data(data).map(|()| Sent::Piece),
-                Err(frame) => self.connection.send_end(frame.trailers_ref()).map(|()| Sent::Whole),
-            },
-            None => self.connection.send_end(None).map(|()| Sent::Whole),
-            Some(Err(error)) => {
-                log_failure("and the connection is cut", error);
-                return Sent::Failed;
-            }
-        };
-        sent.unwrap_or_else(|_| {
-            log::error!("a response body is not as long as its Content-Length says; the connection is cut");
-            Sent::Failed
-        })
-    }
-
     /// Reads and discards the rest of the request's body, so that the next request can follow.
     async fn drain(&mut self) -> Result<(), End> {
-        self.flush().await?;
+        self.flush(false).await?;
         loop {
             // The request is answered: a server that stops does not wait for what nobody reads.
             if self.io.is_stopping() {
@@ -392,46 +300,17 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Polls what the app wrote for this route: the backend is told, jobs are collected, panics contained.
-    fn contained<R>(&mut self, poll: impl FnOnce(&Connection) -> R) -> Result<R, Panicked> {
+    pub(super) fn contained<R>(&mut self, poll: impl FnOnce(&Connection) -> R) -> Result<R, Panicked> {
         self.io.enter_app(self.route);
         let Self { collected, connection, .. } = self;
         ambient::enter_driver(collected, || panics::contained(|| poll(connection)))
     }
 
     /// The poll of the driver is over for now, and with it the app's.
-    fn parked<R>(&mut self) -> Poll<R> {
+    pub(super) fn parked<R>(&mut self) -> Poll<R> {
         self.io.leave_app();
         Poll::Pending
     }
-}
-
-/// A response whose body comes piece by piece.
-struct Streamed {
-    head: AnswerHead,
-    keep: KeepAlive,
-    body: Body,
-}
-
-/// What a body gives.
-type Piece = Option<Result<Frame<bytes::Bytes>, BodyError>>;
-
-enum Sent {
-    Piece,
-    Whole,
-    Failed,
-}
-
-/// An error is the app's as well: its text and its destructor may panic. What a peer can bring about, by the body that a
-/// response is made of, is no error of ours: it must not fill the log.
-fn log_failure(when: &str, error: BodyError) {
-    let level = match &error {
-        BodyError::Disconnected | BodyError::TooLarge | BodyError::Timeout | BodyError::Malformed(_) => {
-            log::Level::Debug
-        }
-        BodyError::WouldBlock | BodyError::Finished | BodyError::Source(_) => log::Level::Error,
-    };
-    let error = Held::new(error);
-    let _ = panics::contained(|| log::log!(level, "a response body failed {when}: {}", *error));
 }
 
 fn with_source(length: Option<u64>) -> (Option<Source>, Body) {

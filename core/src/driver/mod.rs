@@ -1,4 +1,5 @@
-//! The driver: one sequential `async fn` per connection, from bytes to responses. It must never
+//! The driver, from bytes to responses. What can be done at once is done by plain functions; where something has to be
+//! waited for, one sequential `async fn` per connection goes on, and leads back to them. It must never
 //! contain a rule of HTTP (those are the engine's) or know what a socket is (that is the backend's).
 //!
 //! Its rules:
@@ -15,13 +16,14 @@ mod close;
 mod driving;
 mod exchange;
 mod pace;
+mod stream;
 mod wait;
 
 use std::{
     future::poll_fn,
     ops::{Deref, DerefMut},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -34,6 +36,7 @@ use crate::{
     jobs::JobWatch,
 };
 pub use driving::Driving;
+use exchange::Rest;
 use pace::{Progress, Turn};
 
 /// Serves one connection until it is idle, upgraded or closed.
@@ -41,14 +44,8 @@ use pace::{Progress, Turn};
 /// The future parks only on `transport`, on the handler, and on nothing else; dropping it at any point
 /// cuts the connection.
 pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits>) -> Outcome<T> {
-    let mut driver = Driver::new(transport, app, limits);
-    match driver.serve().await {
-        Served::Idle(deadline) => match driver.leave() {
-            Some(transport) => Outcome::Idle { transport, deadline },
-            None => Outcome::Closed(CloseReason::PeerLeft),
-        },
-        Served::Over(end) => Outcome::Closed(driver.close(end).await),
-    }
+    let mut driving = Driving::new(None, transport, &app, &limits);
+    poll_fn(|cx| driving.poll(cx)).await
 }
 
 /// A connection and everything that its turn needs.
@@ -91,6 +88,27 @@ enum Served {
     Idle(Instant),
     /// It is to end, so that the client can read its answer.
     Over(End),
+    /// It goes on once this is over.
+    Waits(Wait),
+}
+
+impl From<End> for Served {
+    fn from(end: End) -> Self {
+        Self::Over(end)
+    }
+}
+
+/// What has to be waited for.
+enum Wait {
+    /// The peer, to take what is queued. It has been asked just now.
+    Flush,
+    /// Others, who go first.
+    Turn,
+    /// More of a head, or the first of one. Both were looked at once: a stop that begins meanwhile finds an idle
+    /// connection, and has it driven again.
+    Head { is_stopping: bool, is_new: bool },
+    /// The rest of an exchange.
+    Exchange(Rest),
 }
 
 /// The transport of the connection that is being served: there is one whenever the driver is polled.
@@ -111,12 +129,6 @@ impl<T> DerefMut for Lent<T> {
 }
 
 const ABSENT: &str = "a driver without a connection serves none";
-
-enum Filled {
-    More,
-    Idle,
-    End(End),
-}
 
 impl<T: Transport> Driver<T> {
     fn new(transport: T, app: Arc<App>, limits: Arc<Limits>) -> Self {
@@ -144,11 +156,13 @@ impl<T: Transport> Driver<T> {
         self.io.0.take()
     }
 
+    /// Whether another connection with these limits may be its next.
+    fn serves_by(&self, limits: &Arc<Limits>) -> bool {
+        Arc::ptr_eq(&self.limits, limits)
+    }
+
     /// Turns to another connection, after [`leave`](Self::leave).
-    fn enter(&mut self, transport: T, app: Arc<App>, limits: Arc<Limits>) {
-        if !Arc::ptr_eq(&self.limits, &limits) {
-            return *self = Self::new(transport, app, limits);
-        }
+    fn enter(&mut self, transport: T, app: Arc<App>) {
         self.io = Lent(Some(transport));
         self.app = Some(app);
         self.turn.renew();
@@ -157,87 +171,122 @@ impl<T: Transport> Driver<T> {
         self.head_deadline = None;
     }
 
-    /// Serves until there is nothing to do, or the connection has to end.
+    /// Serves until there is nothing to do, something has to be waited for, or the connection has to end.
     // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
-    async fn serve(&mut self) -> Served {
+    fn advance(&mut self, cx: &mut Context<'_>) -> Served {
         loop {
-            match self.connection.next_event() {
-                // 1. Bytes arrive, until the engine has a whole head.
-                Event::NeedData => match self.fill_head().await {
-                    Filled::More => {}
-                    Filled::Idle => return Served::Idle(after(self.io.now(), self.limits.idle_timeout)),
-                    Filled::End(end) => return Served::Over(end),
-                },
-                // 2. – 5. in exchange.rs.
-                Event::Request => {
-                    let exchanged = self.exchange().await;
-                    self.io.leave_app();
-                    self.end_watch();
-                    if let Err(end) = exchanged {
-                        return Served::Over(end);
-                    }
-                    self.turn.count_request();
-                    if self.is_in_the_way() {
-                        if let Err(end) = self.make_way().await {
-                            return Served::Over(end);
-                        }
-                    }
-                }
-                Event::Refused(refusal) => return Served::Over(End::Refuse(refusal)),
-                Event::Truncated => {
-                    let refusal = Refusal::bad_request("the request ends within its head");
-                    return Served::Over(End::Refuse(refusal));
-                }
-                Event::Closed => return Served::Over(End::Finish(CloseReason::PeerClosed)),
-                Event::Data(_) | Event::EndOfMessage(_) | Event::BodyFailed(_) => {
-                    // Bodies are read within their exchange: there is none now.
-                    return Served::Over(End::Drop(CloseReason::ResponseFailed));
-                }
+            if let Err(served) = self.step(cx) {
+                return served;
             }
         }
     }
 
-    /// After a request, whether one that is here already has to wait: neither may the responses pile up (rule 2), nor
+    fn step(&mut self, cx: &mut Context<'_>) -> Result<(), Served> {
+        if self.is_in_the_way() {
+            self.make_way(cx)?;
+        }
+        match self.connection.next_event() {
+            // 1. Bytes arrive, until the engine has a whole head.
+            Event::NeedData => self.look_for_head(cx),
+            // 2. – 5. in exchange.rs.
+            Event::Request => match self.exchange(cx) {
+                Ok(Some(rest)) => Err(Served::Waits(Wait::Exchange(rest))),
+                Ok(None) => Ok(self.end_exchange(Ok(()))?),
+                Err(end) => Ok(self.end_exchange(Err(end))?),
+            },
+            Event::Refused(refusal) => Err(Served::Over(End::Refuse(refusal))),
+            Event::Truncated => {
+                let refusal = Refusal::bad_request("the request ends within its head");
+                Err(Served::Over(End::Refuse(refusal)))
+            }
+            Event::Closed => Err(Served::Over(End::Finish(CloseReason::PeerClosed))),
+            Event::Data(_) | Event::EndOfMessage(_) | Event::BodyFailed(_) => {
+                // Bodies are read within their exchange: there is none now.
+                Err(Served::Over(End::Drop(CloseReason::ResponseFailed)))
+            }
+        }
+    }
+
+    /// Waits until [`advance`](Self::advance) can go on.
+    async fn wait(&mut self, wait: Wait) -> Result<(), End> {
+        match wait {
+            Wait::Flush => self.flush(true).await,
+            Wait::Turn => {
+                self.yield_turn().await;
+                Ok(())
+            }
+            Wait::Head { is_stopping, is_new } => self.fill_head(is_stopping, is_new).await,
+            Wait::Exchange(rest) => {
+                let exchanged = self.finish_exchange(rest).await;
+                self.end_exchange(exchanged)
+            }
+        }
+    }
+
+    fn end_exchange(&mut self, exchanged: Result<(), End>) -> Result<(), End> {
+        self.io.leave_app();
+        self.end_watch();
+        exchanged?;
+        self.turn.count_request();
+        Ok(())
+    }
+
+    /// Whether a request that is here already has to wait: neither may the responses pile up (rule 2), nor
     /// the others wait for all of a pipeline (rule 6).
     fn is_in_the_way(&self) -> bool {
         self.connection.input_len() > 0
             && (self.turn.is_over() || self.connection.output_len() >= self.limits.output_high_bytes)
     }
 
-    async fn make_way(&mut self) -> Result<(), End> {
-        self.flush().await?;
+    fn make_way(&mut self, cx: &mut Context<'_>) -> Result<(), Served> {
+        self.flush_at_once(cx)?;
         if self.turn.is_over() {
-            self.yield_turn().await;
+            return Err(Served::Waits(Wait::Turn));
         }
         Ok(())
     }
 
-    /// Reads until there is something new for the engine.
-    async fn fill_head(&mut self) -> Filled {
+    fn flush_at_once(&mut self, cx: &mut Context<'_>) -> Result<(), Served> {
+        if self.poll_flush(cx).is_pending() {
+            return Err(Served::Waits(Wait::Flush));
+        }
+        Ok(self.unbroken()?)
+    }
+
+    /// Reads what is there for the engine, once nothing is left to be written.
+    fn look_for_head(&mut self, cx: &mut Context<'_>) -> Result<(), Served> {
         if self.connection.output_len() > 0 || self.broken.is_some() {
-            if let Err(end) = self.flush().await {
-                return Filled::End(end);
-            }
+            self.flush_at_once(cx)?;
         }
         if self.turn.is_over() {
-            if self.connection.is_idle() && !self.io.is_stopping() {
-                return Filled::Idle;
-            }
-            self.yield_turn().await;
+            return Err(match self.connection.is_idle() && !self.io.is_stopping() {
+                true => self.idle(),
+                false => Served::Waits(Wait::Turn),
+            });
         }
-        // Looked at once: a stop that begins meanwhile finds an idle connection, and has it driven again.
         let is_stopping = self.io.is_stopping();
-        let has_begun = self.connection.has_begun_head();
-        let is_new = self.connection.is_idle() && is_stopping && !self.io.is_used();
+        let is_idle = self.connection.is_idle();
+        let is_new = is_idle && is_stopping && !self.io.is_used();
         // An empty line behind the last request, as some clients send, asks for nothing: RFC 9112 §2.2.
-        if !is_new && (self.connection.is_idle() || is_stopping && !has_begun && !self.connection.has_ended())
-        {
+        let asks_nothing =
+            || is_stopping && !self.connection.has_begun_head() && !self.connection.has_ended();
+        if !is_new && (is_idle || asks_nothing()) {
             return self.read_first(is_stopping);
         }
+        Err(Served::Waits(Wait::Head { is_stopping, is_new }))
+    }
+
+    fn idle(&self) -> Served {
+        Served::Idle(after(self.io.now(), self.limits.idle_timeout))
+    }
+
+    /// Reads until there is something new for the engine.
+    async fn fill_head(&mut self, is_stopping: bool, is_new: bool) -> Result<(), End> {
         const OVERDUE: Refusal =
             Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request head did not arrive in time");
+        let has_begun = self.connection.has_begun_head();
         let overdue = || {
-            Filled::End(match (is_new, has_begun) {
+            Err(match (is_new, has_begun) {
                 (true, _) => End::Finish(CloseReason::Stopping),
                 (false, false) => End::Finish(CloseReason::IdleTimeout),
                 (false, true) => End::Refuse(OVERDUE),
@@ -259,12 +308,12 @@ impl<T: Transport> Driver<T> {
                 match read {
                     Ok(0) => self.connection.receive_end(),
                     Ok(count) => self.receive_head(count),
-                    Err(_) => return Poll::Ready(Filled::End(End::Drop(CloseReason::PeerLeft))),
+                    Err(_) => return Poll::Ready(Err(End::Drop(CloseReason::PeerLeft))),
                 }
-                return Poll::Ready(Filled::More);
+                return Poll::Ready(Ok(()));
             }
             if !has_begun && !is_stopping && self.io.is_stopping() {
-                return Poll::Ready(Filled::More);
+                return Poll::Ready(Ok(()));
             }
             self.io.poll_deadline(cx, deadline).map(|()| overdue())
         })
@@ -297,17 +346,23 @@ impl<T: Transport> Driver<T> {
     }
 
     /// The first read of a request. Without data the connection is idle, and the driver leaves it.
-    fn read_first(&mut self, is_stopping: bool) -> Filled {
+    fn read_first(&mut self, is_stopping: bool) -> Result<(), Served> {
+        // Behind a request there mostly is no other: to be told so by a read was 150 instructions on the event loops.
+        if !is_stopping && !self.io.may_read() {
+            return Err(self.idle());
+        }
         // The backend watches an idle connection by itself: no waker is needed.
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         match self.io.poll_read(&mut cx, self.connection.input_space()) {
             Poll::Ready(Ok(0)) => self.connection.receive_end(),
             Poll::Ready(Ok(count)) => self.receive_head(count),
-            Poll::Ready(Err(_)) => return Filled::End(End::Drop(CloseReason::PeerClosed)),
-            Poll::Pending if is_stopping => return Filled::End(End::Finish(CloseReason::Stopping)),
-            Poll::Pending => return Filled::Idle,
+            Poll::Ready(Err(_)) => return Err(Served::Over(End::Drop(CloseReason::PeerClosed))),
+            Poll::Pending if is_stopping => {
+                return Err(Served::Over(End::Finish(CloseReason::Stopping)));
+            }
+            Poll::Pending => return Err(self.idle()),
         }
-        Filled::More
+        Ok(())
     }
 }
 

@@ -23,19 +23,23 @@ impl Turn {
         }
     }
 
+    #[inline]
     pub(super) fn count_request(&mut self) {
         self.requests += 1;
     }
 
+    #[inline]
     pub(super) fn count_bytes(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.requests >= self.requests_max || self.bytes >= self.bytes_max
     }
 
     /// Begins another turn.
+    #[inline]
     pub(super) fn renew(&mut self) {
         self.requests = 0;
         self.bytes = 0;
@@ -70,6 +74,7 @@ impl Progress {
     }
 
     /// Begins another message.
+    #[inline]
     pub(super) fn renew(&mut self) {
         self.bytes = 0;
         self.waited = Duration::ZERO;
@@ -77,6 +82,7 @@ impl Progress {
         self.since = None;
     }
 
+    #[inline]
     pub(super) fn is_waiting(&self) -> bool {
         self.since.is_some()
     }
@@ -98,6 +104,7 @@ impl Progress {
     }
 
     /// The peer moved `bytes`. `now` matters only while it was waited for.
+    #[inline]
     pub(super) fn moved(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         if let Some(since) = self.since.take() {
@@ -107,6 +114,7 @@ impl Progress {
     }
 
     /// The peer is not waited for any more, though it moved nothing.
+    #[inline]
     pub(super) fn pause(&mut self, now: impl FnOnce() -> Instant) {
         if let Some(since) = self.since.take() {
             let waited = now().saturating_duration_since(since);

@@ -39,19 +39,18 @@ pub(super) enum Time {
 const SLICES: usize = 16;
 
 impl<T: Transport> Driver<T> {
-    /// Writes everything that is queued, waiting for the peer.
-    pub(super) async fn flush(&mut self) -> Result<(), End> {
-        if self.connection.output_len() == 0 {
-            return self.broken.map_or(Ok(()), |reason| Err(End::Drop(reason)));
-        }
+    /// Writes everything that is queued, waiting for the peer. `is_pending` where it was just found that it has to.
+    pub(super) async fn flush(&mut self, mut is_pending: bool) -> Result<(), End> {
         let mut has_yielded = false;
         std::future::poll_fn(|cx| {
             loop {
-                if has_yielded {
-                    self.turn.renew();
-                }
-                if self.poll_flush(cx).is_ready() {
-                    return Poll::Ready(());
+                if !std::mem::take(&mut is_pending) {
+                    if has_yielded {
+                        self.turn.renew();
+                    }
+                    if self.poll_flush(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
                 }
                 has_yielded = self.turn.is_over();
                 if self.poll_time(cx) == Time::Left {
@@ -60,6 +59,11 @@ impl<T: Transport> Driver<T> {
             }
         })
         .await;
+        self.unbroken()
+    }
+
+    /// Whether what is queued can still be written.
+    pub(super) fn unbroken(&self) -> Result<(), End> {
         self.broken.map_or(Ok(()), |reason| Err(End::Drop(reason)))
     }
 
@@ -70,9 +74,14 @@ impl<T: Transport> Driver<T> {
                 self.connection.discard_output();
                 break;
             }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let slices = self.connection.output_slices(&mut slices);
-            match self.io.poll_write(cx, slices) {
+            let written = match self.connection.output_in_one() {
+                Some(piece) => self.io.poll_write(cx, &[IoSlice::new(piece)]),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    self.io.poll_write(cx, self.connection.output_slices(&mut slices))
+                }
+            };
+            match written {
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.connection.output_written(count);
                     self.turn.count_bytes(count);

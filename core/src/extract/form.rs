@@ -74,8 +74,9 @@ impl<T: Serialize> IntoResponse for Form<T> {
     }
 
     fn into_answer(self) -> Answer {
+        static TYPE: HeaderValue = HeaderValue::from_static(FORM);
         match serde_html_form::to_string(&self.0) {
-            Ok(text) => Answer::typed(HeaderValue::from_static(FORM), text),
+            Ok(text) => Answer::typed(&TYPE, text),
             Err(error) => unsendable(format_args!("Form: {error}")).into(),
         }
     }

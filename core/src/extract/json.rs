@@ -91,8 +91,9 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 
     fn into_answer(self) -> Answer {
+        static TYPE: HeaderValue = HeaderValue::from_static("application/json");
         match serde_json::to_vec(&self.0) {
-            Ok(data) => Answer::typed(HeaderValue::from_static("application/json"), data),
+            Ok(data) => Answer::typed(&TYPE, data),
             Err(error) => unsendable(format_args!("Json: {error}")).into(),
         }
     }

@@ -78,10 +78,10 @@ fn declared_length(fields: Fields<'_>) -> Option<u64> {
         .flatten()
 }
 
-/// Writes a response head.
+/// Writes the head of a response that is sent in this [`encoding`].
 pub(super) fn put_head(
     output: &mut Output,
-    asked: Asked<'_>,
+    encoding: Encoding,
     status: StatusCode,
     fields: Fields<'_>,
     length: BodyLength,
@@ -92,7 +92,11 @@ pub(super) fn put_head(
     put_status_line(output, status);
     let mut upgrades = false;
     match fields {
-        Fields::Type(content_type) => put_field(output, b"content-type", content_type.as_bytes()),
+        Fields::Type(content_type) => {
+            output.put(b"content-type: ");
+            output.put(content_type.as_bytes());
+            output.put(b"\r\n");
+        }
         Fields::Map(headers) => {
             upgrades = headers.contains_key(header::UPGRADE);
             for (name, value) in headers.iter().filter(|(name, _)| !is_ours(name)) {
@@ -100,16 +104,16 @@ pub(super) fn put_head(
             }
         }
     }
-    put_framing(output, asked, status, fields, length);
+    put_framing(output, encoding, status, fields, length);
     // RFC 9110 §7.8: who sends Upgrade sends its connection option too.
-    output.put(match (keep_alive, upgrades) {
-        (KeepAlive::Implied, false) => b"",
-        (KeepAlive::Implied, true) => b"connection: upgrade\r\n",
-        (KeepAlive::Asked, false) => b"connection: keep-alive\r\n",
-        (KeepAlive::Asked, true) => b"connection: keep-alive, upgrade\r\n",
-        (KeepAlive::No, false) => b"connection: close\r\n",
-        (KeepAlive::No, true) => b"connection: close, upgrade\r\n",
-    });
+    match (keep_alive, upgrades) {
+        (KeepAlive::Implied, false) => {}
+        (KeepAlive::Implied, true) => output.put(b"connection: upgrade\r\n"),
+        (KeepAlive::Asked, false) => output.put(b"connection: keep-alive\r\n"),
+        (KeepAlive::Asked, true) => output.put(b"connection: keep-alive, upgrade\r\n"),
+        (KeepAlive::No, false) => output.put(b"connection: close\r\n"),
+        (KeepAlive::No, true) => output.put(b"connection: close, upgrade\r\n"),
+    }
     put_date(output, wall_clock);
     output.put(b"\r\n");
 }
@@ -142,12 +146,12 @@ fn is_ours(name: &HeaderName) -> bool {
 
 fn put_framing(
     output: &mut Output,
-    asked: Asked<'_>,
+    encoding: Encoding,
     status: StatusCode,
     fields: Fields<'_>,
     length: BodyLength,
 ) {
-    let length_field = match encoding(asked, status, fields, length) {
+    let length_field = match encoding {
         Encoding::Length(length) => Some(length),
         Encoding::Chunked => return output.put(b"transfer-encoding: chunked\r\n"),
         Encoding::UntilClose => None,

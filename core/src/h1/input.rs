@@ -39,15 +39,18 @@ pub(super) enum Expecting {
 }
 
 impl Input {
+    #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.filled]
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.filled - self.start
     }
 
     /// Whether the peer has ended its direction.
+    #[inline]
     pub(super) fn ended(&self) -> bool {
         self.ended
     }
@@ -57,6 +60,7 @@ impl Input {
     }
 
     /// Room for the next read, never empty.
+    #[inline]
     pub(super) fn space(&mut self, expecting: Expecting) -> &mut [u8] {
         self.head = 0..0;
         if self.start == self.filled {
@@ -111,18 +115,21 @@ impl Input {
     ///
     /// # Panics
     /// If that is more than there was room for.
+    #[inline]
     pub(super) fn receive(&mut self, count: usize) {
         assert!(count <= self.buffer.len() - self.filled, "a transport reported more bytes than fit");
         self.filled += count;
     }
 
     /// Passes over a head of `count` bytes.
+    #[inline]
     pub(super) fn pass_head(&mut self, count: usize) {
         self.head = self.start..self.start + count;
         self.start += count;
     }
 
     /// The head that was passed over last, as long as nothing has been read or taken since.
+    #[inline]
     pub(super) fn head(&self) -> &[u8] {
         &self.buffer[self.head.clone()]
     }
@@ -142,6 +149,7 @@ impl Input {
         taken.freeze()
     }
 
+    #[inline]
     pub(super) fn skip(&mut self, count: usize) {
         self.start += count;
     }

@@ -140,6 +140,7 @@ impl Connection {
     }
 
     /// Room for the next read, never empty. Tell with [`receive`](Self::receive) how much was used.
+    #[inline]
     pub fn input_space(&mut self) -> &mut [u8] {
         let expecting = match &self.state {
             State::Exchange(exchange) => exchange.decoder.expecting(),
@@ -152,11 +153,13 @@ impl Connection {
     ///
     /// # Panics
     /// If that is more than there was room for.
+    #[inline]
     pub fn receive(&mut self, count: usize) {
         self.input.receive(count);
     }
 
     /// Bytes that were received and are not used yet.
+    #[inline]
     pub fn input_len(&self) -> usize {
         self.input.len()
     }
@@ -167,6 +170,7 @@ impl Connection {
     }
 
     /// Whether nothing of a next request has come: an idle connection.
+    #[inline]
     pub fn is_idle(&self) -> bool {
         matches!(&self.state, State::Head(scan) if scan.is_at_start())
             && self.input.len() == 0
@@ -179,22 +183,31 @@ impl Connection {
     }
 
     /// Whether something of a request has come: more than the empty lines of RFC 9112 §2.2.
+    #[inline]
     pub fn has_begun_head(&self) -> bool {
         !self.input.bytes().iter().all(|byte| matches!(byte, b'\r' | b'\n'))
     }
 
     /// Whether the peer has ended its direction.
+    #[inline]
     pub fn has_ended(&self) -> bool {
         self.input.ended()
     }
 
     /// Takes one step with the bytes that are here. During an exchange this decodes the body, so it is
     /// called only when somebody wants it.
+    #[inline]
     pub fn next_event(&mut self) -> Event {
-        match &mut self.state {
-            State::Closed { .. } => Event::Closed,
+        match &self.state {
             // All that is here has been looked at.
             State::Head(_) if self.input.len() == 0 && !self.input.ended() => Event::NeedData,
+            _ => self.take_step(),
+        }
+    }
+
+    fn take_step(&mut self) -> Event {
+        match &mut self.state {
+            State::Closed { .. } => Event::Closed,
             State::Head(scan) => match scan.advance(&mut self.input, &self.limits) {
                 Ok(Some(head)) => {
                     self.state = State::Exchange(Exchange::new(head, self.limits.body_bytes_max));
@@ -217,6 +230,7 @@ impl Connection {
     }
 
     /// The head of the request that is being served.
+    #[inline]
     pub fn request(&self) -> Option<RequestHead<'_>> {
         match &self.state {
             State::Exchange(exchange) => Some(RequestHead::new(&exchange.head, self.input.head())),
@@ -228,6 +242,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`BodyFault::TooLarge`] where the declared length is over it already.
+    #[inline]
     pub fn limit_body(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
         let State::Exchange(exchange) = &mut self.state else { return Ok(()) };
         exchange.body_bytes_max = bytes_max;
@@ -266,6 +281,7 @@ impl Connection {
     /// Decides, from what the handler has read by now and the framing of the rest, whether the
     /// connection can be kept. Called before the response's body is first polled, since that may read
     /// the request's, and how much of it would depend on what has arrived.
+    #[inline]
     pub fn settle(&mut self) {
         let State::Exchange(exchange) = &mut self.state else { return };
         if exchange.rest(self.limits.drain_bytes_max) == AfterExchange::Close {
@@ -275,6 +291,7 @@ impl Connection {
 
     /// Whether a response of `status` can be the last word on this request. A 1xx never is (RFC 9110 §15),
     /// and a 2xx to CONNECT would be the beginning of a tunnel (§9.3.6), which there is not.
+    #[inline]
     pub fn can_end_with(&self, status: StatusCode) -> bool {
         let is_tunnel = matches!(&self.state, State::Exchange(exchange) if exchange.head.method == Method::CONNECT)
             && status.is_success();
@@ -282,6 +299,7 @@ impl Connection {
     }
 
     /// Whether a response of `status` to this request has a body on the wire.
+    #[inline]
     pub fn sends_body(&self, status: StatusCode) -> bool {
         matches!(&self.state, State::Exchange(exchange) if exchange.head.method != Method::HEAD)
             && !encode::has_no_body(status)
@@ -311,7 +329,7 @@ impl Connection {
         {
             exchange.keep_alive = KeepAlive::No;
         }
-        encode::put_head(&mut self.output, asked, status, fields, length, exchange.keep_alive, wall_clock);
+        encode::put_head(&mut self.output, encoding, status, fields, length, exchange.keep_alive, wall_clock);
         exchange.encoding = Some(encoding);
         if encoding == Encoding::None { SendBody::No } else { SendBody::Yes }
     }
@@ -320,6 +338,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`WrongLength`] where it is more than was declared; what fits is sent.
+    #[inline]
     pub fn send_data(&mut self, mut data: Bytes) -> Result<(), WrongLength> {
         let State::Exchange(Exchange { encoding: Some(encoding), .. }) = &mut self.state else {
             return Err(WrongLength);
@@ -346,6 +365,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`WrongLength`] where less was sent than was declared: the connection has to be cut.
+    #[inline]
     pub fn send_end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), WrongLength> {
         let State::Exchange(Exchange { encoding: Some(encoding), .. }) = &mut self.state else {
             return Err(WrongLength);
@@ -360,6 +380,7 @@ impl Connection {
     }
 
     /// What is to follow, once the response has been sent to its end.
+    #[inline]
     pub fn after_exchange(&self) -> AfterExchange {
         match &self.state {
             State::Exchange(exchange) if exchange.keep_alive != KeepAlive::No => {
@@ -371,6 +392,7 @@ impl Connection {
     }
 
     /// Goes on to the next request, or closes where [`after_exchange`](Self::after_exchange) says so.
+    #[inline]
     pub fn end_exchange(&mut self) {
         self.state = match self.after_exchange() {
             AfterExchange::Next => State::Head(head::Scan::default()),
@@ -393,16 +415,10 @@ impl Connection {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         let body = Bytes::from(format!("{}\n", refusal.reason));
-        let length = BodyLength::Known(body.len() as u64);
-        encode::put_head(
-            &mut self.output,
-            asked,
-            refusal.status,
-            Fields::Map(&headers),
-            length,
-            KeepAlive::No,
-            wall_clock,
-        );
+        let (fields, length) = (Fields::Map(&headers), BodyLength::Known(body.len() as u64));
+        let encoding = encode::encoding(asked, refusal.status, fields, length);
+        let output = &mut self.output;
+        encode::put_head(output, encoding, refusal.status, fields, length, KeepAlive::No, wall_clock);
         if *asked.method != Method::HEAD {
             self.output.put_data(body);
         }
@@ -410,8 +426,15 @@ impl Connection {
     }
 
     /// Bytes that are still to be written.
+    #[inline]
     pub fn output_len(&self) -> usize {
         self.output.len()
+    }
+
+    /// All that is to be written, where that is one piece, as it nearly always is.
+    #[inline]
+    pub fn output_in_one(&self) -> Option<&[u8]> {
+        self.output.in_one()
     }
 
     /// Fills `slices` with what is to be written next, and gives those used.
@@ -420,6 +443,7 @@ impl Connection {
     }
 
     /// Notes that `count` bytes were written.
+    #[inline]
     pub fn output_written(&mut self, count: usize) {
         self.output.advance(count);
     }
@@ -436,6 +460,7 @@ impl Connection {
 
     /// Lets go of what an idle connection does not need, or more than another one will: its buffers stay, to be used
     /// for that.
+    #[inline]
     pub fn rest(&mut self) {
         self.input.rest();
         self.output.rest();

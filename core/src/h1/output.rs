@@ -22,6 +22,7 @@ const SEPARATE: usize = 8 << 10;
 const HEAD_ROOM: usize = 512;
 
 impl Output {
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.sealed_len + self.tail.len() - self.written
     }
@@ -51,6 +52,12 @@ impl Output {
         self.sealed.push_back(data);
     }
 
+    /// Everything that is queued, where that is one piece.
+    #[inline]
+    pub(super) fn in_one(&self) -> Option<&[u8]> {
+        self.sealed.is_empty().then(|| &self.tail[self.written..])
+    }
+
     /// Fills `slices` from the front of the queue and gives those used.
     pub(super) fn slices<'a, 's>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
         let pieces = self.sealed.iter().map(|piece| &piece[..]).chain(Some(&self.tail[self.written..]));
@@ -63,6 +70,7 @@ impl Output {
     }
 
     /// Notes that the first `count` bytes were written.
+    #[inline]
     pub(super) fn advance(&mut self, mut count: usize) {
         while let Some(first) = self.sealed.front_mut() {
             let step = count.min(first.len());

@@ -86,6 +86,7 @@ impl Head {
 impl Arguments<ViaParts> for () {
     type Source = ();
 
+    #[inline]
     fn take(_: ReceivedHead<'_>, _: Body, _: Context) {}
 
     fn extract((): ()) -> impl Future<Output = Result<Self, Box<Response>>> + Send {

@@ -159,6 +159,7 @@ impl Next {
 
 impl Context {
     /// Begins at the layer of this index, or at the handler where there is none.
+    #[inline]
     pub(crate) fn enter(mut self, index: usize, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
         let endpoint = self.endpoint.clone();
         match endpoint.layers.get(index) {

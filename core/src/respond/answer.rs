@@ -1,7 +1,7 @@
 //! What a handler's response is on its way to the engine: [`Answer`]. A map of headers is made only where one
 //! is asked for.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, response::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use crate::{Body, Response};
 
@@ -12,14 +12,14 @@ pub struct Answer(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Typed(HeaderValue, Body),
-    /// Boxed, so that an answer is small: it is moved a few times on its way.
+    /// Not owned, and the other boxed, so that an answer is small: it is moved a few times on its way.
+    Typed(&'static HeaderValue, Body),
     Whole(Box<Response>),
 }
 
 impl Answer {
     /// A 200 of one content type.
-    pub(crate) fn typed(content_type: HeaderValue, body: impl Into<Body>) -> Self {
+    pub(crate) fn typed(content_type: &'static HeaderValue, body: impl Into<Body>) -> Self {
         Self(Kind::Typed(content_type, body.into()))
     }
 
@@ -28,7 +28,7 @@ impl Answer {
         match self.0 {
             Kind::Typed(content_type, body) => {
                 let mut response = Response::new(body);
-                response.headers_mut().insert(CONTENT_TYPE, content_type);
+                response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
                 response
             }
             Kind::Whole(response) => *response,
@@ -36,6 +36,7 @@ impl Answer {
     }
 
     /// The response, where it has been made.
+    #[inline]
     pub(crate) fn as_response(&self) -> Option<&Response> {
         match &self.0 {
             Kind::Typed(..) => None,
@@ -43,12 +44,13 @@ impl Answer {
         }
     }
 
+    #[inline]
     pub(crate) fn into_parts(self) -> (AnswerHead, Body) {
         match self.0 {
             Kind::Typed(content_type, body) => (AnswerHead::Typed(content_type), body),
-            Kind::Whole(response) => {
-                let (parts, body) = response.into_parts();
-                (AnswerHead::Whole(parts), body)
+            Kind::Whole(mut response) => {
+                let body = std::mem::take(response.body_mut());
+                (AnswerHead::Whole(response), body)
             }
         }
     }
@@ -62,22 +64,25 @@ impl From<Response> for Answer {
 
 /// The head of an [`Answer`].
 pub(crate) enum AnswerHead {
-    Typed(HeaderValue),
-    Whole(Parts),
+    Typed(&'static HeaderValue),
+    /// Its body is empty.
+    Whole(Box<Response>),
 }
 
 impl AnswerHead {
+    #[inline]
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Typed(_) => StatusCode::OK,
-            Self::Whole(parts) => parts.status,
+            Self::Whole(response) => response.status(),
         }
     }
 
+    #[inline]
     pub(crate) fn fields(&self) -> Fields<'_> {
         match self {
             Self::Typed(content_type) => Fields::Type(content_type),
-            Self::Whole(parts) => Fields::Map(&parts.headers),
+            Self::Whole(response) => Fields::Map(response.headers()),
         }
     }
 }

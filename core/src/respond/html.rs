@@ -21,6 +21,7 @@ impl<T: Into<Body>> IntoResponse for Html<T> {
     }
 
     fn into_answer(self) -> Answer {
-        Answer::typed(HeaderValue::from_static("text/html; charset=utf-8"), self.0)
+        static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+        Answer::typed(&HTML, self.0)
     }
 }

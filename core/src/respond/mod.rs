@@ -91,13 +91,13 @@ pub(crate) const INTERNAL_ERROR: &str = "The server could not answer this reques
 pub(crate) const BUSY: &str = "The server is busy: no thread was free to answer this request.";
 
 pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+static TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+static BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// A short sentence in plain text: every error that is made here.
 pub(crate) fn sentence(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Response {
     let mut response = Response::new(Body::sentence(text.into()));
-    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    response.headers_mut().insert(CONTENT_TYPE, TEXT.clone());
     *response.status_mut() = status;
     response
 }
@@ -192,8 +192,9 @@ macro_rules! with_content_type {
                 self.into_answer().into_response()
             }
 
+            #[inline]
             fn into_answer(self) -> Answer {
-                Answer::typed($content_type, self)
+                Answer::typed(&$content_type, self)
             }
         }
     )*};

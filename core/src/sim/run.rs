@@ -362,7 +362,7 @@ impl Inner {
     fn drive(&self, transport: SimTransport) -> Task {
         // As the backends do: a driver serves one connection after another.
         let spare = self.spare.borrow_mut().pop();
-        Task::Driven(Driving::new(spare, transport, self.app.clone(), self.limits.clone()))
+        Task::Driven(Driving::new(spare, transport, &self.app, &self.limits))
     }
 
     /// What could be done now. The first is done where everything goes in order.
