@@ -166,13 +166,13 @@ impl EventLoop {
     fn insert(&self, accepted: Accepted, stage: Stage) {
         let Some(place) = connections::with(Connections::reserve) else { return };
         let (key, peer) = (place.0, accepted.peer);
+        if self.shared.limits.idle_timeout.is_zero() {
+            // Nothing is waited for, and what is there already is read before.
+            place.1.suppose_readable();
+        }
         match MioTransport::register(accepted, place, self.poll.registry()) {
             Ok(transport) => {
                 let deadline = after(self.shared.limits.idle_timeout);
-                if self.shared.limits.idle_timeout.is_zero() {
-                    // Nothing is waited for, and what is there already is read before.
-                    connections::with(|own| own.suppose_readable(key));
-                }
                 connections::with(|own| own.keep_idle(key, transport, deadline));
                 if stage != Stage::Running {
                     connections::with(|own| own.queue(key));
