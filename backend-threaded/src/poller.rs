@@ -74,6 +74,7 @@ impl Poller {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut is_stopping = false;
+        let mut makes_way_at = Instant::now();
         loop {
             let until = self.shared.parking.sleep_until(self.next_turn());
             let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -95,7 +96,9 @@ impl Poller {
             self.reactor.fire(now);
             self.accept();
             self.refuse_overdue();
-            self.shared.make_way(now);
+            if now >= makes_way_at {
+                makes_way_at = self.shared.make_way(now);
+            }
             match self.shared.life.phase() {
                 Phase::Running => {}
                 Phase::Stopping(deadline) => {

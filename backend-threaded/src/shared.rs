@@ -173,12 +173,13 @@ impl Shared {
     /// Has handlers that wait on their threads give them up, where requests that were begun before find none: those that
     /// wait may be waiting for just these. As many as it takes until the last of these has its turn.
     ///
-    /// Only after a while, so that a thread stays with its handler in all else: what that costs is for all to see.
-    pub(crate) fn make_way(&self, now: Instant) {
-        let Some(since) = now.checked_sub(MAKE_WAY) else { return };
+    /// Only after a while, so that a thread stays with its handler in all else: what that costs is for all to see. Gives
+    /// the time before which it is not to be called again: those that were asked need some to go.
+    pub(crate) fn make_way(&self, now: Instant) -> Instant {
+        let Some(since) = now.checked_sub(MAKE_WAY) else { return now };
         let wanted = self.pool.waiting_up_to(since, Runnable::is_begun);
         if wanted == 0 {
-            return;
+            return now;
         }
         let asked: Vec<_> = lock(&self.waiting)
             .iter_mut()
@@ -190,6 +191,7 @@ impl Shared {
             })
             .collect();
         asked.iter().for_each(|waker| waker.ask_for_way());
+        now + MAKE_WAY
     }
 
     pub(crate) fn end_wait(&self, key: usize) {

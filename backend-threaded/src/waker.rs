@@ -34,7 +34,8 @@ struct Where {
     waiters: usize,
     /// Whether no thread could be started for it since a job that waits has looked.
     is_put_off: bool,
-    /// Whether its thread is wanted for another while it waits there.
+    /// Whether its thread is wanted for another: it is asked while it waits there, or has just gone on, and then the next
+    /// wait ends at once.
     gives_way: bool,
 }
 

@@ -119,10 +119,12 @@ impl Future for Connection {
         // Before any look at the phase, here or in the driver.
         member.listen(cx.waker());
         let _inside = Swapped::new(runtime);
+        let mut had_turn = false;
         loop {
             match state {
                 State::Driven(driver) => {
                     let outcome = ready!(driver.poll(cx));
+                    had_turn = true;
                     let driven = std::mem::replace(state, State::after(outcome));
                     if let (State::Driven(driver), State::Idle { .. }) = (driven, &*state) {
                         keep_spare(driver);
@@ -134,6 +136,11 @@ impl Future for Connection {
                     if !is_ready && transport.poll_readable(cx).is_pending() {
                         ready!(transport.poll_deadline(cx, *deadline));
                         *state = State::Over;
+                    } else if had_turn {
+                        // Others go first. And what a task may take from Tokio in one poll may be used up, so that no read
+                        // comes to anything before the next.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
                     } else if let State::Idle { transport, .. } = std::mem::replace(state, State::Over) {
                         *state = State::driven(transport);
                     }

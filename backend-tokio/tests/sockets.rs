@@ -16,7 +16,7 @@ use std::{
 
 use tokio::runtime::{self, Runtime};
 use trijet_backend::Address;
-use trijet_core::{Limits, Router, SocketSettings, get, rt};
+use trijet_core::{Limits, Path, Router, SocketSettings, get, rt};
 use trijet_tokio::{IntoListener, Server, ServerHandle};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -511,4 +511,50 @@ fn inside_a_runtime_workers_are_refused_by_name() {
     let run = Server::new(Router::default()).workers(2).run(listener);
     let error = runtime.block_on(run).unwrap_err();
     assert!(error.to_string().contains("workers"), "{error}");
+}
+
+/// What a task may take from Tokio in one poll is used up by its handler, just when there is more to be read.
+#[test]
+fn who_has_taken_all_that_it_may_lets_others_go_first() {
+    async fn takes(Path(count): Path<u32>) {
+        for _ in 0..count {
+            tokio::task::consume_budget().await;
+        }
+    }
+    let (entered, entries) = mpsc::channel();
+    let (open, gate) = mpsc::channel();
+    let gate = Arc::new(Mutex::new(gate));
+    // It holds its worker, so that much comes meanwhile.
+    let hold = move || {
+        let (entered, gate) = (entered.clone(), gate.clone());
+        async move {
+            entered.send(()).unwrap();
+            gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+    };
+    let app = Router::new().route("/hold", get(hold)).route("/takes/{count}", get(takes));
+    let server = Server::new(app).workers(1).start("127.0.0.1:0").unwrap();
+    let ask = |stream: &mut TcpStream, path: &str| {
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+    };
+    let mut holder = connect(server.local_addr());
+    // The read of the request takes one of 128.
+    for count in 120..=130 {
+        let mut stream = connect(server.local_addr());
+        ask(&mut stream, "/takes/0");
+        response(&mut stream).unwrap();
+        // The worker hears of the request and of the end behind it at once.
+        ask(&mut holder, "/hold");
+        entries.recv_timeout(PATIENCE).unwrap();
+        ask(&mut stream, &format!("/takes/{count}"));
+        stream.shutdown(Shutdown::Write).unwrap();
+        open.send(()).unwrap();
+        response(&mut holder).unwrap();
+        response(&mut stream).unwrap();
+        ask(&mut holder, "/takes/0");
+        response(&mut holder).unwrap_or_else(|error| panic!("behind {count}: {error}"));
+    }
+    drop(holder);
+    server.shutdown();
+    server.wait().unwrap();
 }

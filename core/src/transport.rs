@@ -24,7 +24,8 @@ pub trait Transport: Send + 'static {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Whether there may be something to read: not where the system has said that there was no more, and nothing else
-    /// since. It asks the system nothing, and nobody will be woken.
+    /// since. It asks the system nothing, and nobody will be woken. It may be true although a read is pending then, for
+    /// reasons of a runtime's own: who drives a connection that went idle so has to let others go first, and not try at once.
     fn may_read(&self) -> bool {
         true
     }

@@ -3,6 +3,7 @@
 
 use std::{
     io::{Read, Write},
+    pin::pin,
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::stream;
+use futures_util::{future::select, stream};
 use trijet::{Backend, Body, Bytes, Limits, Next, Path, Request, Router, State, StatusCode, get, post};
 
 use crate::common::{
@@ -35,6 +36,7 @@ on_every_backend!(
     slow_readers_hold_no_thread,
     a_fn_that_reads_a_stream_itself_holds_its_thread,
     who_waits_makes_way_for_who_is_waited_for,
+    who_waits_makes_way_whoever_wakes_who_is_waited_for,
     busy_connections_are_all_served,
 );
 
@@ -389,6 +391,38 @@ fn who_waits_makes_way_for_who_is_waited_for(on: Backend) {
         rest.sort_unstable();
         assert_eq!(rest, [vec!["asks"; 2], vec!["has"; THREADS + 2]].concat());
     }
+}
+
+/// As above, where neither a peer nor time tells anything to the poller of threads.
+fn who_waits_makes_way_whoever_wakes_who_is_waited_for(on: Backend) {
+    let (lock, gate) = (Arc::new(futures_util::lock::Mutex::new(())), Gate::default());
+    let (tell, told) = channel();
+    let wait = gate.clone();
+    let app = Router::new().route(
+        "/",
+        post(move |body: Body| {
+            let (lock, gate, tell) = (lock.clone(), wait.clone(), tell.clone());
+            async move {
+                tell.send("asks").unwrap();
+                let _held = lock.lock().await;
+                tell.send("has").unwrap();
+                let (whole, opened) = (pin!(body.bytes()), pin!(gate.opened()));
+                select(whole, opened).await;
+                "done"
+            }
+        }),
+    );
+    let limits = Limits { blocking_threads_max: 1, ..unhurried() };
+    let server = start_workers(on, app, limits, 1);
+    let next = || told.recv_timeout(PATIENCE).unwrap();
+    let (mut holder, mut waiting) = (server.connect(), server.connect());
+    holder.send(upload("/", "some").trim_end_matches("me"));
+    assert_eq!([next(), next()], ["asks", "has"]);
+    waiting.send(upload("/", "all"));
+    assert_eq!(next(), "asks");
+    gate.open();
+    holder.response().says("done");
+    waiting.response().says("done");
 }
 
 fn busy_connections_are_all_served(on: Backend) {

@@ -157,6 +157,7 @@ impl Acceptor {
     ) {
         self.held = false;
         if !self.listeners.iter().flatten().any(|listening| listening.ready) {
+            self.is_quiet = true;
             return;
         }
         let now = Instant::now();
@@ -165,7 +166,7 @@ impl Acceptor {
         }
         self.paused_until = None;
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(index) = self.next_ready(now) else { return };
+            let Some(index) = self.next_ready(now) else { break };
             self.held = !self.closing && !room();
             if self.held {
                 return;

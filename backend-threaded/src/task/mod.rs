@@ -68,8 +68,6 @@ impl Work {
         let shared = self.shared.clone();
         self.waker.begin_job();
         Runnable::Work(self).push(&shared);
-        // It looks after those that wait, from now on.
-        shared.wake_poller();
     }
 
     /// No thread is free for it in time.
@@ -151,9 +149,13 @@ impl Runnable {
 
     /// Queues it, and refuses what comes back.
     fn push(self, shared: &Shared) {
-        let queue_max = self.queue_max(shared);
+        let (queue_max, is_begun) = (self.queue_max(shared), self.is_begun());
         if let Err(back) = shared.pool.push(self, queue_max) {
             back.into_iter().for_each(Self::refuse);
+        }
+        if is_begun && shared.pool.waiting() > 0 {
+            // It looks after those that wait, from now on.
+            shared.wake_poller();
         }
     }
 

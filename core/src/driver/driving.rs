@@ -61,7 +61,8 @@ impl<T: Transport> Driving<T> {
         Self { driver: None, waiting: Some(Waiting { future: Box::pin(future), door: None }) }
     }
 
-    /// Goes on serving. Behind an outcome other than [`Outcome::Idle`] it must not be polled any more.
+    /// Goes on serving. Behind an outcome it must not be polled any more: one behind [`Outcome::Idle`] is a spare for
+    /// [`new`](Self::new), and any other has had its day.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
         if let Some(driver) = &mut self.driver {
             match driver.advance(cx) {

@@ -60,6 +60,13 @@ impl Transport for SimTransport {
         Poll::Ready(Ok(count))
     }
 
+    /// As on an event loop, but where calls block.
+    fn may_read(&self) -> bool {
+        let world = self.world.lock();
+        let pipe = &world.wires[self.wire].to_server;
+        world.is_stopping || !world.tick.is_zero() || pipe.end == End::Reset || pipe.is_readable()
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let offered: usize = from.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "the driver writes nothing");

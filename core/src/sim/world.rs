@@ -64,7 +64,7 @@ pub(super) struct World {
     /// When it was set.
     pub(super) wall_clock_set: Instant,
     pub(super) buffer_bytes: usize,
-    tick: Duration,
+    pub(super) tick: Duration,
     pub(super) rng: Rng,
     pub(super) wires: Vec<Wire>,
     /// Jobs that wait for the one thread that there is.
