@@ -420,6 +420,8 @@ fn who_waits_makes_way_whoever_wakes_who_is_waited_for(on: Backend) {
     assert_eq!([next(), next()], ["asks", "has"]);
     waiting.send(upload("/", "all"));
     assert_eq!(next(), "asks");
+    // For longer than the poller of threads has any reason to look at its queue.
+    assert!(told.recv_timeout(Duration::from_millis(300)).is_err(), "the lock is held");
     gate.open();
     holder.response().says("done");
     waiting.response().says("done");
