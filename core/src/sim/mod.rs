@@ -34,6 +34,9 @@ mod world;
 
 use std::time::{Duration, Instant, SystemTime};
 
+/// The most virtual time that passes in one go: no clock overflows.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 pub use peer::Peer;
 pub use run::Sim;
 pub use transport::SimTransport;

@@ -10,8 +10,9 @@ use std::{
 };
 
 use super::{
-    Peer, Settings, SimTransport,
+    CENTURY, Peer, Settings, SimTransport,
     alarm::{Alarm, Bell},
+    connection::WAIT_MAX,
     holding::Holding,
     peer,
     runtime::SimRuntime,
@@ -138,7 +139,7 @@ impl Sim {
             runtime: SimRuntime::new(world.clone()),
             tasks: RefCell::default(),
             world,
-            patience: Cell::new(settings.patience),
+            patience: Cell::new(settings.patience.min(CENTURY)),
             bell: Arc::default(),
             slots: RefCell::default(),
             spare: RefCell::default(),
@@ -215,7 +216,7 @@ impl Sim {
     /// # Panics
     /// As [`settle`](Self::settle).
     pub fn advance(&self, duration: Duration) {
-        let until = self.0.world.lock().now + duration;
+        let until = self.0.world.lock().now + duration.min(CENTURY);
         self.settle();
         while self.0.pass_time(Some(until)) {
             self.settle();
@@ -306,6 +307,12 @@ impl Sim {
         self.0.pass_time(None) || self.0.is_woken_from_outside()
     }
 
+    /// The same, but not beyond this virtual time.
+    pub(super) fn pass_time_until(&self, elapsed: Duration) -> bool {
+        let until = self.0.world.lock().start + elapsed;
+        self.0.pass_time(Some(until)) || self.0.is_woken_from_outside()
+    }
+
     /// Begins a graceful stop, as a server's handle does.
     pub fn stop(&self) {
         let mut world = self.0.world.lock();
@@ -354,7 +361,7 @@ impl Sim {
 
     /// Sets how long to wait for other threads, as [`Settings::patience`] does.
     pub(super) fn set_patience(&self, patience: Duration) {
-        self.0.patience.set(patience);
+        self.0.patience.set(patience.min(CENTURY));
     }
 }
 
@@ -533,11 +540,12 @@ impl Blocker for Sim {
         let inner = &*self.0;
         let alarm = Alarm::set(inner.bell.clone());
         let waker = Waker::from(alarm.clone());
+        let until = self.elapsed() + WAIT_MAX;
         loop {
             if alarm.take() && wait(&mut Context::from_waker(&waker)).is_ready() {
                 return;
             }
-            if alarm.turn().is_none() && !self.step() && !self.pass_time() {
+            if alarm.turn().is_none() && !self.step() && !self.pass_time_until(until) {
                 let fault = "a plain handler waits for something that never comes";
                 inner.world.lock().fault = Some(fault.to_owned());
                 panic!("{fault}");

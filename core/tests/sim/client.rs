@@ -1,11 +1,19 @@
 //! The test client: what it sends, what it understands, and how it fails.
 
 use std::{
+    convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures_core::Stream;
 use trijet_core::{
     Body, Deferred, HeaderMap, Method, Path, Router, State, any, get, post, rt,
     sim::{Schedule, Settings, TestClient},
@@ -107,6 +115,69 @@ fn a_handler_may_wait_for_another_thread() {
     };
     let client = TestClient::new(Router::new().route("/", get(waits)).state(gate));
     assert_eq!(client.get("/").send().text(), "woken");
+}
+
+/// What ticks would let time pass for ever.
+#[test]
+fn a_handler_that_never_answers_is_named_though_something_ticks() {
+    let never = async |State(gate): State<Gate>| {
+        drop(rt::spawn(async {
+            loop {
+                rt::sleep(Duration::from_secs(60)).await;
+            }
+        }));
+        gate.passed().await;
+    };
+    let router = Router::new().route("/never", get(never)).state(Gate::default());
+    let client = TestClient::with_settings(router, Settings { patience: Duration::ZERO, ..Settings::default() });
+    let panic = panic_of(|| drop(client.get("/never").send()));
+    assert!(panic.starts_with("GET /never: no answer after 86400s of virtual time"), "{panic}");
+}
+
+/// Has always one more KiB, and counts them.
+struct Endless(Arc<AtomicUsize>);
+
+impl Stream for Endless {
+    type Item = Result<Vec<u8>, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(vec![b'x'; 1 << 10])))
+    }
+}
+
+/// As a socket does: what is not read fills a buffer, and then the server waits.
+#[test]
+fn a_body_that_is_not_read_is_not_asked_for() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = made.clone();
+    let endless = move || Body::from_stream(Endless(count.clone()));
+    let client = TestClient::new(Router::new().route("/", get(endless)).route("/other", get(async || "other")));
+    let mut exchange = client.get("/").open();
+    exchange.head().assert_status(200);
+    client.advance(Duration::from_secs(1));
+    client.get("/other").send().assert_text("other");
+    let before = made.load(Ordering::Relaxed);
+    assert!(before < 1 << 10, "{before} KiB are made");
+    for _ in 0..1 << 10 {
+        assert_eq!(exchange.read().unwrap().len(), 1 << 10);
+    }
+    assert!(made.load(Ordering::Relaxed) >= 1 << 10);
+    drop(exchange);
+    client.advance(Duration::ZERO);
+    let left = made.load(Ordering::Relaxed);
+    client.advance(Duration::from_secs(1));
+    assert_eq!(made.load(Ordering::Relaxed), left, "it goes on though nobody is there");
+}
+
+#[test]
+fn no_duration_is_too_long() {
+    let client = TestClient::new(Router::new().route("/", post(|body: String| body))).patience(Duration::MAX);
+    client.advance(Duration::MAX);
+    client.advance(Duration::MAX);
+    let mut exchange = client.post("/").open();
+    exchange.write("a").pause(Duration::MAX).write("b");
+    exchange.finish().assert_status(408);
 }
 
 /// An answer that another thread gives once a task of four seconds has told it to: within the five that it has.
