@@ -83,7 +83,8 @@ impl Connection for SimConnection {
                 return if self.peer.is_reset() { Err(ErrorKind::ConnectionReset.into()) } else { Ok(0) };
             }
             // No further than to what is waited for: a plain `fn` may be next that waits for what is written then.
-            let goes_on = self.sim.step() || wait == Wait::Patiently && self.sim.pass_time_until(until);
+            let goes_on = self.sim.try_step().map_err(io::Error::other)?
+                || wait == Wait::Patiently && self.sim.pass_time_until(until);
             if !goes_on {
                 let passed = self.sim.elapsed() - self.opened;
                 let text = format!(

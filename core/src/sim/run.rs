@@ -139,7 +139,7 @@ impl Sim {
             runtime: SimRuntime::new(world.clone()),
             tasks: RefCell::default(),
             world,
-            patience: Cell::new(settings.patience.min(CENTURY)),
+            patience: Cell::new(settings.patience.unwrap_or_default().min(CENTURY)),
             bell: Arc::default(),
             slots: RefCell::default(),
             spare: RefCell::default(),
@@ -207,6 +207,7 @@ impl Sim {
     ///
     /// # Panics
     /// If the simulation cannot go on: a plain handler waits for something that never comes.
+    #[track_caller]
     pub fn settle(&self) {
         while self.step() {}
     }
@@ -215,6 +216,7 @@ impl Sim {
     ///
     /// # Panics
     /// As [`settle`](Self::settle).
+    #[track_caller]
     pub fn advance(&self, duration: Duration) {
         let until = self.0.world.lock().now + duration.min(CENTURY);
         self.settle();
@@ -230,6 +232,7 @@ impl Sim {
     ///
     /// # Panics
     /// As [`settle`](Self::settle).
+    #[track_caller]
     pub fn run(&self) {
         self.settle();
         while self.pass_time() {
@@ -238,14 +241,23 @@ impl Sim {
     }
 
     /// Does one thing, and tells whether there was one.
-    pub(super) fn step(&self) -> bool {
+    #[track_caller]
+    fn step(&self) -> bool {
+        match self.try_step() {
+            Ok(is_done) => is_done,
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+
+    /// Does one thing, and tells whether there was one; an error where the simulation must not go on.
+    pub(super) fn try_step(&self) -> Result<bool, String> {
         let inner = &*self.0;
         let _inside = runtime::enter(inner.runtime.clone());
         inner.world.wake_due();
         inner.take_spawned();
         let mut actions = inner.actions();
         if actions.is_empty() {
-            return false;
+            return Ok(false);
         }
         let (choice, spurious) = {
             let rng = &mut inner.world.lock().rng;
@@ -296,10 +308,10 @@ impl Sim {
         if !inner.is_in_job.get() {
             let fault = inner.world.lock().fault.take();
             if let Some(fault) = fault {
-                panic!("{fault}");
+                return Err(fault);
             }
         }
-        true
+        Ok(true)
     }
 
     /// Lets time pass until the next thing that waits for it; false where nothing does.

@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, header};
 use super::{
     Asked, Connect, Connection, TestRequest, Wait,
     cookies::{Jar, Now},
+    exchange::WHOLE_BYTES_MAX,
     whole_len,
 };
 use crate::{
@@ -47,7 +48,8 @@ use crate::{
 ///
 /// # Panics
 /// Sending panics where no whole and correct response comes: the handler waits for something that never
-/// comes, the server cut the connection, or what it sent breaks a rule. The message shows the exchange.
+/// comes, the response has no end, the server cut the connection, or what it sent breaks a rule. The message shows the
+/// exchange.
 #[derive(Clone)]
 pub struct TestClient {
     jar: Option<Rc<RefCell<Jar>>>,
@@ -65,7 +67,7 @@ impl TestClient {
     /// If the router must not be served; the message names each fault.
     #[track_caller]
     pub fn new(router: Router) -> Self {
-        Self::with_settings(router, Settings { patience: PATIENCE, ..Settings::default() })
+        Self::with_settings(router, Settings::default())
     }
 
     /// A client of `router` on the simulation, served with other limits or under another schedule.
@@ -74,7 +76,8 @@ impl TestClient {
     /// If the router must not be served, or the limits cannot be honoured.
     #[track_caller]
     pub fn with_settings(router: Router, settings: Settings) -> Self {
-        Self::over(Sim::new(router, settings))
+        let patience = settings.patience.or(Some(PATIENCE));
+        Self::over(Sim::new(router, Settings { patience, ..settings }))
     }
 
     /// A client of something else, or of a simulation that is there already.
@@ -108,11 +111,13 @@ impl TestClient {
     ///
     /// - `Secure` cookies are kept and sent, as browsers do with `localhost`: the app is tested as it is configured for TLS.
     /// - `HttpOnly` and `SameSite` change nothing here: no script runs, and no other site asks.
-    /// - What a browser would not keep is not kept: too large ones, those of another domain, `__Host-` without what that
-    ///   promises.
+    /// - What a browser would not keep is not kept: too large ones, those of another domain or of one without a dot,
+    ///   `SameSite=None` without `Secure`, `__Host-` without what that promises.
     /// - A request whose `Cookie` field is set by hand has that one alone.
     /// - `Expires` is compared with the client's date: on the simulation that is [`Settings::wall_clock`] and the time that
-    ///   has passed since.
+    ///   has passed since: 1994, unless that is set. An app that reckons `Expires` by the clock of the system sets a date of
+    ///   long after that, which [`advance`](Self::advance) does not reach: let `wall_clock` be `SystemTime::now()` there, or
+    ///   set `Max-Age`.
     #[must_use]
     pub fn with_cookies(self) -> Self {
         Self { jar: Some(Rc::default()), ..self }
@@ -172,8 +177,9 @@ impl TestClient {
     }
 
     /// The same, but it waits for at most `patience`, in real time, for whatever is to come next; so do clones that are
-    /// there already. On a real backend it is ten seconds unless said otherwise, so that no test hangs. On the simulation it
-    /// is how long a handler may wait for another thread ([`Settings::patience`]): five seconds with [`new`](Self::new).
+    /// there already; and a whole response takes at most six times as long. On a real backend it is ten seconds unless said
+    /// otherwise, so that no test hangs. On the simulation a wait takes at most a day of virtual time, and this
+    /// is how long a handler may wait for another thread ([`Settings::patience`]): five seconds unless said otherwise.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         self.connector.set_patience(patience);
@@ -190,8 +196,13 @@ impl TestClient {
     /// client.advance(Duration::from_secs(3600));
     /// assert_eq!(client.elapsed(), Duration::from_secs(3600));
     /// ```
+    #[track_caller]
     pub fn advance(&self, duration: Duration) {
-        self.connector.advance(duration);
+        // Through the trait a failure would be none of the caller's line.
+        match self.connector.sim() {
+            Some(sim) => sim.advance(duration),
+            None => self.connector.advance(duration),
+        }
     }
 
     /// The time that has passed since the client was made.
@@ -261,7 +272,7 @@ impl TestClient {
     /// ```
     ///
     /// # Panics
-    /// If the server cannot be connected to.
+    /// If the server cannot be connected to, or what it writes has no end.
     #[track_caller]
     pub fn raw(&self, bytes: impl AsRef<[u8]>) -> Raw {
         let sent = bytes.as_ref();
@@ -270,13 +281,21 @@ impl TestClient {
         _ = connection.write(sent);
         let asked = if sent.starts_with(b"HEAD ") { Asked::Head } else { Asked::Other };
         let mut bytes = Vec::new();
+        let (started, most) = (self.elapsed(), connection.patience_in_all());
         loop {
             let is_simulated = self.connector.sim().is_some();
             let wait =
                 if is_simulated || is_answered(&bytes, asked) { Wait::Briefly } else { Wait::Patiently };
             let is_closed = match connection.read(&mut bytes, wait) {
                 Ok(0) => true,
+                Ok(_) if bytes.len() > WHOLE_BYTES_MAX => {
+                    panic!("a raw exchange: the server still writes after {WHOLE_BYTES_MAX} bytes");
+                }
+                Ok(_) if self.elapsed().saturating_sub(started) >= most => {
+                    panic!("a raw exchange: the server still writes after {most:?}");
+                }
                 Ok(_) => continue,
+                Err(error) if error.kind() == ErrorKind::Other => panic!("a raw exchange: {error}"),
                 Err(error) => error.kind() != ErrorKind::TimedOut,
             };
             return Raw { bytes, is_closed };

@@ -168,7 +168,7 @@ impl Exchange {
     }
 
     /// The next piece of the body, if it is on its way already: on the simulation no time passes, elsewhere it waits for a
-    /// tenth of a second. `None`: nothing comes, or nothing more.
+    /// tenth of a second. `None`: nothing comes, or nothing more, which [`is_over`](Self::is_over) tells apart.
     ///
     /// ```
     /// # use std::{convert::Infallible, time::Duration};
@@ -178,8 +178,11 @@ impl Exchange {
     /// let mut exchange = client.get("/slow").open();
     /// client.advance(Duration::from_secs(59));
     /// assert_eq!(exchange.read_now(), None);
+    /// assert!(!exchange.is_over());
     /// client.advance(Duration::from_secs(1));
     /// assert_eq!(exchange.read_now().unwrap(), "now");
+    /// assert_eq!(exchange.read_now(), None);
+    /// assert!(exchange.is_over());
     /// ```
     ///
     /// # Panics
@@ -195,14 +198,33 @@ impl Exchange {
         }
     }
 
+    /// Whether the response has been read to its end. It waits for nothing: after [`read`](Self::read) and
+    /// [`read_now`](Self::read_now) have given `None` it tells why.
+    pub fn is_over(&self) -> bool {
+        self.answer.is_done()
+    }
+
     /// Ends the body, and waits for the rest of the response. It has the whole body, with what has been read before.
     ///
     /// # Panics
-    /// As [`TestClient`] says.
+    /// As [`TestClient`] says; also if the response does not end though more and more of it comes.
     #[track_caller]
     pub fn finish(mut self) -> TestResponse {
         self.end_body();
-        while !matches!(self.next(Wait::Patiently), Some(Event::Done)) {}
+        let (started, most) = (self.client.elapsed(), self.connection.patience_in_all());
+        while !matches!(self.next(Wait::Patiently), Some(Event::Done)) {
+            let took = self.client.elapsed().saturating_sub(started);
+            if took >= most {
+                self.fail(format_args!(
+                    "the response has not ended within {most:?}; `open` reads one that does not end"
+                ));
+            }
+            if self.answer.raw().len() > WHOLE_BYTES_MAX {
+                self.fail(format_args!(
+                    "the response has not ended after {WHOLE_BYTES_MAX} bytes; `open` reads one that does not end"
+                ));
+            }
+        }
         // What came with it, or right behind it. That the connection ends there is no matter.
         if !self.is_cut {
             _ = self.connection.read(self.answer.receive(), Wait::NotAtAll);
@@ -257,6 +279,8 @@ impl Exchange {
                 self.fail(format_args!("{what} {error}"));
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => ", by a reset".to_owned(),
+            // It is not the server that fails.
+            Err(error) if error.kind() == ErrorKind::Other => self.fail(format_args!("{error}")),
             Err(error) => format!(": {error}"),
         };
         let reason = self.connection.end_reason().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -289,6 +313,9 @@ impl Exchange {
     }
 }
 
+/// A response that is longer is taken for one without an end, so that a test fails and memory does not.
+pub(super) const WHOLE_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
+
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {
@@ -315,5 +342,72 @@ impl fmt::Display for Exchange {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("request", &self.sent.what).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        panic::{AssertUnwindSafe, catch_unwind},
+        time::{Duration, SystemTime},
+    };
+
+    use super::{super::Connect, *};
+
+    /// Answers with bytes that have no end.
+    struct Endless;
+
+    impl Connect for Endless {
+        fn name(&self) -> &str {
+            "endless"
+        }
+
+        fn connect(&self) -> io::Result<Box<dyn Connection>> {
+            Ok(Box::new(Bits(b"HTTP/1.1 200 OK\r\n\r\n")))
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn advance(&self, _: Duration) {}
+
+        fn wall_clock(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn set_patience(&self, _: Duration) {}
+    }
+
+    struct Bits(&'static [u8]);
+
+    impl Connection for Bits {
+        fn write(&mut self, _: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn pause(&mut self, _: Duration) {}
+
+        fn read(&mut self, into: &mut Vec<u8>, _: Wait) -> io::Result<usize> {
+            into.extend_from_slice(self.0);
+            let count = self.0.len();
+            self.0 = &[b'x'; 64 << 10];
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_given_up() {
+        let client = TestClient::over(Endless);
+        let calls: [&dyn Fn(); 2] = [&|| _ = client.get("/").send(), &|| _ = client.raw("x")];
+        for (call, expected) in calls.into_iter().zip([
+            "GET /: the response has not ended after 1048576 bytes; `open` reads one that does not end\n\n> GET /",
+            "a raw exchange: the server still writes after 1048576 bytes",
+        ]) {
+            let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("it has to panic");
+            let text = panic.downcast_ref::<String>().expect("a text");
+            assert!(text.starts_with(expected), "{text}");
+        }
     }
 }

@@ -164,8 +164,8 @@ impl<'a> TestRequest<'a> {
 
     fn opening(self, sending: Sending) -> (&'a TestClient, Opening) {
         let Self { client, method, target, headers, content } = self;
-        let host =
-            headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
+        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = authority(&target).unwrap_or_else(|| named.unwrap_or("localhost").to_owned());
         let path = path(&target);
         let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
         let mut line = |name: &str, value: &[u8]| {
@@ -174,7 +174,7 @@ impl<'a> TestRequest<'a> {
             }
         };
         if !headers.contains_key(header::HOST) {
-            line("host", b"localhost");
+            line("host", host.as_bytes());
         }
         // One that is set by hand is the only one.
         if !headers.contains_key(header::COOKIE) {
@@ -203,6 +203,13 @@ fn path(target: &str) -> String {
         return target.split('?').next().unwrap_or_default().to_owned();
     }
     target.parse::<Uri>().map_or_else(|_| "/".to_owned(), |uri| uri.path().to_owned())
+}
+
+/// The host and port of a target that has them, which count then, whatever `Host` says (RFC 9112 §3.2.2).
+fn authority(target: &str) -> Option<String> {
+    let uri = target.contains("://").then(|| target.parse::<Uri>().ok()).flatten()?;
+    let authority = uri.authority()?.as_str();
+    Some(authority.rsplit('@').next().unwrap_or(authority).to_owned())
 }
 
 impl fmt::Debug for TestRequest<'_> {

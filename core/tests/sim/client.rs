@@ -3,12 +3,12 @@
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
@@ -82,7 +82,7 @@ fn it_speaks_json_and_forms() {
 fn a_handler_that_never_answers_is_named() {
     let never = async |State(gate): State<Gate>| gate.passed().await;
     let router = Router::new().route("/never", get(never)).state(Gate::default());
-    let client = TestClient::with_settings(router, Settings::default());
+    let client = TestClient::new(router).patience(Duration::ZERO);
     let panic = panic_of(|| drop(client.get("/never").send()));
     assert!(panic.starts_with("GET /never: no answer after 0ns of virtual time"), "{panic}");
 }
@@ -113,8 +113,11 @@ fn a_handler_may_wait_for_another_thread() {
         gate.passed().await;
         "woken"
     };
-    let client = TestClient::new(Router::new().route("/", get(waits)).state(gate));
-    assert_eq!(client.get("/").send().text(), "woken");
+    let app = || Router::new().route("/", get(waits)).state(gate.clone());
+    // Other settings have the same patience.
+    for client in [TestClient::new(app()), TestClient::with_settings(app(), Settings::default())] {
+        assert_eq!(client.get("/").send().text(), "woken");
+    }
 }
 
 /// What ticks would let time pass for ever.
@@ -129,7 +132,8 @@ fn a_handler_that_never_answers_is_named_though_something_ticks() {
         gate.passed().await;
     };
     let router = Router::new().route("/never", get(never)).state(Gate::default());
-    let client = TestClient::with_settings(router, Settings { patience: Duration::ZERO, ..Settings::default() });
+    let client =
+        TestClient::with_settings(router, Settings { patience: Some(Duration::ZERO), ..Settings::default() });
     let panic = panic_of(|| drop(client.get("/never").send()));
     assert!(panic.starts_with("GET /never: no answer after 86400s of virtual time"), "{panic}");
 }
@@ -152,7 +156,8 @@ fn a_body_that_is_not_read_is_not_asked_for() {
     let made = Arc::new(AtomicUsize::new(0));
     let count = made.clone();
     let endless = move || Body::from_stream(Endless(count.clone()));
-    let client = TestClient::new(Router::new().route("/", get(endless)).route("/other", get(async || "other")));
+    let client =
+        TestClient::new(Router::new().route("/", get(endless)).route("/other", get(async || "other")));
     let mut exchange = client.get("/").open();
     exchange.head().assert_status(200);
     client.advance(Duration::from_secs(1));
@@ -212,7 +217,7 @@ fn a_deadline_is_over_where_nobody_answers() {
         deferred
     };
     for patience in [Duration::ZERO, Duration::from_millis(1)] {
-        let settings = Settings { patience, ..Settings::default() };
+        let settings = Settings { patience: Some(patience), ..Settings::default() };
         let client = TestClient::with_settings(Router::new().route("/", get(owing.clone())), settings);
         assert_eq!(client.get("/").send().status, 504);
         assert_eq!(client.sim().elapsed(), Duration::from_secs(5));
@@ -235,6 +240,34 @@ fn the_same_seed_gives_the_same_run_and_another_does_not() {
     assert!(one.len() > 1, "the seed cuts nothing");
     assert_eq!(pieces(Schedule::Seeded(1)), one);
     assert_ne!(pieces(Schedule::Seeded(2)), one);
+}
+
+/// RFC 9112 §3.2.2: the host that the target has is the one that counts.
+#[test]
+fn cookies_go_by_the_host_of_the_target() {
+    let visit = async |headers: HeaderMap| {
+        let cookies = headers.get("cookie").map_or("-", |cookies| cookies.to_str().unwrap()).to_owned();
+        ([("set-cookie", "seen=yes")], format!("{} {cookies}", headers["host"].to_str().unwrap()))
+    };
+    let client = TestClient::new(Router::new().route("/", get(visit))).with_cookies();
+    client.get("http://a.example:80/").send().assert_text("a.example:80 -");
+    client.get("/").send().assert_text("localhost -");
+    client.get("/").header("host", "a.example").send().assert_text("a.example seen=yes");
+    client.get("http://a.example/").header("host", "other").send().assert_text_contains("seen=yes");
+}
+
+#[test]
+fn whether_more_may_come_is_told_apart_from_the_end() {
+    let slow = async || {
+        rt::sleep(Duration::from_secs(1)).await;
+        "now"
+    };
+    let client = TestClient::new(Router::new().route("/", get(slow)));
+    let mut exchange = client.get("/").open();
+    assert_eq!((exchange.read_now(), exchange.is_over()), (None, false));
+    client.advance(Duration::from_secs(1));
+    assert_eq!(exchange.read_now().unwrap(), "now");
+    assert_eq!((exchange.read_now(), exchange.is_over()), (None, true));
 }
 
 #[test]
