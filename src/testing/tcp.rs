@@ -16,6 +16,10 @@ use trijet_core::sim::{Connect, Connection, TestClient, Wait};
 /// How long a client waits for what is to come next, unless it is told otherwise. It is there so that a test that fails
 /// ends: nothing takes that long to pass.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many times as long a whole answer may take, of which each piece is in time.
+const IN_ALL: u32 = 6;
+/// What a longer one is taken for: no clock overflows.
+const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How long it waits for what is on its way already.
 const BRIEFLY: Duration = Duration::from_millis(100);
 /// How long a write may block before it is looked whether the server wants to be read from first.
@@ -69,7 +73,7 @@ impl Connect for Remote {
         let stream = TcpStream::connect_timeout(&self.address, self.patience.get())?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_TICK))?;
-        Ok(Box::new(Stream { stream, patience: self.patience.get(), early: Vec::new() }))
+        Ok(Box::new(Stream { stream, patience: self.patience.get(), early: Vec::new(), reset: None }))
     }
 
     fn elapsed(&self) -> Duration {
@@ -86,7 +90,7 @@ impl Connect for Remote {
 
     fn set_patience(&self, patience: Duration) {
         // A timeout of zero would be none.
-        self.patience.set(patience.max(Duration::from_millis(1)));
+        self.patience.set(patience.clamp(Duration::from_millis(1), PATIENCE_MAX));
     }
 }
 
@@ -95,6 +99,8 @@ struct Stream {
     patience: Duration,
     /// What came while something was written.
     early: Vec<u8>,
+    /// A system tells of a reset once, and then that the connection has ended. Who writes may be the one that is told.
+    reset: Option<ErrorKind>,
 }
 
 impl Stream {
@@ -119,7 +125,18 @@ impl Stream {
             }
         };
         self.early.truncate(held + *read.as_ref().unwrap_or(&0));
-        read
+        match (read, &self.reset) {
+            (Err(error), _) => Err(self.note(error)),
+            (Ok(0), Some(reset)) => Err((*reset).into()),
+            (read, _) => read,
+        }
+    }
+
+    fn note(&mut self, error: io::Error) -> io::Error {
+        if error.kind() == ErrorKind::ConnectionReset {
+            self.reset = Some(error.kind());
+        }
+        error
     }
 }
 
@@ -141,7 +158,7 @@ impl Connection for Stream {
                     }
                     self.take_in()?;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(self.note(error)),
             }
         }
         Ok(())
@@ -149,6 +166,10 @@ impl Connection for Stream {
 
     fn pause(&mut self, duration: Duration) {
         thread::sleep(duration);
+    }
+
+    fn patience_in_all(&self) -> Duration {
+        self.patience * IN_ALL
     }
 
     fn read(&mut self, into: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {
