@@ -138,7 +138,16 @@ fn cookies_are_kept_as_in_a_browser(start: Start) {
 }
 
 #[cfg(not(feature = "multipart"))]
-fn a_form_with_files_arrives(_: Start) {}
+fn a_form_with_files_arrives(start: Start) {
+    let client = start(Router::new().route("/", post(|body: String| body)), Limits::default());
+    let form = trijet::testing::MultipartForm::new().file("file", "a.txt", "text/plain", "of the file");
+    client
+        .post("/")
+        .multipart(&form)
+        .send()
+        .assert_status(200)
+        .assert_text_contains("\r\n\r\nof the file\r\n--");
+}
 
 #[cfg(feature = "multipart")]
 fn a_form_with_files_arrives(start: Start) {

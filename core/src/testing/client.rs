@@ -25,7 +25,7 @@ use crate::{
 /// Sends requests to an app: in memory, or to a server on any backend.
 ///
 /// Each request has a connection of its own, and goes through all that a request from the network goes
-/// through. On the simulation time is virtual: a test of a timeout takes none.
+/// through. No redirect is followed: the answer is what is tested. On the simulation time is virtual: a test of a timeout takes none.
 ///
 /// ```
 /// use trijet_core::{Path, Router, get, post, sim::TestClient};
@@ -187,7 +187,8 @@ impl TestClient {
     }
 
     /// Lets time pass: on the simulation virtual time, of which a test takes none. On a real backend it waits for that
-    /// long, so that the same test runs there. Zero lets happen what can happen at once.
+    /// long, so that the same test runs there. Zero lets happen what can happen at once; more time passes on the
+    /// simulation only while a plain `fn` waits for its body by a reader.
     ///
     /// ```
     /// # use std::time::Duration;

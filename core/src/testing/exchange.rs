@@ -171,7 +171,7 @@ impl Exchange {
     /// tenth of a second. `None`: nothing comes, or nothing more, which [`is_over`](Self::is_over) tells apart.
     ///
     /// ```
-    /// # use std::{convert::Infallible, time::Duration};
+    /// # use std::time::Duration;
     /// # use trijet_core::{Router, get, rt, sim::TestClient};
     /// # async fn slow() -> &'static str { rt::sleep(Duration::from_secs(60)).await; "now" }
     /// let client = TestClient::new(Router::new().route("/slow", get(slow)));
@@ -184,6 +184,9 @@ impl Exchange {
     /// assert_eq!(exchange.read_now(), None);
     /// assert!(exchange.is_over());
     /// ```
+    ///
+    /// On the simulation time does pass where a plain `fn` reads its body by a reader: it has the one thread until the body
+    /// has come, as [above](Self#on-the-simulation).
     ///
     /// # Panics
     /// As [`TestClient`] says.
@@ -205,6 +208,8 @@ impl Exchange {
     }
 
     /// Ends the body, and waits for the rest of the response. It has the whole body, with what has been read before.
+    ///
+    /// What follows a response fails the test; on a real connection only if it is there already: it is not waited for.
     ///
     /// # Panics
     /// As [`TestClient`] says; also if the response does not end though more and more of it comes.

@@ -34,7 +34,8 @@ impl<'a> TestRequest<'a> {
         Self { client, method, target: target.to_owned(), headers: HeaderMap::new(), content }
     }
 
-    /// Adds a field.
+    /// Adds a field, beside those of the same name that are there: a `Content-Type` that `json` is to leave as it
+    /// is comes before it, and after it would be a second one.
     ///
     /// # Panics
     /// If the name or the value is not one of a field.
@@ -76,7 +77,8 @@ impl<'a> TestRequest<'a> {
         self
     }
 
-    /// Sets the body to the JSON of `value`.
+    /// Sets the body to the JSON of `value`, and `Content-Type` unless there is one: `.header("content-type",
+    /// "application/merge-patch+json").json(&patch)`.
     ///
     /// # Panics
     /// If it cannot be written as JSON.
@@ -84,12 +86,12 @@ impl<'a> TestRequest<'a> {
     #[track_caller]
     pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
         match serde_json::to_vec(value) {
-            Ok(body) => self.content_type(HeaderValue::from_static("application/json")).body(body),
+            Ok(body) => self.content_type_unless_set("application/json").body(body),
             Err(error) => panic!("not to be had as JSON: {error}"),
         }
     }
 
-    /// Sets the body to the form of `value`.
+    /// Sets the body to the form of `value`, and `Content-Type` unless there is one.
     ///
     /// # Panics
     /// If it cannot be written as a form.
@@ -97,23 +99,23 @@ impl<'a> TestRequest<'a> {
     #[track_caller]
     pub fn form<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
         match serde_html_form::to_string(value) {
-            Ok(body) => {
-                self.content_type(HeaderValue::from_static("application/x-www-form-urlencoded")).body(body)
-            }
+            Ok(body) => self.content_type_unless_set("application/x-www-form-urlencoded").body(body),
             Err(error) => panic!("not to be had as a form: {error}"),
         }
     }
 
-    /// Sets the body to a form with files.
-    pub fn multipart(self, form: &MultipartForm) -> Self {
+    /// Sets the body to a form with files, and `Content-Type`, of which its boundary is a part.
+    pub fn multipart(mut self, form: &MultipartForm) -> Self {
         let (content_type, body) = form.encode();
         // Of the letters of a boundary.
         let content_type = HeaderValue::try_from(content_type).unwrap_or_else(|error| panic!("{error}"));
-        self.content_type(content_type).body(body)
+        self.headers.insert(header::CONTENT_TYPE, content_type);
+        self.body(body)
     }
 
-    fn content_type(mut self, value: HeaderValue) -> Self {
-        self.headers.insert(header::CONTENT_TYPE, value);
+    #[cfg(any(feature = "json", feature = "form"))]
+    fn content_type_unless_set(mut self, value: &'static str) -> Self {
+        self.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(value));
         self
     }
 

@@ -76,6 +76,10 @@ fn it_speaks_json_and_forms() {
     let map = Map::from([("a".to_owned(), "b & c".to_owned())]);
     assert_eq!(client.post("/json").json(&map).send().json::<Map>(), map);
     assert_eq!(client.post("/form").form(&map).send().json::<Map>(), map);
+    // A type that was set is the only one.
+    let request = client.post("/json").header("content-type", "application/merge-patch+json").json(&map);
+    request.send().assert_status(200).assert_json(&map);
+    client.post("/json").header("content-type", "text/plain").json(&map).send().assert_status(415);
 }
 
 #[test]
