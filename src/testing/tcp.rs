@@ -24,6 +24,8 @@ const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const BRIEFLY: Duration = Duration::from_millis(100);
 /// How long a write may block before it is looked whether the server wants to be read from first.
 const WRITE_TICK: Duration = Duration::from_millis(5);
+/// How often it reads before it writes again.
+const TAKEN_MAX: usize = 64;
 /// What is read at once.
 const READ_BYTES: usize = 64 << 10;
 
@@ -107,9 +109,11 @@ impl Stream {
     /// Takes in what has come, so that a server that waits for its answer to be read goes on reading.
     fn take_in(&mut self) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
-        let mut taken = Ok(1);
-        while matches!(taken, Ok(1..)) {
-            taken = self.receive();
+        // Not for ever, of one that writes faster than it can be read.
+        for _ in 0..TAKEN_MAX {
+            if !matches!(self.receive(), Ok(1..)) {
+                break;
+            }
         }
         self.stream.set_nonblocking(false)
     }
@@ -142,18 +146,19 @@ impl Stream {
 
 impl Connection for Stream {
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let last = Instant::now() + self.patience * IN_ALL;
         let mut until = Instant::now() + self.patience;
         while !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     bytes = &bytes[count..];
-                    until = Instant::now() + self.patience;
+                    until = last.min(Instant::now() + self.patience);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_late(&error) => {
                     if Instant::now() >= until {
-                        let text = format!("nothing was taken within {:?}", self.patience);
+                        let text = format!("the rest was not taken within {:?}", self.patience);
                         return Err(io::Error::new(ErrorKind::TimedOut, text));
                     }
                     self.take_in()?;

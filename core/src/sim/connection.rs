@@ -110,5 +110,6 @@ impl Drop for SimConnection {
                 self.sim.settle();
             }
         }
+        self.sim.forget(&self.peer);
     }
 }

@@ -176,7 +176,7 @@ impl Peer {
 
     /// Whether every step has been taken.
     pub fn is_done(&self) -> bool {
-        self.world.lock().wires[self.wire].script.steps.is_empty()
+        self.world.lock().wires[self.wire].script.is_done()
     }
 
     /// Whether the server has ended its direction, and everything before that was received.
@@ -211,6 +211,10 @@ impl Script {
             Some(Step::WaitUntil(at)) => Some(*at),
             _ => None,
         }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.steps.is_empty()
     }
 
     fn can_read(&self) -> bool {

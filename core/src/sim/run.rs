@@ -57,6 +57,8 @@ struct Inner {
     patience: Cell<Duration>,
     bell: Arc<Bell>,
     slots: RefCell<Vec<Slot>>,
+    /// Connections that no peer is left of: the next ones take their places once they are closed.
+    left: RefCell<Vec<usize>>,
     spare: RefCell<Vec<Drive>>,
     runtime: Arc<SimRuntime>,
     /// What was spawned; a place is free again once its task is over.
@@ -142,6 +144,7 @@ impl Sim {
             patience: Cell::new(settings.patience.unwrap_or_default().min(CENTURY)),
             bell: Arc::default(),
             slots: RefCell::default(),
+            left: RefCell::default(),
             spare: RefCell::default(),
             is_in_job: Cell::new(false),
             cut_at: Cell::new(None),
@@ -151,10 +154,16 @@ impl Sim {
     /// A client connects. Once the server stops, it is reset.
     pub fn connect(&self) -> Peer {
         let inner = &*self.0;
+        let free = inner.take_left();
         let mut world = inner.world.lock();
-        let wire = world.add_wire();
+        let (wire, old) = match free {
+            Some(wire) => (wire, Some(std::mem::take(&mut world.wires[wire]))),
+            None => (world.add_wire(), None),
+        };
         let is_stopping = world.is_stopping;
         drop(world);
+        // The wakers in it may be anybody's.
+        drop(old);
         let transport = SimTransport::new(inner.world.clone(), wire);
         let task = if is_stopping {
             drop(transport);
@@ -164,8 +173,19 @@ impl Sim {
             inner.drive(transport)
         };
         let alarm = Alarm::set(inner.bell.clone());
-        inner.slots.borrow_mut().push(Slot { task, alarm, was_told: false });
+        let slot = Slot { task, alarm, was_told: false };
+        let mut slots = inner.slots.borrow_mut();
+        match free {
+            Some(wire) => slots[wire] = slot,
+            None => slots.push(slot),
+        }
+        drop(slots);
         Peer { world: inner.world.clone(), wire }
+    }
+
+    /// Nobody will ask any more what has become of `peer`, which has closed.
+    pub(super) fn forget(&self, peer: &Peer) {
+        self.0.left.borrow_mut().push(peer.wire);
     }
 
     /// Has `serve` answer whoever connects to `address` with [`rt::TcpStream`](crate::rt::TcpStream): a name and a port, or
@@ -382,6 +402,17 @@ impl Inner {
         // As the backends do: a driver serves one connection after another.
         let spare = self.spare.borrow_mut().pop();
         Task::Driven(Driving::new(spare, transport, &self.app, &self.limits))
+    }
+
+    /// The place of a connection that is over at both ends. Without it every step would look at all there have ever been.
+    fn take_left(&self) -> Option<usize> {
+        let (slots, world) = (self.slots.borrow(), self.world.lock());
+        let is_over = |wire: &usize| {
+            matches!(slots[*wire].task, Task::Closed(_)) && world.wires[*wire].script.is_done()
+        };
+        let mut left = self.left.borrow_mut();
+        let at = left.iter().position(is_over)?;
+        Some(left.swap_remove(at))
     }
 
     /// What could be done now. The first is done where everything goes in order.

@@ -1,6 +1,7 @@
 //! The test client: what it sends, what it understands, and how it fails.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -15,7 +16,9 @@ use std::{
 
 use futures_core::Stream;
 use trijet_core::{
-    Body, Deferred, HeaderMap, Method, Path, Router, State, any, get, post, rt,
+    Body, Deferred, HeaderMap, Method, Path, Router, State, any,
+    extract::PeerAddress,
+    get, post, rt,
     sim::{Schedule, Settings, TestClient},
 };
 
@@ -272,6 +275,18 @@ fn whether_more_may_come_is_told_apart_from_the_end() {
     client.advance(Duration::from_secs(1));
     assert_eq!(exchange.read_now().unwrap(), "now");
     assert_eq!((exchange.read_now(), exchange.is_over()), (None, true));
+}
+
+/// Else each request would cost more than the one before it.
+#[test]
+fn a_connection_that_is_over_leaves_its_place() {
+    let port = async |PeerAddress(address): PeerAddress| address.port().to_string();
+    let client = TestClient::new(Router::new().route("/", get(port)));
+    let open = client.get("/").open();
+    let ports: BTreeSet<String> = (0..100).map(|_| client.get("/").send().text().to_owned()).collect();
+    assert_eq!(ports.len(), 1, "{ports:?}");
+    let other = client.get("/").send().text().to_owned();
+    assert_ne!(open.finish().text(), other);
 }
 
 #[test]
