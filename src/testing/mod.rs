@@ -150,6 +150,8 @@
 //! [`patience`](TestClient::patience), fails the test; so does a response that has not ended after six times as long, though
 //! more and more of it comes: [`open`](TestRequest::open) is for those. [`connect_to`] is for a server that runs already.
 //!
+//! What handlers still do when the client is dropped is cut, or left alone where it is a plain `fn`; neither fails the test.
+//!
 //! # What is not seen in memory
 //! - The life of a server: hooks, signals and readiness are a [`Server`](crate::Server)'s. A client that is dropped ends the
 //!   simulation at once, and a handler that still waits is dropped with it and not told of any stop; [`Sim::stop`] begins one.
@@ -159,8 +161,8 @@
 //!   that panics is a 500, which fails a test that asserts the status.
 //! - Two threads at once.
 //!
-//! A handler that waits for something of Tokio's, such as a client of a database, is answered with 500 in memory, as on threads and mio.
-//! Enter a runtime around the test, and it runs there:
+//! A handler that waits for something of Tokio's, such as a client of a database, is answered with 500 in memory, as on threads
+//! and mio. Enter a runtime around the test, and it runs there:
 //!
 //! ```
 //! # #[cfg(feature = "tokio")] {

@@ -163,21 +163,21 @@ mod json {
 
     use serde_json::Value;
 
-    use super::super::show::{pair, quoted, short};
+    use super::super::show::{compared, quoted, short};
 
     /// The first place at which the two are not the same, and what is there.
     pub(super) fn difference(wanted: &Value, found: &Value) -> Option<String> {
         let (path, wanted, found) = first(String::new(), Some(wanted), Some(found))?;
         let place =
             if path.is_empty() { String::new() } else { format!(" at `{}`", path.trim_start_matches('.')) };
-        let [wanted, found] = match (wanted, found) {
-            (Some(Value::String(wanted)), Some(Value::String(found))) => pair(wanted, found),
-            (wanted, found) => [wanted, found].map(|value| match value {
-                None => "nothing".to_owned(),
-                Some(Value::String(text)) => quoted(text),
-                Some(value) => short(&value.to_string(), ""),
-            }),
-        };
+        if let (Some(Value::String(wanted)), Some(Value::String(found))) = (wanted, found) {
+            return Some(format!("{place}\n{}", compared(wanted, found)));
+        }
+        let [wanted, found] = [wanted, found].map(|value| match value {
+            None => "nothing".to_owned(),
+            Some(Value::String(text)) => quoted(text),
+            Some(value) => short(&value.to_string(), ""),
+        });
         Some(format!("{place}\n  wanted: {wanted}\n  found:  {found}"))
     }
 

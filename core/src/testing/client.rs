@@ -25,7 +25,8 @@ use crate::{
 /// Sends requests to an app: in memory, or to a server on any backend.
 ///
 /// Each request has a connection of its own, and goes through all that a request from the network goes
-/// through. No redirect is followed: the answer is what is tested. On the simulation time is virtual: a test of a timeout takes none.
+/// through. No redirect is followed: the answer is what is tested. On the simulation time is virtual: a test of a timeout
+/// takes none.
 ///
 /// ```
 /// use trijet_core::{Path, Router, get, post, sim::TestClient};
@@ -177,9 +178,12 @@ impl TestClient {
     }
 
     /// The same, but it waits for at most `patience`, in real time, for whatever is to come next; so do clones that are
-    /// there already; and a whole response takes at most six times as long. On a real backend it is ten seconds unless said
-    /// otherwise, so that no test hangs. On the simulation a wait takes at most a day of virtual time, and this
-    /// is how long a handler may wait for another thread ([`Settings::patience`]): five seconds unless said otherwise.
+    /// there already.
+    ///
+    /// - On a real backend it is ten seconds unless said otherwise, and six times as long for a whole response, so that no
+    ///   test hangs.
+    /// - On the simulation it is how long a handler may wait for another thread ([`Settings::patience`]): five seconds unless
+    ///   said otherwise. Of virtual time a wait takes a day at most, and a whole response a week.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         self.connector.set_patience(patience);

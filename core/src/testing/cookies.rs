@@ -226,7 +226,8 @@ fn end(attributes: &Attributes<'_>, now: Now) -> End {
     }
 }
 
-/// RFC 6265 §5.2.3 and §5.3, steps 5 and 6; what has no dot is as good as a public suffix: `None` within for the host alone; `None` where the domain is not its own.
+/// RFC 6265 §5.2.3 and §5.3, steps 5 and 6: `None` within for the host alone; `None` where the domain is not its own. What
+/// has no dot is as good as a public suffix, and is for that host alone.
 fn domain(attribute: Option<&[u8]>, host: &str) -> Option<Option<String>> {
     let domain = attribute.map(|domain| domain.strip_prefix(b".").unwrap_or(domain));
     match domain {
