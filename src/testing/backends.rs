@@ -31,8 +31,9 @@ pub fn on_each_backend(app: impl Fn() -> Router, test: impl Fn(&TestClient)) {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
                 let text =
                     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without text");
-                // Above is all of it.
-                failed.push(format!("on {name}: {}", text.lines().next().unwrap_or_default()));
+                // Above is all of it. What `assert_eq!` compares is in the second line and the third.
+                let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).take(3).collect();
+                failed.push(format!("on {name}: {}", lines.join("\n")));
             }
         }
     };

@@ -1,5 +1,12 @@
 //! Tests of an app: a client that speaks to it in memory, or to a server on any backend, with the same words.
 //!
+//! ```toml
+//! [dev-dependencies]
+//! trijet = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! The app itself, and what it is built with, stays under `[dependencies]`.
+//!
 //! # The first test
 //! [`TestClient::new`] takes the app. There is no socket and no thread, and each request goes through all that a request
 //! from the network goes through.
@@ -38,11 +45,11 @@
 //! < Hello, Ada!
 //! ```
 //!
-//! A [`TestResponse`] has its `status`, `headers`, [`text`](TestResponse::text) and [`json`](TestResponse::json) for assertions
+//! A [`TestResponse`] has its `status`, `headers`, [`text`](TestResponse::text) and `json` for assertions
 //! of one's own; printed, it is the exchange.
 //!
 //! # Bodies
-//! [`body`](TestRequest::body), [`chunks`](TestRequest::chunks), [`json`](TestRequest::json), [`form`](TestRequest::form), and
+//! [`body`](TestRequest::body), [`chunks`](TestRequest::chunks), `json`, `form`, and
 //! [`multipart`](TestRequest::multipart) for a form with files:
 //!
 //! ```
@@ -81,8 +88,7 @@
 //! alternate, and who drops it leaves.
 //!
 //! ```
-//! use std::{convert::Infallible, time::Duration};
-//! use trijet::{Body, Router, get, post, rt, testing::TestClient};
+//! use trijet::{Body, Router, post, testing::TestClient};
 //!
 //! async fn echo(body: Body) -> Body {
 //!     Body::from_stream(body.into_stream())
@@ -119,6 +125,7 @@
 //! upload.write("some of it");
 //! client.advance(Duration::from_secs(4));
 //! assert_eq!(upload.read_now(), None);
+//! assert!(!upload.is_over());
 //! client.advance(Duration::from_secs(1));
 //! upload.head().assert_status(408);
 //! ```
@@ -140,7 +147,39 @@
 //! ```
 //!
 //! There the time is real: `advance` waits for it. What does not come within ten seconds, or the client's
-//! [`patience`](TestClient::patience), fails the test. [`connect_to`] is for a server that runs already.
+//! [`patience`](TestClient::patience), fails the test; so does a response that has not ended after six times as long, though
+//! more and more of it comes: [`open`](TestRequest::open) is for those. [`connect_to`] is for a server that runs already.
+//!
+//! What handlers still do when the client is dropped is cut, or left alone where it is a plain `fn`; neither fails the test.
+//!
+//! # What is not seen in memory
+//! - The life of a server: hooks, signals and readiness are a [`Server`](crate::Server)'s. A client that is dropped ends the
+//!   simulation at once, and a handler that still waits is dropped with it and not told of any stop; [`Sim::stop`] begins one.
+//! - More than one request of a connection, and what a connection does between them: that is for [`Peer`], or
+//!   [`raw`](TestClient::raw).
+//! - A panic that costs no response: of a task that was spawned, of a body that is written already. The response of a handler
+//!   that panics is a 500, which fails a test that asserts the status.
+//! - Two threads at once.
+//!
+//! A handler that waits for something of Tokio's, such as a client of a database, is answered with 500 in memory, as on threads
+//! and mio. Enter a runtime around the test, and it runs there:
+//!
+//! ```
+//! # #[cfg(feature = "tokio")] {
+//! use std::time::Duration;
+//! use trijet::{Router, get, testing::TestClient};
+//!
+//! async fn careful() -> &'static str {
+//!     tokio::time::sleep(Duration::from_millis(1)).await; // real time
+//!     "done"
+//! }
+//!
+//! let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+//! let _inside = runtime.enter();
+//! TestClient::new(Router::new().route("/", get(careful))).get("/").send().assert_text("done");
+//! # }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 //!
 //! # Below
 //! [`Sim`] and [`Peer`] decide what happens on each connection, byte by byte and second by second, under a schedule that is

@@ -16,10 +16,16 @@ use trijet_core::sim::{Connect, Connection, TestClient, Wait};
 /// How long a client waits for what is to come next, unless it is told otherwise. It is there so that a test that fails
 /// ends: nothing takes that long to pass.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many times as long a whole answer may take, of which each piece is in time.
+const IN_ALL: u32 = 6;
+/// What a longer one is taken for: no clock overflows.
+const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How long it waits for what is on its way already.
 const BRIEFLY: Duration = Duration::from_millis(100);
 /// How long a write may block before it is looked whether the server wants to be read from first.
 const WRITE_TICK: Duration = Duration::from_millis(5);
+/// How often it reads before it writes again.
+const TAKEN_MAX: usize = 64;
 /// What is read at once.
 const READ_BYTES: usize = 64 << 10;
 
@@ -69,7 +75,7 @@ impl Connect for Remote {
         let stream = TcpStream::connect_timeout(&self.address, self.patience.get())?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_TICK))?;
-        Ok(Box::new(Stream { stream, patience: self.patience.get(), early: Vec::new() }))
+        Ok(Box::new(Stream { stream, patience: self.patience.get(), early: Vec::new(), reset: None }))
     }
 
     fn elapsed(&self) -> Duration {
@@ -86,7 +92,7 @@ impl Connect for Remote {
 
     fn set_patience(&self, patience: Duration) {
         // A timeout of zero would be none.
-        self.patience.set(patience.max(Duration::from_millis(1)));
+        self.patience.set(patience.clamp(Duration::from_millis(1), PATIENCE_MAX));
     }
 }
 
@@ -95,15 +101,19 @@ struct Stream {
     patience: Duration,
     /// What came while something was written.
     early: Vec<u8>,
+    /// A system tells of a reset once, and then that the connection has ended. Who writes may be the one that is told.
+    reset: Option<ErrorKind>,
 }
 
 impl Stream {
     /// Takes in what has come, so that a server that waits for its answer to be read goes on reading.
     fn take_in(&mut self) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
-        let mut taken = Ok(1);
-        while matches!(taken, Ok(1..)) {
-            taken = self.receive();
+        // Not for ever, of one that writes faster than it can be read.
+        for _ in 0..TAKEN_MAX {
+            if !matches!(self.receive(), Ok(1..)) {
+                break;
+            }
         }
         self.stream.set_nonblocking(false)
     }
@@ -119,29 +129,41 @@ impl Stream {
             }
         };
         self.early.truncate(held + *read.as_ref().unwrap_or(&0));
-        read
+        match (read, &self.reset) {
+            (Err(error), _) => Err(self.note(error)),
+            (Ok(0), Some(reset)) => Err((*reset).into()),
+            (read, _) => read,
+        }
+    }
+
+    fn note(&mut self, error: io::Error) -> io::Error {
+        if error.kind() == ErrorKind::ConnectionReset {
+            self.reset = Some(error.kind());
+        }
+        error
     }
 }
 
 impl Connection for Stream {
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let last = Instant::now() + self.patience * IN_ALL;
         let mut until = Instant::now() + self.patience;
         while !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     bytes = &bytes[count..];
-                    until = Instant::now() + self.patience;
+                    until = last.min(Instant::now() + self.patience);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_late(&error) => {
                     if Instant::now() >= until {
-                        let text = format!("nothing was taken within {:?}", self.patience);
+                        let text = format!("the rest was not taken within {:?}", self.patience);
                         return Err(io::Error::new(ErrorKind::TimedOut, text));
                     }
                     self.take_in()?;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(self.note(error)),
             }
         }
         Ok(())
@@ -149,6 +171,10 @@ impl Connection for Stream {
 
     fn pause(&mut self, duration: Duration) {
         thread::sleep(duration);
+    }
+
+    fn patience_in_all(&self) -> Duration {
+        self.patience * IN_ALL
     }
 
     fn read(&mut self, into: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {

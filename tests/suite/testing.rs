@@ -34,8 +34,7 @@ macro_rules! everywhere {
 
             $(#[test] fn $test() {
                 super::$test(|app, limits| {
-                    let patience = std::time::Duration::from_secs(5);
-                    TestClient::with_settings(app, Settings { limits, patience, ..Settings::default() })
+                    TestClient::with_settings(app, Settings { limits, ..Settings::default() })
                 });
             })*
         }
@@ -139,7 +138,16 @@ fn cookies_are_kept_as_in_a_browser(start: Start) {
 }
 
 #[cfg(not(feature = "multipart"))]
-fn a_form_with_files_arrives(_: Start) {}
+fn a_form_with_files_arrives(start: Start) {
+    let client = start(Router::new().route("/", post(|body: String| body)), Limits::default());
+    let form = trijet::testing::MultipartForm::new().file("file", "a.txt", "text/plain", "of the file");
+    client
+        .post("/")
+        .multipart(&form)
+        .send()
+        .assert_status(200)
+        .assert_text_contains("\r\n\r\nof the file\r\n--");
+}
 
 #[cfg(feature = "multipart")]
 fn a_form_with_files_arrives(start: Start) {
@@ -411,6 +419,38 @@ fn a_server_that_has_to_be_read_first_is_read() {
     assert!(serving.join().unwrap() > LENGTH);
 }
 
+/// The system tells of a reset once, here the one who writes.
+#[test]
+fn a_body_that_a_reset_cuts_is_not_whole_though_a_write_was_told_of_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = connect_to(listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 100]).unwrap() > 0);
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\n\r\nsome of it").unwrap();
+        // With bytes that nobody has read: a reset.
+    });
+    let panic = panic_of(|| _ = client.post("/").body(vec![b'y'; 24 << 20]).send());
+    assert!(
+        panic.starts_with("POST /: the server closed the connection within the response, by a reset"),
+        "{panic}"
+    );
+    serving.join().unwrap();
+}
+
+#[test]
+fn no_patience_is_too_long() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = connect_to(listener.local_addr().unwrap()).patience(Duration::MAX);
+    let serving = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 100]).unwrap() > 0);
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    });
+    client.get("/").send().assert_status(204);
+    serving.join().unwrap();
+}
+
 #[test]
 fn a_test_runs_on_each_backend() {
     let names = std::cell::RefCell::new(Vec::new());
@@ -427,15 +467,16 @@ fn a_test_that_fails_on_one_backend_names_it() {
     let app = || Router::new().route("/", get(async || rt::backend().unwrap_or_default()));
     let wanted = Backend::compiled().next().unwrap().name();
     let panic = panic_of(|| on_each_backend(app, |client| _ = client.get("/").send().assert_text(wanted)));
-    let others =
-        Backend::compiled().skip(1).map(|other| format!("on {other}: GET /: the body is another text\n"));
-    assert_eq!(
-        panic,
-        format!(
-            "the test failed\non the simulation: GET /: the body is another text\n{}it passed on {wanted}",
-            others.collect::<String>()
-        )
-    );
+    let said = |on: &str, found: &str| {
+        format!("on {on}: GET /: the body is another text\n  wanted: \"{wanted}\"\n  found:  \"{found}\"\n")
+    };
+    let others: String = Backend::compiled().skip(1).map(|other| said(other.name(), other.name())).collect();
+    let simulated = said("the simulation", "simulated");
+    assert_eq!(panic, format!("the test failed\n{simulated}{others}it passed on {wanted}"));
+    // What is compared is in the lines behind the first.
+    let panic = panic_of(|| on_each_backend(app, |_| assert_eq!(1, 2)));
+    let compared = "on the simulation: assertion `left == right` failed\n  left: 1\n right: 2\n";
+    assert!(panic.contains(compared), "{panic}");
 }
 
 /// In simulation the time of a test is none.

@@ -16,6 +16,7 @@ impl Connect for Sim {
 
     fn connect(&self) -> io::Result<Box<dyn Connection>> {
         let (sim, peer) = (self.clone(), Sim::connect(self));
+        peer.receive_up_to(peer.buffer_bytes());
         Ok(Box::new(SimConnection { opened: sim.elapsed(), sim, peer, taken: 0 }))
     }
 
@@ -40,6 +41,9 @@ impl Connect for Sim {
     }
 }
 
+/// The most virtual time that one wait takes. Without it a wait beside something that ticks would have no end.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 struct SimConnection {
     sim: Sim,
     peer: Peer,
@@ -52,6 +56,8 @@ impl SimConnection {
     fn take(&mut self, into: &mut Vec<u8>) -> usize {
         let count = self.peer.received_after(self.taken, into);
         self.taken += count;
+        // As a socket does: what nobody reads stays in its buffer, and the server has to wait.
+        self.peer.receive_up_to(self.taken + self.peer.buffer_bytes());
         count
     }
 }
@@ -67,6 +73,7 @@ impl Connection for SimConnection {
     }
 
     fn read(&mut self, into: &mut Vec<u8>, wait: Wait) -> io::Result<usize> {
+        let until = self.sim.elapsed() + WAIT_MAX;
         loop {
             let count = self.take(into);
             if count > 0 {
@@ -76,7 +83,8 @@ impl Connection for SimConnection {
                 return if self.peer.is_reset() { Err(ErrorKind::ConnectionReset.into()) } else { Ok(0) };
             }
             // No further than to what is waited for: a plain `fn` may be next that waits for what is written then.
-            let goes_on = self.sim.step() || wait == Wait::Patiently && self.sim.pass_time();
+            let goes_on = self.sim.try_step().map_err(io::Error::other)?
+                || wait == Wait::Patiently && self.sim.pass_time_until(until);
             if !goes_on {
                 let passed = self.sim.elapsed() - self.opened;
                 let text = format!(
@@ -98,6 +106,10 @@ impl Drop for SimConnection {
         // What happens then may be a panic itself.
         if !thread::panicking() {
             self.sim.settle();
+            if self.peer.give_up() {
+                self.sim.settle();
+            }
         }
+        self.sim.forget(&self.peer);
     }
 }

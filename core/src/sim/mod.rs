@@ -34,6 +34,9 @@ mod world;
 
 use std::time::{Duration, Instant, SystemTime};
 
+/// The most virtual time that passes in one go: no clock overflows.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 pub use peer::Peer;
 pub use run::Sim;
 pub use transport::SimTransport;
@@ -59,7 +62,8 @@ pub struct Settings {
     pub wall_clock: SystemTime,
     /// How long, in real time, to wait for a wake from another thread before a simulation in which
     /// nothing can happen any more is taken to be over, or a [`Deferred`](crate::respond::Deferred) answer to be late.
-    pub patience: Duration,
+    /// `None`: five seconds for a [`TestClient`], and for a [`Sim`] of one's own not at all.
+    pub patience: Option<Duration>,
     /// A clock of real time, by which a simulation panics once a poll of the app has taken longer than
     /// [`Limits::loop_hold_max`]: `Some(Instant::now)`. `None`: nothing is watched, as no virtual time passes in a
     /// handler. A plain `fn` may take its time here too, but for one that is [`inline`](crate::inline).
@@ -72,14 +76,14 @@ pub struct Settings {
     ///
     /// let settings = Settings { hold_clock: Some(Instant::now), ..Settings::default() };
     /// let client = TestClient::with_settings(Router::new().route("/", get(careless)), settings);
-    /// client.get("/").send(); // panics: "GET / held its thread for 200.1ms …"
+    /// client.get("/").send(); // panics: "GET /: GET / held its thread for 200.1ms …"
     /// ```
     pub hold_clock: Option<fn() -> Instant>,
 }
 
 impl Default for Settings {
-    /// The default limits, everything in order, buffers of 64 KiB, calls that never block, Sun, 06 Nov 1994 08:49:37 GMT, and no
-    /// other threads.
+    /// The default limits, everything in order, buffers of 64 KiB, calls that never block, Sun, 06 Nov 1994 08:49:37 GMT, and the
+    /// patience of whoever it is for.
     fn default() -> Self {
         Self {
             limits: Limits::default(),
@@ -88,7 +92,7 @@ impl Default for Settings {
             tick: Duration::ZERO,
             // The example of RFC 9110 §5.6.7.
             wall_clock: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
-            patience: Duration::ZERO,
+            patience: None,
             hold_clock: None,
         }
     }

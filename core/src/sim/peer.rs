@@ -4,6 +4,7 @@
 use std::{collections::VecDeque, time::Duration, time::Instant};
 
 use super::{
+    CENTURY,
     rng::Rng,
     world::{End, Shared, Wire, World},
 };
@@ -52,6 +53,8 @@ pub(super) struct Script {
     steps: VecDeque<Step>,
     reading: Reading,
     received: Vec<u8>,
+    /// The most bytes that are received in all, if there is a most.
+    window: Option<usize>,
     /// Where what the next `await_text` or `await_response` looks for begins.
     awaited: usize,
 }
@@ -146,6 +149,26 @@ impl Peer {
         rest.len()
     }
 
+    /// Receives no more than `count` bytes in all, until it is told another number.
+    pub(super) fn receive_up_to(&self, count: usize) {
+        self.world.lock().wires[self.wire].script.window = Some(count);
+    }
+
+    /// What fits into a socket's buffer.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.world.lock().buffer_bytes
+    }
+
+    /// Leaves at once where what is still to be sent waits for a server that waits to be read; tells whether it is so.
+    pub(super) fn give_up(&self) -> bool {
+        let script = &mut self.world.lock().wires[self.wire].script;
+        let is_stuck = script.room() == 0 && matches!(script.steps.front(), Some(Step::Send(_)));
+        if is_stuck {
+            script.steps = VecDeque::from([Step::Close]);
+        }
+        is_stuck
+    }
+
     /// Everything received so far, as text.
     pub fn received_text(&self) -> String {
         String::from_utf8_lossy(&self.received()).into_owned()
@@ -153,7 +176,7 @@ impl Peer {
 
     /// Whether every step has been taken.
     pub fn is_done(&self) -> bool {
-        self.world.lock().wires[self.wire].script.steps.is_empty()
+        self.world.lock().wires[self.wire].script.is_done()
     }
 
     /// Whether the server has ended its direction, and everything before that was received.
@@ -190,8 +213,17 @@ impl Script {
         }
     }
 
+    pub(super) fn is_done(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     fn can_read(&self) -> bool {
-        !matches!(self.reading, Reading::Bytes(0) | Reading::Over)
+        !matches!(self.reading, Reading::Bytes(0) | Reading::Over) && self.room() > 0
+    }
+
+    /// How many bytes more it receives.
+    fn room(&self) -> usize {
+        self.window.map_or(usize::MAX, |window| window.saturating_sub(self.received.len()))
     }
 }
 
@@ -205,7 +237,7 @@ fn can_read(wire: &Wire) -> bool {
 }
 
 fn can_step(wire: &Wire, now: Instant, buffer_bytes: usize) -> bool {
-    let Script { steps, received, awaited, reading } = &wire.script;
+    let Script { steps, received, awaited, reading, .. } = &wire.script;
     match steps.front() {
         None => false,
         Some(Step::Send(_)) => {
@@ -243,7 +275,7 @@ fn read(wire: &mut Wire, rng: &mut Rng) {
         Reading::Bytes(count) => count,
         Reading::On | Reading::Over => usize::MAX,
     };
-    let count = rng.portion(wire.to_peer.bytes.len().min(most));
+    let count = rng.portion(wire.to_peer.bytes.len().min(most).min(wire.script.room()));
     wire.script.received.extend(wire.to_peer.bytes.drain(..count));
     if let Reading::Bytes(rest) = &mut wire.script.reading {
         *rest -= count;
@@ -282,7 +314,7 @@ fn step(wire: &mut Wire, rng: &mut Rng, now: Instant, buffer_bytes: usize) {
             }
         }
         Step::AwaitBytes(_) | Step::AwaitClose | Step::WaitUntil(_) => {}
-        Step::Wait(duration) => script.steps.push_front(Step::WaitUntil(now + duration)),
+        Step::Wait(duration) => script.steps.push_front(Step::WaitUntil(now + duration.min(CENTURY))),
         Step::StopReading => script.reading = Reading::Bytes(0),
         Step::Read(count) => script.reading = Reading::Bytes(count),
         Step::ReadOn => script.reading = Reading::On,

@@ -10,8 +10,9 @@ use std::{
 };
 
 use super::{
-    Peer, Settings, SimTransport,
+    CENTURY, Peer, Settings, SimTransport,
     alarm::{Alarm, Bell},
+    connection::WAIT_MAX,
     holding::Holding,
     peer,
     runtime::SimRuntime,
@@ -56,6 +57,8 @@ struct Inner {
     patience: Cell<Duration>,
     bell: Arc<Bell>,
     slots: RefCell<Vec<Slot>>,
+    /// Connections that no peer is left of: the next ones take their places once they are closed.
+    left: RefCell<Vec<usize>>,
     spare: RefCell<Vec<Drive>>,
     runtime: Arc<SimRuntime>,
     /// What was spawned; a place is free again once its task is over.
@@ -138,9 +141,10 @@ impl Sim {
             runtime: SimRuntime::new(world.clone()),
             tasks: RefCell::default(),
             world,
-            patience: Cell::new(settings.patience),
+            patience: Cell::new(settings.patience.unwrap_or_default().min(CENTURY)),
             bell: Arc::default(),
             slots: RefCell::default(),
+            left: RefCell::default(),
             spare: RefCell::default(),
             is_in_job: Cell::new(false),
             cut_at: Cell::new(None),
@@ -150,10 +154,16 @@ impl Sim {
     /// A client connects. Once the server stops, it is reset.
     pub fn connect(&self) -> Peer {
         let inner = &*self.0;
+        let free = inner.take_left();
         let mut world = inner.world.lock();
-        let wire = world.add_wire();
+        let (wire, old) = match free {
+            Some(wire) => (wire, Some(std::mem::take(&mut world.wires[wire]))),
+            None => (world.add_wire(), None),
+        };
         let is_stopping = world.is_stopping;
         drop(world);
+        // The wakers in it may be anybody's.
+        drop(old);
         let transport = SimTransport::new(inner.world.clone(), wire);
         let task = if is_stopping {
             drop(transport);
@@ -163,8 +173,19 @@ impl Sim {
             inner.drive(transport)
         };
         let alarm = Alarm::set(inner.bell.clone());
-        inner.slots.borrow_mut().push(Slot { task, alarm, was_told: false });
+        let slot = Slot { task, alarm, was_told: false };
+        let mut slots = inner.slots.borrow_mut();
+        match free {
+            Some(wire) => slots[wire] = slot,
+            None => slots.push(slot),
+        }
+        drop(slots);
         Peer { world: inner.world.clone(), wire }
+    }
+
+    /// Nobody will ask any more what has become of `peer`, which has closed.
+    pub(super) fn forget(&self, peer: &Peer) {
+        self.0.left.borrow_mut().push(peer.wire);
     }
 
     /// Has `serve` answer whoever connects to `address` with [`rt::TcpStream`](crate::rt::TcpStream): a name and a port, or
@@ -206,6 +227,7 @@ impl Sim {
     ///
     /// # Panics
     /// If the simulation cannot go on: a plain handler waits for something that never comes.
+    #[track_caller]
     pub fn settle(&self) {
         while self.step() {}
     }
@@ -214,8 +236,9 @@ impl Sim {
     ///
     /// # Panics
     /// As [`settle`](Self::settle).
+    #[track_caller]
     pub fn advance(&self, duration: Duration) {
-        let until = self.0.world.lock().now + duration;
+        let until = self.0.world.lock().now + duration.min(CENTURY);
         self.settle();
         while self.0.pass_time(Some(until)) {
             self.settle();
@@ -229,6 +252,7 @@ impl Sim {
     ///
     /// # Panics
     /// As [`settle`](Self::settle).
+    #[track_caller]
     pub fn run(&self) {
         self.settle();
         while self.pass_time() {
@@ -237,14 +261,23 @@ impl Sim {
     }
 
     /// Does one thing, and tells whether there was one.
-    pub(super) fn step(&self) -> bool {
+    #[track_caller]
+    fn step(&self) -> bool {
+        match self.try_step() {
+            Ok(is_done) => is_done,
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+
+    /// Does one thing, and tells whether there was one; an error where the simulation must not go on.
+    pub(super) fn try_step(&self) -> Result<bool, String> {
         let inner = &*self.0;
         let _inside = runtime::enter(inner.runtime.clone());
         inner.world.wake_due();
         inner.take_spawned();
         let mut actions = inner.actions();
         if actions.is_empty() {
-            return false;
+            return Ok(false);
         }
         let (choice, spurious) = {
             let rng = &mut inner.world.lock().rng;
@@ -295,15 +328,21 @@ impl Sim {
         if !inner.is_in_job.get() {
             let fault = inner.world.lock().fault.take();
             if let Some(fault) = fault {
-                panic!("{fault}");
+                return Err(fault);
             }
         }
-        true
+        Ok(true)
     }
 
     /// Lets time pass until the next thing that waits for it; false where nothing does.
     pub(super) fn pass_time(&self) -> bool {
         self.0.pass_time(None) || self.0.is_woken_from_outside()
+    }
+
+    /// The same, but not beyond this virtual time.
+    pub(super) fn pass_time_until(&self, elapsed: Duration) -> bool {
+        let until = self.0.world.lock().start + elapsed;
+        self.0.pass_time(Some(until)) || self.0.is_woken_from_outside()
     }
 
     /// Begins a graceful stop, as a server's handle does.
@@ -354,7 +393,7 @@ impl Sim {
 
     /// Sets how long to wait for other threads, as [`Settings::patience`] does.
     pub(super) fn set_patience(&self, patience: Duration) {
-        self.0.patience.set(patience);
+        self.0.patience.set(patience.min(CENTURY));
     }
 }
 
@@ -363,6 +402,17 @@ impl Inner {
         // As the backends do: a driver serves one connection after another.
         let spare = self.spare.borrow_mut().pop();
         Task::Driven(Driving::new(spare, transport, &self.app, &self.limits))
+    }
+
+    /// The place of a connection that is over at both ends. Without it every step would look at all there have ever been.
+    fn take_left(&self) -> Option<usize> {
+        let (slots, world) = (self.slots.borrow(), self.world.lock());
+        let is_over = |wire: &usize| {
+            matches!(slots[*wire].task, Task::Closed(_)) && world.wires[*wire].script.is_done()
+        };
+        let mut left = self.left.borrow_mut();
+        let at = left.iter().position(is_over)?;
+        Some(left.swap_remove(at))
     }
 
     /// What could be done now. The first is done where everything goes in order.
@@ -533,11 +583,12 @@ impl Blocker for Sim {
         let inner = &*self.0;
         let alarm = Alarm::set(inner.bell.clone());
         let waker = Waker::from(alarm.clone());
+        let until = self.elapsed() + WAIT_MAX;
         loop {
             if alarm.take() && wait(&mut Context::from_waker(&waker)).is_ready() {
                 return;
             }
-            if alarm.turn().is_none() && !self.step() && !self.pass_time() {
+            if alarm.turn().is_none() && !self.step() && !self.pass_time_until(until) {
                 let fault = "a plain handler waits for something that never comes";
                 inner.world.lock().fault = Some(fault.to_owned());
                 panic!("{fault}");

@@ -102,6 +102,11 @@ impl Answer {
         self.raw.len() - self.at
     }
 
+    /// Whether the end has been reached.
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
     pub(super) fn head(&self) -> Option<&Head> {
         self.head.as_ref()
     }
@@ -135,6 +140,7 @@ impl Answer {
                 Stage::ChunkSize => {
                     let Some(len) = find(&self.raw[self.at..], b"\r\n") else { return Ok(Event::NeedData) };
                     let size = chunk_size(&self.raw[self.at..self.at + len])?;
+                    self.check_content(size)?;
                     self.at += len + 2;
                     self.stage = if size == 0 { Stage::Trailers } else { Stage::Chunk(size) };
                 }
@@ -155,6 +161,8 @@ impl Answer {
                 }
                 Stage::Trailers => {
                     let rest = &self.raw[self.at..];
+                    check_lines(rest_of_lines(rest))
+                        .map_err(|fault| format!("the trailers are malformed: {fault}"))?;
                     let len = if rest.starts_with(b"\r\n") {
                         2
                     } else {
@@ -168,10 +176,23 @@ impl Answer {
                 Stage::UntilTheEnd => match self.rest_len() {
                     0 if self.is_over => self.stage = Stage::Done,
                     0 => return Ok(Event::NeedData),
-                    count => return Ok(Event::Piece(self.take_body(count))),
+                    count => {
+                        self.check_content(count)?;
+                        return Ok(Event::Piece(self.take_body(count)));
+                    }
                 },
                 Stage::Done => return Ok(Event::Done),
             }
+        }
+    }
+
+    /// RFC 9110 §15.3.6: 205 has no content, however long that is said to be.
+    fn check_content(&self, count: usize) -> Result<(), String> {
+        match &self.head {
+            Some(head) if head.status == StatusCode::RESET_CONTENT && count > 0 => {
+                Err("a response with status 205 has content".to_owned())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -189,6 +210,8 @@ impl Answer {
             if !rest.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected) {
                 return Err("what the server sent is no response".to_owned());
             }
+            check_lines(rest_of_lines(rest))
+                .map_err(|fault| format!("the response head is malformed: {fault}"))?;
             let Some(len) = find(rest, b"\r\n\r\n").map(|end| end + 4) else { return Ok(Event::NeedData) };
             let (version, status, headers) = parse_head(&rest[..len])?;
             let stage = framing(self.asked, version, status, &headers)?;
@@ -226,6 +249,10 @@ fn framing(
             status.as_u16()
         ));
     }
+    // RFC 9110 §15.2.2: only where the request asks for another protocol, and what follows is none of HTTP.
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err("the server switches to another protocol, of which this client knows none".to_owned());
+    }
     let stage = match (coding, length) {
         (Some(_), Some(_)) => {
             return Err("the response has a Content-Length and a Transfer-Encoding".to_owned());
@@ -235,12 +262,36 @@ fn framing(
         }
         (Some(b"chunked"), None) => Stage::ChunkSize,
         (Some(other), None) => return Err(format!("the response has the coding `{}`", other.escape_ascii())),
-        (None, Some(length)) => Stage::Length(decimal(length)?),
+        (None, Some(length)) => match decimal(length)? {
+            0 => Stage::Length(0),
+            // RFC 9110 §15.3.6.
+            _ if status == StatusCode::RESET_CONTENT && asked == Asked::Other => {
+                return Err("a response with status 205 has content".to_owned());
+            }
+            length => Stage::Length(length),
+        },
         (None, None) => Stage::UntilTheEnd,
     };
     let has_none =
         asked == Asked::Head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     Ok((!status.is_informational()).then_some(if has_none { Stage::Done } else { stage }))
+}
+
+/// What there is of a section of lines that ends with an empty one.
+fn rest_of_lines(rest: &[u8]) -> &[u8] {
+    if rest.starts_with(b"\r\n") {
+        return &rest[..2];
+    }
+    find(rest, b"\r\n\r\n").map_or(rest, |end| &rest[..end + 4])
+}
+
+/// RFC 9112 §2.2 lets a recipient take a lone LF for the end of a line; a server never sends one.
+fn check_lines(lines: &[u8]) -> Result<(), &'static str> {
+    let mut ends = memchr::memchr_iter(b'\n', lines);
+    match ends.all(|at| at > 0 && lines[at - 1] == b'\r') {
+        true => Ok(()),
+        false => Err("a line ends with LF alone"),
+    }
 }
 
 fn decimal(length: &[u8]) -> Result<usize, String> {

@@ -7,10 +7,12 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::{
     TestResponse,
-    show::{Shown, compared, quoted},
+    response::field_name,
+    show::{Shown, apart, compared, pair, quoted},
 };
 
-/// Assertions: each gives the response back, for the next one. They panic where it is not so, with the whole exchange.
+/// Assertions: each gives the response back, for the next one. They panic where it is not so, with the whole exchange, and
+/// where the name of a field is none.
 ///
 /// ```
 /// use trijet_core::{Html, Redirect, Router, get, post, sim::TestClient};
@@ -47,10 +49,17 @@ impl TestResponse {
     #[track_caller]
     pub fn assert_header(&self, name: &str, value: impl AsRef<[u8]>) -> &Self {
         let wanted = value.as_ref();
-        let found: Vec<&[u8]> = self.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        let found: Vec<&[u8]> =
+            self.headers.get_all(field_name(name)).iter().map(HeaderValue::as_bytes).collect();
         match found[..] {
             [one] if one == wanted => self,
             [] => self.fail(format_args!("there is no field {name}, wanted was `{}`", Shown(wanted))),
+            [one] => {
+                let [found, wanted] = apart([one, wanted].map(|value| Shown(value).to_string()), || {
+                    [one, wanted].map(|value| value.escape_ascii().to_string())
+                });
+                self.fail(format_args!("the field {name} is `{found}`, and not `{wanted}`"))
+            }
             _ => {
                 let found = found.iter().map(|value| format!("`{}`", Shown(value))).collect::<Vec<_>>();
                 self.fail(format_args!(
@@ -65,7 +74,7 @@ impl TestResponse {
     /// There is no field of this name.
     #[track_caller]
     pub fn assert_no_header(&self, name: &str) -> &Self {
-        match self.headers.get(name) {
+        match self.headers.get(field_name(name)) {
             None => self,
             Some(value) => {
                 self.fail(format_args!("there is a field {name}: `{}`", Shown(value.as_bytes())));
@@ -91,7 +100,7 @@ impl TestResponse {
         match self.cookie(name) {
             Some(found) if found == value => self,
             Some(found) => {
-                let (found, value) = (quoted(found), quoted(value));
+                let [found, value] = pair(found, value);
                 self.fail(format_args!("the cookie {name} is set to {found}, and not to {value}"));
             }
             None => self.fail(format_args!("no cookie {name} is set")),
@@ -154,13 +163,16 @@ mod json {
 
     use serde_json::Value;
 
-    use super::super::show::{quoted, short};
+    use super::super::show::{compared, quoted, short};
 
     /// The first place at which the two are not the same, and what is there.
     pub(super) fn difference(wanted: &Value, found: &Value) -> Option<String> {
         let (path, wanted, found) = first(String::new(), Some(wanted), Some(found))?;
         let place =
             if path.is_empty() { String::new() } else { format!(" at `{}`", path.trim_start_matches('.')) };
+        if let (Some(Value::String(wanted)), Some(Value::String(found))) = (wanted, found) {
+            return Some(format!("{place}\n{}", compared(wanted, found)));
+        }
         let [wanted, found] = [wanted, found].map(|value| match value {
             None => "nothing".to_owned(),
             Some(Value::String(text)) => quoted(text),

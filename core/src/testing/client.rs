@@ -14,6 +14,7 @@ use http::{HeaderMap, Method, header};
 use super::{
     Asked, Connect, Connection, TestRequest, Wait,
     cookies::{Jar, Now},
+    exchange::WHOLE_BYTES_MAX,
     whole_len,
 };
 use crate::{
@@ -24,7 +25,8 @@ use crate::{
 /// Sends requests to an app: in memory, or to a server on any backend.
 ///
 /// Each request has a connection of its own, and goes through all that a request from the network goes
-/// through. On the simulation time is virtual: a test of a timeout takes none.
+/// through. No redirect is followed: the answer is what is tested. On the simulation time is virtual: a test of a timeout
+/// takes none.
 ///
 /// ```
 /// use trijet_core::{Path, Router, get, post, sim::TestClient};
@@ -47,7 +49,8 @@ use crate::{
 ///
 /// # Panics
 /// Sending panics where no whole and correct response comes: the handler waits for something that never
-/// comes, the server cut the connection, or what it sent breaks a rule. The message shows the exchange.
+/// comes, the response has no end, the server cut the connection, or what it sent breaks a rule. The message shows the
+/// exchange.
 #[derive(Clone)]
 pub struct TestClient {
     jar: Option<Rc<RefCell<Jar>>>,
@@ -65,7 +68,7 @@ impl TestClient {
     /// If the router must not be served; the message names each fault.
     #[track_caller]
     pub fn new(router: Router) -> Self {
-        Self::with_settings(router, Settings { patience: PATIENCE, ..Settings::default() })
+        Self::with_settings(router, Settings::default())
     }
 
     /// A client of `router` on the simulation, served with other limits or under another schedule.
@@ -74,7 +77,8 @@ impl TestClient {
     /// If the router must not be served, or the limits cannot be honoured.
     #[track_caller]
     pub fn with_settings(router: Router, settings: Settings) -> Self {
-        Self::over(Sim::new(router, settings))
+        let patience = settings.patience.or(Some(PATIENCE));
+        Self::over(Sim::new(router, Settings { patience, ..settings }))
     }
 
     /// A client of something else, or of a simulation that is there already.
@@ -108,11 +112,13 @@ impl TestClient {
     ///
     /// - `Secure` cookies are kept and sent, as browsers do with `localhost`: the app is tested as it is configured for TLS.
     /// - `HttpOnly` and `SameSite` change nothing here: no script runs, and no other site asks.
-    /// - What a browser would not keep is not kept: too large ones, those of another domain, `__Host-` without what that
-    ///   promises.
+    /// - What a browser would not keep is not kept: too large ones, those of another domain or of one without a dot,
+    ///   `SameSite=None` without `Secure`, `__Host-` without what that promises.
     /// - A request whose `Cookie` field is set by hand has that one alone.
     /// - `Expires` is compared with the client's date: on the simulation that is [`Settings::wall_clock`] and the time that
-    ///   has passed since.
+    ///   has passed since: 1994, unless that is set. An app that reckons `Expires` by the clock of the system sets a date of
+    ///   long after that, which [`advance`](Self::advance) does not reach: let `wall_clock` be `SystemTime::now()` there, or
+    ///   set `Max-Age`.
     #[must_use]
     pub fn with_cookies(self) -> Self {
         Self { jar: Some(Rc::default()), ..self }
@@ -172,8 +178,12 @@ impl TestClient {
     }
 
     /// The same, but it waits for at most `patience`, in real time, for whatever is to come next; so do clones that are
-    /// there already. On a real backend it is ten seconds unless said otherwise, so that no test hangs. On the simulation it
-    /// is how long a handler may wait for another thread ([`Settings::patience`]): five seconds with [`new`](Self::new).
+    /// there already.
+    ///
+    /// - On a real backend it is ten seconds unless said otherwise, and six times as long for a whole response, so that no
+    ///   test hangs.
+    /// - On the simulation it is how long a handler may wait for another thread ([`Settings::patience`]): five seconds unless
+    ///   said otherwise. Of virtual time a wait takes a day at most, and a whole response a week.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         self.connector.set_patience(patience);
@@ -181,7 +191,8 @@ impl TestClient {
     }
 
     /// Lets time pass: on the simulation virtual time, of which a test takes none. On a real backend it waits for that
-    /// long, so that the same test runs there. Zero lets happen what can happen at once.
+    /// long, so that the same test runs there. Zero lets happen what can happen at once; more time passes on the
+    /// simulation only while a plain `fn` waits for its body by a reader.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -190,8 +201,13 @@ impl TestClient {
     /// client.advance(Duration::from_secs(3600));
     /// assert_eq!(client.elapsed(), Duration::from_secs(3600));
     /// ```
+    #[track_caller]
     pub fn advance(&self, duration: Duration) {
-        self.connector.advance(duration);
+        // Through the trait a failure would be none of the caller's line.
+        match self.connector.sim() {
+            Some(sim) => sim.advance(duration),
+            None => self.connector.advance(duration),
+        }
     }
 
     /// The time that has passed since the client was made.
@@ -261,7 +277,7 @@ impl TestClient {
     /// ```
     ///
     /// # Panics
-    /// If the server cannot be connected to.
+    /// If the server cannot be connected to, or what it writes has no end.
     #[track_caller]
     pub fn raw(&self, bytes: impl AsRef<[u8]>) -> Raw {
         let sent = bytes.as_ref();
@@ -270,13 +286,21 @@ impl TestClient {
         _ = connection.write(sent);
         let asked = if sent.starts_with(b"HEAD ") { Asked::Head } else { Asked::Other };
         let mut bytes = Vec::new();
+        let (started, most) = (self.elapsed(), connection.patience_in_all());
         loop {
             let is_simulated = self.connector.sim().is_some();
             let wait =
                 if is_simulated || is_answered(&bytes, asked) { Wait::Briefly } else { Wait::Patiently };
             let is_closed = match connection.read(&mut bytes, wait) {
                 Ok(0) => true,
+                Ok(_) if bytes.len() > WHOLE_BYTES_MAX => {
+                    panic!("a raw exchange: the server still writes after {WHOLE_BYTES_MAX} bytes");
+                }
+                Ok(_) if self.elapsed().saturating_sub(started) >= most => {
+                    panic!("a raw exchange: the server still writes after {most:?}");
+                }
                 Ok(_) => continue,
+                Err(error) if error.kind() == ErrorKind::Other => panic!("a raw exchange: {error}"),
                 Err(error) => error.kind() != ErrorKind::TimedOut,
             };
             return Raw { bytes, is_closed };

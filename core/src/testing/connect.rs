@@ -86,6 +86,12 @@ pub trait Connection {
     /// `TimedOut` where nothing comes; the text says how long it was waited for, as in `within 10s`. `ConnectionReset`.
     fn read(&mut self, into: &mut Vec<u8>, wait: Wait) -> io::Result<usize>;
 
+    /// How long a whole answer may take that comes in pieces, by [`Connect::elapsed`]: one that has no end is given up then.
+    /// It is a week unless told otherwise, for virtual time.
+    fn patience_in_all(&self) -> Duration {
+        Duration::from_secs(7 * 24 * 60 * 60)
+    }
+
     /// Why the server has ended it, where that is known.
     fn end_reason(&self) -> Option<String> {
         None

@@ -63,6 +63,7 @@ struct Attributes<'f> {
     domain: Option<&'f [u8]>,
     path: Option<&'f [u8]>,
     is_secure: bool,
+    is_for_other_sites: bool,
 }
 
 impl Jar {
@@ -85,6 +86,10 @@ impl Jar {
             return;
         }
         let attributes = attributes(parts);
+        // RFC 6265bis §5.7: one that other sites' requests are to have is secure.
+        if attributes.is_for_other_sites && !attributes.is_secure {
+            return;
+        }
         let host = canonical(host);
         let Some(domain) = domain(attributes.domain, &host) else { return };
         let is_host_only = domain.is_none();
@@ -100,7 +105,7 @@ impl Jar {
         };
         let is_host = begins(b"__Host-");
         let is_promise = is_host || begins(b"__Secure-");
-        let is_of_all = is_host_only && attributes.path == Some(b"/");
+        let is_of_all = attributes.domain.is_none_or(<[u8]>::is_empty) && attributes.path == Some(b"/");
         if is_promise && (name.is_empty() || !attributes.is_secure || is_host && !is_of_all) {
             return;
         }
@@ -187,7 +192,8 @@ fn attributes<'f>(parts: impl Iterator<Item = &'f [u8]>) -> Attributes<'f> {
             b"domain" => attributes.domain = Some(value),
             b"path" => attributes.path = Some(value),
             b"secure" => attributes.is_secure = true,
-            // `HttpOnly` and `SameSite`: no script runs here, and no other site asks. What is unknown is ignored.
+            b"samesite" => attributes.is_for_other_sites = value.eq_ignore_ascii_case(b"none"),
+            // `HttpOnly`, and what else `SameSite` says: no script runs here, and no other site asks. What is unknown is ignored.
             _ => {}
         }
     }
@@ -220,14 +226,19 @@ fn end(attributes: &Attributes<'_>, now: Now) -> End {
     }
 }
 
-/// RFC 6265 §5.2.3 and §5.3, steps 5 and 6: `None` within for the host alone; `None` where the domain is not its own.
+/// RFC 6265 §5.2.3 and §5.3, steps 5 and 6: `None` within for the host alone; `None` where the domain is not its own. What
+/// has no dot is as good as a public suffix, and is for that host alone.
 fn domain(attribute: Option<&[u8]>, host: &str) -> Option<Option<String>> {
     let domain = attribute.map(|domain| domain.strip_prefix(b".").unwrap_or(domain));
     match domain {
         None | Some(b"") => Some(None),
         Some(domain) => {
             let domain = std::str::from_utf8(domain).ok()?.to_ascii_lowercase();
-            matches_domain(host, &domain).then_some(Some(domain))
+            match domain == host {
+                true if domain.contains('.') => Some(Some(domain)),
+                true => Some(None),
+                false => (domain.contains('.') && matches_domain(host, &domain)).then_some(Some(domain)),
+            }
         }
     }
 }

@@ -168,19 +168,25 @@ impl Exchange {
     }
 
     /// The next piece of the body, if it is on its way already: on the simulation no time passes, elsewhere it waits for a
-    /// tenth of a second. `None`: nothing comes, or nothing more.
+    /// tenth of a second. `None`: nothing comes, or nothing more, which [`is_over`](Self::is_over) tells apart.
     ///
     /// ```
-    /// # use std::{convert::Infallible, time::Duration};
+    /// # use std::time::Duration;
     /// # use trijet_core::{Router, get, rt, sim::TestClient};
     /// # async fn slow() -> &'static str { rt::sleep(Duration::from_secs(60)).await; "now" }
     /// let client = TestClient::new(Router::new().route("/slow", get(slow)));
     /// let mut exchange = client.get("/slow").open();
     /// client.advance(Duration::from_secs(59));
     /// assert_eq!(exchange.read_now(), None);
+    /// assert!(!exchange.is_over());
     /// client.advance(Duration::from_secs(1));
     /// assert_eq!(exchange.read_now().unwrap(), "now");
+    /// assert_eq!(exchange.read_now(), None);
+    /// assert!(exchange.is_over());
     /// ```
+    ///
+    /// On the simulation time does pass where a plain `fn` reads its body by a reader: it has the one thread until the body
+    /// has come, as [above](Self#on-the-simulation).
     ///
     /// # Panics
     /// As [`TestClient`] says.
@@ -195,14 +201,35 @@ impl Exchange {
         }
     }
 
+    /// Whether the response has been read to its end. It waits for nothing: after [`read`](Self::read) and
+    /// [`read_now`](Self::read_now) have given `None` it tells why.
+    pub fn is_over(&self) -> bool {
+        self.answer.is_done()
+    }
+
     /// Ends the body, and waits for the rest of the response. It has the whole body, with what has been read before.
     ///
+    /// What follows a response fails the test; on a real connection only if it is there already: it is not waited for.
+    ///
     /// # Panics
-    /// As [`TestClient`] says.
+    /// As [`TestClient`] says; also if the response does not end though more and more of it comes.
     #[track_caller]
     pub fn finish(mut self) -> TestResponse {
         self.end_body();
-        while !matches!(self.next(Wait::Patiently), Some(Event::Done)) {}
+        let (started, most) = (self.client.elapsed(), self.connection.patience_in_all());
+        while !matches!(self.next(Wait::Patiently), Some(Event::Done)) {
+            let took = self.client.elapsed().saturating_sub(started);
+            if took >= most {
+                self.fail(format_args!(
+                    "the response has not ended within {most:?}; `open` reads one that does not end"
+                ));
+            }
+            if self.answer.raw().len() > WHOLE_BYTES_MAX {
+                self.fail(format_args!(
+                    "the response has not ended after {WHOLE_BYTES_MAX} bytes; `open` reads one that does not end"
+                ));
+            }
+        }
         // What came with it, or right behind it. That the connection ends there is no matter.
         if !self.is_cut {
             _ = self.connection.read(self.answer.receive(), Wait::NotAtAll);
@@ -257,6 +284,8 @@ impl Exchange {
                 self.fail(format_args!("{what} {error}"));
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => ", by a reset".to_owned(),
+            // It is not the server that fails.
+            Err(error) if error.kind() == ErrorKind::Other => self.fail(format_args!("{error}")),
             Err(error) => format!(": {error}"),
         };
         let reason = self.connection.end_reason().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -289,6 +318,9 @@ impl Exchange {
     }
 }
 
+/// A response that is longer is taken for one without an end, so that a test fails and memory does not.
+pub(super) const WHOLE_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
+
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {
@@ -317,3 +349,6 @@ impl fmt::Debug for Exchange {
         f.debug_struct("Exchange").field("request", &self.sent.what).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,8 @@ impl<'a> TestRequest<'a> {
         Self { client, method, target: target.to_owned(), headers: HeaderMap::new(), content }
     }
 
-    /// Adds a field.
+    /// Adds a field, beside those of the same name that are there: a `Content-Type` that `json` is to leave as it
+    /// is comes before it, and after it would be a second one.
     ///
     /// # Panics
     /// If the name or the value is not one of a field.
@@ -76,7 +77,8 @@ impl<'a> TestRequest<'a> {
         self
     }
 
-    /// Sets the body to the JSON of `value`.
+    /// Sets the body to the JSON of `value`, and `Content-Type` unless there is one: `.header("content-type",
+    /// "application/merge-patch+json").json(&patch)`.
     ///
     /// # Panics
     /// If it cannot be written as JSON.
@@ -84,12 +86,12 @@ impl<'a> TestRequest<'a> {
     #[track_caller]
     pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
         match serde_json::to_vec(value) {
-            Ok(body) => self.content_type(HeaderValue::from_static("application/json")).body(body),
+            Ok(body) => self.content_type_unless_set("application/json").body(body),
             Err(error) => panic!("not to be had as JSON: {error}"),
         }
     }
 
-    /// Sets the body to the form of `value`.
+    /// Sets the body to the form of `value`, and `Content-Type` unless there is one.
     ///
     /// # Panics
     /// If it cannot be written as a form.
@@ -97,23 +99,23 @@ impl<'a> TestRequest<'a> {
     #[track_caller]
     pub fn form<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
         match serde_html_form::to_string(value) {
-            Ok(body) => {
-                self.content_type(HeaderValue::from_static("application/x-www-form-urlencoded")).body(body)
-            }
+            Ok(body) => self.content_type_unless_set("application/x-www-form-urlencoded").body(body),
             Err(error) => panic!("not to be had as a form: {error}"),
         }
     }
 
-    /// Sets the body to a form with files.
-    pub fn multipart(self, form: &MultipartForm) -> Self {
+    /// Sets the body to a form with files, and `Content-Type`, of which its boundary is a part.
+    pub fn multipart(mut self, form: &MultipartForm) -> Self {
         let (content_type, body) = form.encode();
         // Of the letters of a boundary.
         let content_type = HeaderValue::try_from(content_type).unwrap_or_else(|error| panic!("{error}"));
-        self.content_type(content_type).body(body)
+        self.headers.insert(header::CONTENT_TYPE, content_type);
+        self.body(body)
     }
 
-    fn content_type(mut self, value: HeaderValue) -> Self {
-        self.headers.insert(header::CONTENT_TYPE, value);
+    #[cfg(any(feature = "json", feature = "form"))]
+    fn content_type_unless_set(mut self, value: &'static str) -> Self {
+        self.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(value));
         self
     }
 
@@ -164,8 +166,8 @@ impl<'a> TestRequest<'a> {
 
     fn opening(self, sending: Sending) -> (&'a TestClient, Opening) {
         let Self { client, method, target, headers, content } = self;
-        let host =
-            headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
+        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = authority(&target).unwrap_or_else(|| named.unwrap_or("localhost").to_owned());
         let path = path(&target);
         let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
         let mut line = |name: &str, value: &[u8]| {
@@ -174,7 +176,7 @@ impl<'a> TestRequest<'a> {
             }
         };
         if !headers.contains_key(header::HOST) {
-            line("host", b"localhost");
+            line("host", host.as_bytes());
         }
         // One that is set by hand is the only one.
         if !headers.contains_key(header::COOKIE) {
@@ -203,6 +205,13 @@ fn path(target: &str) -> String {
         return target.split('?').next().unwrap_or_default().to_owned();
     }
     target.parse::<Uri>().map_or_else(|_| "/".to_owned(), |uri| uri.path().to_owned())
+}
+
+/// The host and port of a target that has them, which count then, whatever `Host` says (RFC 9112 §3.2.2).
+fn authority(target: &str) -> Option<String> {
+    let uri = target.contains("://").then(|| target.parse::<Uri>().ok()).flatten()?;
+    let authority = uri.authority()?.as_str();
+    Some(authority.rsplit('@').next().unwrap_or(authority).to_owned())
 }
 
 impl fmt::Debug for TestRequest<'_> {

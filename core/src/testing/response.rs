@@ -4,7 +4,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use super::{
     answer::Whole,
@@ -48,10 +48,10 @@ impl TestResponse {
     /// The first field of this name.
     ///
     /// # Panics
-    /// If its value is not text.
+    /// If its value is not text, or the name is none of a field.
     #[track_caller]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let value = self.headers.get(name)?;
+        let value = self.headers.get(field_name(name))?;
         match value.to_str() {
             Ok(value) => Some(value),
             Err(_) => self.fail(format_args!("the field {name} is not text: {value:?}")),
@@ -104,6 +104,15 @@ impl TestResponse {
     #[track_caller]
     pub(super) fn fail(&self, what: fmt::Arguments<'_>) -> ! {
         panic!("{}: {what}\n\n{self}", self.sent.what)
+    }
+}
+
+/// A name that is none would be found nowhere, and an assertion that it is not there would assert nothing.
+#[track_caller]
+pub(super) fn field_name(name: &str) -> HeaderName {
+    match name.parse() {
+        Ok(name) => name,
+        Err(_) => panic!("`{}` is no name of a field", name.escape_default()),
     }
 }
 

@@ -148,16 +148,29 @@ fn is_unseen(character: char) -> bool {
 /// Two texts one above the other, and where they part.
 pub(super) fn compared(wanted: &str, found: &str) -> String {
     let same = wanted.bytes().zip(found.bytes()).take_while(|(one, other)| one == other).count();
-    let mut text = format!("  wanted: {}\n  found:  {}", quoted(wanted), quoted(found));
+    let mut text = if same > COMPARED_MAX {
+        // What is shown is the same, and the difference comes below.
+        format!("  wanted: {}\n  found:  {}", quoted(wanted), quoted(found))
+    } else {
+        let [wanted, found] = pair(wanted, found);
+        format!("  wanted: {wanted}\n  found:  {found}")
+    };
     if same > 40 {
-        _ = write!(
-            text,
-            "\n  they part after {same} bytes: {} and {}",
-            quoted(after(wanted, same)),
-            quoted(after(found, same))
-        );
+        let [wanted, found] = pair(after(wanted, same), after(found, same));
+        _ = write!(text, "\n  they part after {same} bytes: {wanted} and {found}");
     }
     text
+}
+
+/// Two texts that are not the same, in quotes, so that it can be seen.
+pub(super) fn pair(one: &str, other: &str) -> [String; 2] {
+    let escaped = |text: &str| short_of(text, "\"", |shown| shown.escape_ascii().to_string());
+    apart([one, other].map(quoted), || [one, other].map(escaped))
+}
+
+/// What is shown of two that differ: where that is the same, since a backslash is not escaped, what `escaped` gives.
+pub(super) fn apart(shown: [String; 2], escaped: impl FnOnce() -> [String; 2]) -> [String; 2] {
+    if shown[0] == shown[1] { escaped() } else { shown }
 }
 
 fn after(text: &str, mut at: usize) -> &str {
@@ -174,10 +187,14 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// Between two marks; what is long is cut.
 pub(super) fn short(text: &str, mark: &str) -> String {
+    short_of(text, mark, |shown| Shown(shown).to_string())
+}
+
+fn short_of(text: &str, mark: &str, show: impl FnOnce(&[u8]) -> String) -> String {
     let shown = shown(text.as_bytes(), COMPARED_MAX);
     match text.len() - shown.len() {
-        0 => format!("{mark}{}{mark}", Shown(shown)),
-        more => format!("{mark}{}{mark} [{more} bytes more]", Shown(shown)),
+        0 => format!("{mark}{}{mark}", show(shown)),
+        more => format!("{mark}{}{mark} [{more} bytes more]", show(shown)),
     }
 }
 
@@ -198,6 +215,14 @@ mod tests {
         for (bytes, expected) in table {
             assert_eq!(Shown(bytes).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn what_is_not_the_same_is_not_shown_the_same() {
+        assert_eq!(compared("a\\n", "a\n"), "  wanted: \"a\\\\n\"\n  found:  \"a\\n\"");
+        assert_eq!(compared("\\b", "\\c"), "  wanted: \"\\b\"\n  found:  \"\\c\"");
+        let (one, other) = ("x".repeat(500) + "\\0", "x".repeat(500) + "\0");
+        assert!(compared(&one, &other).ends_with("they part after 500 bytes: \"\\\\0\" and \"\\x00\""));
     }
 
     #[test]

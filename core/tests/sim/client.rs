@@ -1,13 +1,24 @@
 //! The test client: what it sends, what it understands, and how it fails.
 
 use std::{
+    collections::BTreeSet,
+    convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, mpsc},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures_core::Stream;
 use trijet_core::{
-    Body, Deferred, HeaderMap, Method, Path, Router, State, any, get, post, rt,
+    Body, Deferred, HeaderMap, Method, Path, Router, State, any,
+    extract::PeerAddress,
+    get, post, rt,
     sim::{Schedule, Settings, TestClient},
 };
 
@@ -68,13 +79,17 @@ fn it_speaks_json_and_forms() {
     let map = Map::from([("a".to_owned(), "b & c".to_owned())]);
     assert_eq!(client.post("/json").json(&map).send().json::<Map>(), map);
     assert_eq!(client.post("/form").form(&map).send().json::<Map>(), map);
+    // A type that was set is the only one.
+    let request = client.post("/json").header("content-type", "application/merge-patch+json").json(&map);
+    request.send().assert_status(200).assert_json(&map);
+    client.post("/json").header("content-type", "text/plain").json(&map).send().assert_status(415);
 }
 
 #[test]
 fn a_handler_that_never_answers_is_named() {
     let never = async |State(gate): State<Gate>| gate.passed().await;
     let router = Router::new().route("/never", get(never)).state(Gate::default());
-    let client = TestClient::with_settings(router, Settings::default());
+    let client = TestClient::new(router).patience(Duration::ZERO);
     let panic = panic_of(|| drop(client.get("/never").send()));
     assert!(panic.starts_with("GET /never: no answer after 0ns of virtual time"), "{panic}");
 }
@@ -105,8 +120,76 @@ fn a_handler_may_wait_for_another_thread() {
         gate.passed().await;
         "woken"
     };
-    let client = TestClient::new(Router::new().route("/", get(waits)).state(gate));
-    assert_eq!(client.get("/").send().text(), "woken");
+    let app = || Router::new().route("/", get(waits)).state(gate.clone());
+    // Other settings have the same patience.
+    for client in [TestClient::new(app()), TestClient::with_settings(app(), Settings::default())] {
+        assert_eq!(client.get("/").send().text(), "woken");
+    }
+}
+
+/// What ticks would let time pass for ever.
+#[test]
+fn a_handler_that_never_answers_is_named_though_something_ticks() {
+    let never = async |State(gate): State<Gate>| {
+        drop(rt::spawn(async {
+            loop {
+                rt::sleep(Duration::from_secs(60)).await;
+            }
+        }));
+        gate.passed().await;
+    };
+    let router = Router::new().route("/never", get(never)).state(Gate::default());
+    let client =
+        TestClient::with_settings(router, Settings { patience: Some(Duration::ZERO), ..Settings::default() });
+    let panic = panic_of(|| drop(client.get("/never").send()));
+    assert!(panic.starts_with("GET /never: no answer after 86400s of virtual time"), "{panic}");
+}
+
+/// Has always one more KiB, and counts them.
+struct Endless(Arc<AtomicUsize>);
+
+impl Stream for Endless {
+    type Item = Result<Vec<u8>, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(vec![b'x'; 1 << 10])))
+    }
+}
+
+/// As a socket does: what is not read fills a buffer, and then the server waits.
+#[test]
+fn a_body_that_is_not_read_is_not_asked_for() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = made.clone();
+    let endless = move || Body::from_stream(Endless(count.clone()));
+    let client =
+        TestClient::new(Router::new().route("/", get(endless)).route("/other", get(async || "other")));
+    let mut exchange = client.get("/").open();
+    exchange.head().assert_status(200);
+    client.advance(Duration::from_secs(1));
+    client.get("/other").send().assert_text("other");
+    let before = made.load(Ordering::Relaxed);
+    assert!(before < 1 << 10, "{before} KiB are made");
+    for _ in 0..1 << 10 {
+        assert_eq!(exchange.read().unwrap().len(), 1 << 10);
+    }
+    assert!(made.load(Ordering::Relaxed) >= 1 << 10);
+    drop(exchange);
+    client.advance(Duration::ZERO);
+    let left = made.load(Ordering::Relaxed);
+    client.advance(Duration::from_secs(1));
+    assert_eq!(made.load(Ordering::Relaxed), left, "it goes on though nobody is there");
+}
+
+#[test]
+fn no_duration_is_too_long() {
+    let client = TestClient::new(Router::new().route("/", post(|body: String| body))).patience(Duration::MAX);
+    client.advance(Duration::MAX);
+    client.advance(Duration::MAX);
+    let mut exchange = client.post("/").open();
+    exchange.write("a").pause(Duration::MAX).write("b");
+    exchange.finish().assert_status(408);
 }
 
 /// An answer that another thread gives once a task of four seconds has told it to: within the five that it has.
@@ -141,7 +224,7 @@ fn a_deadline_is_over_where_nobody_answers() {
         deferred
     };
     for patience in [Duration::ZERO, Duration::from_millis(1)] {
-        let settings = Settings { patience, ..Settings::default() };
+        let settings = Settings { patience: Some(patience), ..Settings::default() };
         let client = TestClient::with_settings(Router::new().route("/", get(owing.clone())), settings);
         assert_eq!(client.get("/").send().status, 504);
         assert_eq!(client.sim().elapsed(), Duration::from_secs(5));
@@ -164,6 +247,46 @@ fn the_same_seed_gives_the_same_run_and_another_does_not() {
     assert!(one.len() > 1, "the seed cuts nothing");
     assert_eq!(pieces(Schedule::Seeded(1)), one);
     assert_ne!(pieces(Schedule::Seeded(2)), one);
+}
+
+/// RFC 9112 §3.2.2: the host that the target has is the one that counts.
+#[test]
+fn cookies_go_by_the_host_of_the_target() {
+    let visit = async |headers: HeaderMap| {
+        let cookies = headers.get("cookie").map_or("-", |cookies| cookies.to_str().unwrap()).to_owned();
+        ([("set-cookie", "seen=yes")], format!("{} {cookies}", headers["host"].to_str().unwrap()))
+    };
+    let client = TestClient::new(Router::new().route("/", get(visit))).with_cookies();
+    client.get("http://a.example:80/").send().assert_text("a.example:80 -");
+    client.get("/").send().assert_text("localhost -");
+    client.get("/").header("host", "a.example").send().assert_text("a.example seen=yes");
+    client.get("http://a.example/").header("host", "other").send().assert_text_contains("seen=yes");
+}
+
+#[test]
+fn whether_more_may_come_is_told_apart_from_the_end() {
+    let slow = async || {
+        rt::sleep(Duration::from_secs(1)).await;
+        "now"
+    };
+    let client = TestClient::new(Router::new().route("/", get(slow)));
+    let mut exchange = client.get("/").open();
+    assert_eq!((exchange.read_now(), exchange.is_over()), (None, false));
+    client.advance(Duration::from_secs(1));
+    assert_eq!(exchange.read_now().unwrap(), "now");
+    assert_eq!((exchange.read_now(), exchange.is_over()), (None, true));
+}
+
+/// Else each request would cost more than the one before it.
+#[test]
+fn a_connection_that_is_over_leaves_its_place() {
+    let port = async |PeerAddress(address): PeerAddress| address.port().to_string();
+    let client = TestClient::new(Router::new().route("/", get(port)));
+    let open = client.get("/").open();
+    let ports: BTreeSet<String> = (0..100).map(|_| client.get("/").send().text().to_owned()).collect();
+    assert_eq!(ports.len(), 1, "{ports:?}");
+    let other = client.get("/").send().text().to_owned();
+    assert_ne!(open.finish().text(), other);
 }
 
 #[test]

@@ -78,7 +78,8 @@ fn what_would_hold_a_loop_fails_the_test() {
         let client = client(Some(clock), LIMIT);
         let panic = catch_unwind(AssertUnwindSafe(|| client.get(path).send())).expect_err("it has to panic");
         let text = panic.downcast_ref::<String>().expect("a text");
-        assert!(text.starts_with(&format!("{route} held its thread for 101ms")), "{text}");
+        assert!(text.starts_with(&format!("GET {path}: {route} held its thread for 101ms")), "{text}");
+        assert!(text.contains(&format!("\n\n> GET {path} HTTP/1.1\n")), "{text}");
     }
 }
 

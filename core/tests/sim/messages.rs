@@ -108,6 +108,14 @@ fn a_field() {
         first.starts_with("GET /: the status is 200 OK, and not that of a redirection to /\n"),
         "{first}"
     );
+    let named: [fn(&TestResponse); 3] = [
+        |response| _ = response.header("location:"),
+        |response| _ = response.assert_header("location:", "/there"),
+        |response| _ = response.assert_no_header("location:"),
+    ];
+    for call in named {
+        assert_eq!(panic_of(|| call(&response)), "`location:` is no name of a field");
+    }
     response.assert_status(302).assert_redirect("/there").assert_cookie("a", "b").assert_no_header("x");
     response.assert_header("location", "/there").assert_text("");
 }

@@ -6,6 +6,7 @@ on_every_backend! {
     a_server_ends_with_its_client,
     a_server_that_ends_with_an_error_is_told,
     what_never_comes_is_not_waited_for,
+    what_never_ends_is_not_waited_for,
     an_open_exchange_keeps_its_server,
     a_server_that_cannot_start_is_told,
 }
@@ -56,6 +57,23 @@ fn what_never_comes_is_not_waited_for(on: Backend) {
     assert!(panic.starts_with("GET /: no answer within 300ms\n\n> GET / HTTP/1.1\n"), "{panic}");
     let raw = client.raw("GET / HTTP/1.1\r\nhost: a\r\n");
     assert_eq!((raw.text().as_str(), raw.is_closed), ("", false));
+}
+
+fn what_never_ends_is_not_waited_for(on: Backend) {
+    let ticks = async || {
+        Body::from_stream(stream::unfold((), async |()| {
+            rt::sleep(Duration::from_millis(20)).await;
+            Some((Ok::<_, Infallible>("tick"), ()))
+        }))
+    };
+    let client = Server::new(Router::new().route("/", get(ticks))).backend(on).test_client();
+    let client = client.patience(Duration::from_millis(100));
+    let panic = panic_of(|| _ = client.get("/").send());
+    assert!(panic.starts_with("GET /: the response has not ended within 600ms; `open` reads one"), "{panic}");
+    let panic = panic_of(|| _ = client.raw("GET / HTTP/1.1\r\nhost: a\r\n\r\n"));
+    assert_eq!(panic, "a raw exchange: the server still writes after 600ms");
+    let mut exchange = client.get("/").open();
+    assert_eq!(exchange.read().unwrap(), "tick");
 }
 
 fn an_open_exchange_keeps_its_server(on: Backend) {

@@ -42,8 +42,10 @@ mod store;
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
+
+use trijet_core::rt;
 
 pub use self::{
     data::SessionError,
@@ -131,7 +133,7 @@ impl Sessions {
             idle_timeout: IDLE_TIMEOUT,
             lifetime: LIFETIME,
             data_bytes_max,
-            clock: Arc::new(SystemTime::now),
+            clock: Arc::new(date),
             seen: Arc::default(),
         }))
     }
@@ -185,7 +187,8 @@ impl Sessions {
         })
     }
 
-    /// What time it is, in place of the system's clock: for tests. Stores have a clock of their own for what they keep.
+    /// What time it is, in place of the system's clock: for tests. Stores have a clock of their own for what they keep. Where a
+    /// server's time is virtual, as in simulation, the default is the system's date when it began, and what has passed there since.
     #[must_use]
     pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.clock = Arc::new(clock))
@@ -195,6 +198,21 @@ impl Sessions {
         change(Arc::make_mut(&mut self.0));
         self
     }
+}
+
+/// The date. In a server whose clock is ahead of the real one, or behind it, since its time is virtual, it is by as much: as
+/// the [`MemoryStore`] counts, too.
+fn date() -> SystemTime {
+    let date = SystemTime::now();
+    if rt::backend().is_none() {
+        return date;
+    }
+    let (own, real) = (rt::now(), Instant::now());
+    let moved = match own.checked_duration_since(real) {
+        Some(ahead) => date.checked_add(ahead),
+        None => date.checked_sub(real - own),
+    };
+    moved.unwrap_or(date)
 }
 
 /// The most that the idle time may be counted wrong: nobody notices a minute, and a store has a write less for each click.

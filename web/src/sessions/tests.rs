@@ -74,6 +74,29 @@ impl Browser {
     }
 }
 
+/// Nobody has to lend them a clock: that of the simulation is all that passes.
+#[test]
+fn virtual_time_is_time_for_sessions() {
+    for is_in_cookie in [false, true] {
+        let sessions = match is_in_cookie {
+            false => Sessions::new(MemoryStore::new()),
+            true => Sessions::in_cookies(Keys::generate()),
+        };
+        let mut browser = Browser::new(sessions.idle_timeout(Duration::from_secs(3600)));
+        browser.write("ada");
+        for _ in 0..10 {
+            browser.pass(3000);
+            assert_eq!(browser.read(), "ada", "in a cookie: {is_in_cookie}");
+            // Who only reads sets no cookie.
+            if is_in_cookie {
+                browser.write("ada");
+            }
+        }
+        browser.pass(3601);
+        assert_eq!(browser.read(), "", "in a cookie: {is_in_cookie}");
+    }
+}
+
 #[test]
 fn idle_sessions_end_and_busy_ones_at_the_end_of_their_life() {
     for is_in_cookie in [false, true] {

@@ -43,6 +43,8 @@ fn what_is_a_response_is_read_to_its_end_and_no_further() {
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
+        "HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 205 Reset Content\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
         assert_eq!(judged(bytes), Ok(Some(bytes.len())), "{bytes:?}");
         assert_eq!(judged(&format!("{bytes}HTTP/1.1 200")), Ok(Some(bytes.len())), "{bytes:?}");
@@ -62,7 +64,29 @@ fn what_is_none_is_told_apart() {
         ("HTTP/2 200\r\n", "what the server sent is no response"),
         ("HTTP/1.1 20 OK\r\n\r\n", "the response head is malformed: invalid response status"),
         ("HTTP/1.1 200 OK\r\na\r\n\r\n", "the response head is malformed: invalid header name"),
-        ("HTTP/1.1 200 OK\n\nx\r\n\r\n", "the response head is malformed: a line end is missing or too many"),
+        ("HTTP/1.1 200 OK\n\nx\r\n\r\n", "the response head is malformed: a line ends with LF alone"),
+        ("HTTP/1.1 200 OK\r\na: b\n", "the response head is malformed: a line ends with LF alone"),
+        (
+            "HTTP/1.1 200 OK\r\na: b\nc: d\r\n\r\n",
+            "the response head is malformed: a line ends with LF alone",
+        ),
+        (
+            &format!("{chunked}0\r\na: b\nc: d\r\n\r\n"),
+            "the trailers are malformed: a line ends with LF alone",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: a\r\n\r\n",
+            "the server switches to another protocol, of which this client knows none",
+        ),
+        (
+            "HTTP/1.1 205 Reset Content\r\ncontent-length: 1\r\n\r\nx",
+            "a response with status 205 has content",
+        ),
+        (
+            "HTTP/1.1 205 Reset Content\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n",
+            "a response with status 205 has content",
+        ),
+        ("HTTP/1.1 205 Reset Content\r\n\r\nx", "a response with status 205 has content"),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\nx",
             "the response has 2 fields content-length",

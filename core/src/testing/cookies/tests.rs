@@ -139,6 +139,9 @@ fn a_host_has_its_own() {
         ("127.0.0.1:80", "", "127.0.0.1", true),
         ("[::1]:80", "", "[::1]", true),
         ("localhost", "Domain=localhost", "localhost", true),
+        ("localhost", "Domain=localhost", "a.localhost", false),
+        ("a.example", "Domain=example", "a.example", false),
+        ("a.localhost", "Domain=localhost", "localhost", false),
     ] {
         let mut jar = Jar::default();
         jar.receive(format!("a=b; {attributes}").as_bytes(), set_by, "/", at(0));
@@ -161,6 +164,11 @@ fn what_a_name_promises_is_kept() {
         ("__Host-", false),
         // `localhost` counts as secure, and no other site asks.
         ("a=b; Secure; HttpOnly; SameSite=Strict", true),
+        ("a=b; SameSite=Lax", true),
+        ("a=b; SameSite=None", false),
+        ("a=b; samesite = NONE", false),
+        ("a=b; SameSite=None; Secure", true),
+        ("a=b; SameSite=None; SameSite=Lax", true),
     ] {
         assert_eq!(!said(&[field], "/a/b", at(0)).is_empty(), is_kept, "{field}");
     }
