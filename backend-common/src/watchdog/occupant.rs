@@ -144,7 +144,10 @@ mod tests {
         }
         drop(end);
         thread.unwrap().join().unwrap();
-        assert_eq!(occupant.doing(), None);
+        // It is joined a moment before the system has cleared it away.
+        while occupant.doing().is_some() {
+            thread::yield_now();
+        }
         assert!(Occupant::current().doing().unwrap().starts_with("computes"));
     }
 }
