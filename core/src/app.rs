@@ -12,7 +12,7 @@ use crate::{
     middleware,
     received::ReceivedHead,
     respond::{Answer, Asked, Render},
-    routing::{Compiled, Endpoint, Unmatched},
+    routing::{Compiled, Endpoint, Table, Unmatched},
 };
 
 /// An app that is ready to be served: a checked and compiled [`Router`](crate::Router).
@@ -101,26 +101,32 @@ impl App {
     }
 
     fn find(&self, head: &ReceivedHead<'_>) -> (&Arc<Endpoint>, Captures) {
-        match (head.method(), head.path()) {
+        let method = head.method();
+        match head.path_bytes() {
             // RFC 9112 §3.2.3 and §3.2.4: these targets name the server, not a path.
-            (&Method::CONNECT, _) => (&self.routes.refusal, Captures::default()),
-            (&Method::OPTIONS, "*") => (&self.routes.options, Captures::default()),
-            (method, path) => {
+            _ if *method == Method::CONNECT => (&self.routes.refusal, Captures::default()),
+            b"*" if *method == Method::OPTIONS => (&self.routes.options, Captures::default()),
+            path => {
                 let table = self.routes.table(head);
-                match table.find(path) {
-                    Some((route, values)) if values.is_empty() => {
-                        (route.endpoint(method), Captures::default())
-                    }
-                    Some((route, values)) => {
-                        (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
-                    }
-                    None => match table.find_nothing(path) {
-                        Unmatched::OtherSlash(route, captures) => (route.endpoint(method), captures),
-                        Unmatched::Nothing(endpoint, captures) => (endpoint, captures),
-                    },
+                match table.find_text(path) {
+                    Some(route) => (route.endpoint(method), Captures::default()),
+                    None => find_by_pattern(table, method, head.path()),
                 }
             }
         }
+    }
+}
+
+#[inline(never)]
+fn find_by_pattern<'t>(table: &'t Table, method: &Method, path: &str) -> (&'t Arc<Endpoint>, Captures) {
+    match table.find(path) {
+        Some((route, values)) => {
+            (route.endpoint(method), Captures::new(path, values.iter().map(|(_, value)| value)))
+        }
+        None => match table.find_nothing(path) {
+            Unmatched::OtherSlash(route, captures) => (route.endpoint(method), captures),
+            Unmatched::Nothing(endpoint, captures) => (endpoint, captures),
+        },
     }
 }
 

@@ -25,6 +25,15 @@ impl ReceivedHead<'_> {
         }
     }
 
+    /// The raw path, as routes match it, not looked at.
+    #[inline]
+    pub(crate) fn path_bytes(&self) -> &[u8] {
+        match self {
+            Self::Wire(head) => head.path_bytes(),
+            Self::Parts(parts) => parts.uri.path().as_bytes(),
+        }
+    }
+
     /// The raw path, as routes match it.
     pub(crate) fn path(&self) -> &str {
         match self {

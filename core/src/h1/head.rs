@@ -58,15 +58,19 @@ impl<'a> RequestHead<'a> {
 
     /// The path that routes are looked up by: of a target that names none, `*` or nothing.
     pub fn path(&self) -> &'a str {
+        // Targets are ASCII: see `target`.
+        std::str::from_utf8(self.path_bytes()).unwrap_or_default()
+    }
+
+    /// The bytes of the [`path`](Self::path).
+    pub(crate) fn path_bytes(&self) -> &'a [u8] {
         let target = self.head.target_span.of(self.bytes);
-        let path = match &self.head.target {
+        match &self.head.target {
             Target::Origin { path_len } => target.get(..*path_len).unwrap_or_default(),
             Target::Asterisk => target,
-            Target::Absolute(uri) => return uri.path(),
+            Target::Absolute(uri) => uri.path().as_bytes(),
             Target::Authority(_) => &[],
-        };
-        // Targets are ASCII: see `target`.
-        std::str::from_utf8(path).unwrap_or_default()
+        }
     }
 
     /// What stands behind the question mark, if there is one.
@@ -260,7 +264,8 @@ impl Scan {
         loop {
             match self.part {
                 Part::Method => {
-                    position += token_run(rest!());
+                    // What most begin with is told at a glance: 20 instructions less.
+                    position += if rest!().starts_with(b"GET ") { 3 } else { token_run(rest!()) };
                     if position > METHOD_BYTES_MAX {
                         return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "the method is not known"));
                     }

@@ -108,17 +108,9 @@ pub(super) fn is_host(value: &[u8]) -> bool {
 /// RFC 3986 §3.2.3: `[ ":" *DIGIT ]`; TCP has 16 bits of it.
 fn is_port(port: &[u8]) -> bool {
     let [b':', digits @ ..] = port else { return port.is_empty() };
-    let mut number = 0_u32;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return false;
-        }
-        number = number * 10 + u32::from(digit - b'0');
-        if number > 65_535 {
-            return false;
-        }
-    }
-    true
+    let fits = || std::str::from_utf8(digits).is_ok_and(|digits| digits.parse::<u16>().is_ok());
+    // Four digits are always few enough, and no digit is no number that could be too large.
+    digits.iter().all(u8::is_ascii_digit) && (digits.len() <= 4 || fits())
 }
 
 /// Whether a valid host is followed by a port that can be connected to: RFC 9110 §9.3.6 has one that is

@@ -12,6 +12,7 @@ use super::{
     names::{Map, Named, Places},
     pattern, slash,
     table::{Nest, Table},
+    texts::Texts,
 };
 
 /// Of each host.
@@ -51,15 +52,16 @@ impl Builder {
         let places: BTreeMap<String, Place> =
             site.routes.iter().map(|(pattern, draft)| (pattern.clone(), draft.place)).collect();
         let mut patterns = matchit::Router::new();
-        let mut tree = matchit::Router::new();
+        let (mut texts, mut tree) = (Texts::default(), matchit::Router::new());
         let mut has_slashes = false;
         for (pattern, draft) in site.routes {
             let place = draft.place;
             let route = self.finish(&site.host, &pattern, draft, &site.nests);
             has_slashes |= !matches!(route.other_slash, OtherSlash::Nothing);
-            match tree.insert(pattern.as_str(), route) {
-                // The same patterns are in both trees.
-                Ok(()) => drop(patterns.insert(pattern.as_str(), pattern.as_str().into())),
+            match patterns.insert(pattern.as_str(), pattern.as_str().into()) {
+                Ok(()) if !pattern::has_captures(&pattern) => texts.insert(&pattern, route),
+                // Where it fits among all patterns, it does among some.
+                Ok(()) => drop(tree.insert(pattern.as_str(), route)),
                 Err(matchit::InsertError::Conflict { with }) => {
                     // That is the other pattern as it is told here only where no brace in it stands for itself.
                     let found = places.keys().find(|other| **other < pattern && conflict(other, &pattern));
@@ -76,7 +78,7 @@ impl Builder {
         let prefixes = site.nests.iter().map(|nest| nest.prefix.clone()).collect();
         let nests = site.nests.into_iter();
         let nests = nests.map(|DraftNest { prefix, not_found, .. }| Nest { prefix, not_found }).collect();
-        (site.host, Table { tree, has_slashes, nests, not_found }, Places { patterns, nests: prefixes })
+        (site.host, Table { texts, tree, has_slashes, nests, not_found }, Places { patterns, nests: prefixes })
     }
 
     fn finish(&mut self, host: &str, pattern: &str, draft: Draft, nests: &[DraftNest]) -> Route {

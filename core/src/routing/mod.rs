@@ -12,6 +12,7 @@ mod names;
 mod pattern;
 mod slash;
 mod table;
+mod texts;
 
 use std::{any::type_name, fmt, panic::Location, sync::Arc};
 
@@ -19,7 +20,7 @@ pub(crate) use endpoint::{Endpoint, Route};
 pub use method::{MethodRouter, any, delete, get, head, options, patch, post, put};
 pub use names::{RouteName, UrlError, UrlValues, Urls};
 pub use slash::TrailingSlash;
-pub(crate) use table::{Compiled, Unmatched};
+pub(crate) use table::{Compiled, Table, Unmatched};
 
 use crate::{
     App, IntoResponse,

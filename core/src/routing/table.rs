@@ -1,9 +1,9 @@
-//! What an app looks requests up in: a table of patterns and nests, and one more for each host that has its own.
+//! What an app looks requests up in: a table of paths, patterns and nests, and one more for each host that has its own.
 //! Nothing here changes once it is built. Who uses no hosts pays a look at whether there are any.
 
 use std::sync::Arc;
 
-use super::{Endpoint, Route, endpoint::OtherSlash, host::Hosts, pattern, slash};
+use super::{Endpoint, Route, endpoint::OtherSlash, host::Hosts, pattern, slash, texts::Texts};
 use crate::{extract::Captures, received::ReceivedHead};
 
 /// What an app looks requests up in.
@@ -21,6 +21,9 @@ pub(crate) struct Compiled {
 
 /// The routes of one host.
 pub(crate) struct Table {
+    /// Those that capture nothing. Text goes before captures wherever both match: these are asked first.
+    pub(super) texts: Texts,
+    /// The others.
     pub(super) tree: matchit::Router<Route>,
     /// Whether one of them says something of paths with a slash more or less.
     pub(super) has_slashes: bool,
@@ -53,7 +56,13 @@ impl Compiled {
 }
 
 impl Table {
-    /// The route that `path` matches, and what it captured.
+    /// The route that has this very path.
+    #[inline]
+    pub(crate) fn find_text(&self, path: &[u8]) -> Option<&Route> {
+        self.texts.find(path)
+    }
+
+    /// The route that captures of `path`, and what it captures.
     #[inline]
     pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Route, matchit::Params<'_, 'p>)> {
         let found = self.tree.at(path).ok()?;
@@ -91,8 +100,13 @@ impl Table {
     #[cold]
     fn find_other_slash(&self, path: &str, nest: Option<&Nest>) -> Option<(&Route, Captures)> {
         let other = slash::other(path)?;
-        let found = self.tree.at(&other).ok()?;
-        let route = found.value;
+        let (route, captures) = match self.texts.find(other.as_bytes()) {
+            Some(route) => (route, Captures::default()),
+            None => {
+                let found = self.tree.at(&other).ok()?;
+                (found.value, Captures::new(&other, found.params.iter().map(|(_, value)| value)))
+            }
+        };
         let is_foreign = |nest: &Nest| !pattern::is_below(&route.pattern, &nest.prefix);
         if route.is_contested && nest.is_some_and(is_foreign) {
             return None;
@@ -102,7 +116,7 @@ impl Table {
             OtherSlash::Same => route,
             OtherSlash::Moved(redirect) => redirect,
         };
-        Some((route, Captures::new(&other, found.params.iter().map(|(_, value)| value))))
+        Some((route, captures))
     }
 
     fn nest<'p>(&self, path: &'p str) -> Option<(&Nest, Vec<&'p str>)> {
