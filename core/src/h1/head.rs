@@ -196,7 +196,7 @@ enum Part {
 }
 
 /// A longer word than any registered method (RFC 9110 §16.1) is no method.
-const METHOD_BYTES_MAX: usize = 32;
+const METHOD_BYTES_MAX: u32 = 32;
 /// `HTTP/1.1` and its line end.
 const VERSION_LINE_BYTES: usize = 10;
 /// RFC 9112 §2.2: at least one empty line before the request line is to be ignored.
@@ -254,113 +254,110 @@ impl Scan {
     /// Goes on from where the last bytes ended. Each rule is applied at the byte that breaks it.
     fn scan(&mut self, bytes: &[u8], limits: &Limits) -> Result<Found, Refusal> {
         let began = self.position as usize;
-        let mut position = began;
-        // What follows the place that has been reached.
-        macro_rules! rest {
+        let mut rest = bytes.get(began..).unwrap_or_default();
+        // The place that has been reached.
+        macro_rules! position {
             () => {
-                bytes.get(position..).unwrap_or_default()
+                (bytes.len() - rest.len()) as u32
             };
         }
-        loop {
-            match self.part {
-                Part::Method => {
-                    // What most begin with is told at a glance: 20 instructions less.
-                    position += if rest!().starts_with(b"GET ") { 3 } else { token_run(rest!()) };
-                    if position > METHOD_BYTES_MAX {
-                        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "the method is not known"));
+        // From each part on to the next; left where the bytes end within one.
+        'ended: {
+            if self.part == Part::Method {
+                // What most begin with is told at a glance: 20 instructions less.
+                let length = if rest.starts_with(b"GET ") { 3 } else { token_run(rest) };
+                rest = &rest[length..];
+                let end = position!();
+                if end > METHOD_BYTES_MAX {
+                    return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "the method is not known"));
+                }
+                match rest {
+                    [] => break 'ended,
+                    [b' ', after @ ..] if end > 0 => {
+                        self.method_end = end;
+                        self.is_head = bytes.starts_with(b"HEAD ");
+                        rest = after;
                     }
-                    match rest!() {
-                        [] => break,
-                        [b' ', ..] if position > 0 => {
-                            self.method_end = position as u32;
-                            self.is_head = bytes[..position] == *b"HEAD";
-                            self.part = Part::Target;
-                            position += 1;
+                    [b'\r', b'\n', ..] if end == 0 => return Ok(Found::EmptyLine),
+                    [b'\r'] if end == 0 => break 'ended,
+                    // RFC 9112 §2.2: only CRLF is a line end here; a lone LF is not taken for one.
+                    [b'\n', ..] => return Err(BARE_LF),
+                    _ => return Err(REQUEST_LINE),
+                }
+                self.part = Part::Target;
+            }
+            if self.part == Part::Target {
+                rest = &rest[visible_run(rest)..];
+                let length = (position!() - (self.method_end + 1)) as usize;
+                if length > limits.target_bytes_max.min(URI_BYTES_MAX) {
+                    return Err(Refusal::new(StatusCode::URI_TOO_LONG, "the request target is too long"));
+                }
+                match rest {
+                    [] => break 'ended,
+                    [b' ', after @ ..] if length > 0 => {
+                        self.target_end = position!();
+                        rest = after;
+                    }
+                    // No other white space separates: RFC 9112 §3.
+                    _ => return Err(REQUEST_LINE),
+                }
+                self.part = Part::Version;
+            }
+            if self.part == Part::Version {
+                let Some((version, after)) = version_line(rest)? else { break 'ended };
+                self.version = version;
+                rest = after;
+                self.fields_start = position!();
+                self.part = Part::Line;
+            }
+            loop {
+                if self.part == Part::Line {
+                    match rest {
+                        [] | [b'\r'] => break 'ended,
+                        [b'\r', b'\n', after @ ..] => {
+                            rest = after;
+                            self.position = position!();
+                            work::count(self.position as usize - began);
+                            return Ok(Found::End);
                         }
-                        [b'\r', b'\n', ..] if position == 0 => return Ok(Found::EmptyLine),
-                        [b'\r'] if position == 0 => break,
-                        // RFC 9112 §2.2: only CRLF is a line end here; a lone LF is not taken for one.
-                        [b'\n', ..] => return Err(BARE_LF),
-                        _ => return Err(REQUEST_LINE),
+                        // RFC 9112 §5.2.
+                        [b' ' | b'\t', ..] => return Err(Refusal::bad_request("a field line is folded")),
+                        _ => self.line_start = position!(),
                     }
+                    self.part = Part::Name;
                 }
-                Part::Target => {
-                    position += visible_run(rest!());
-                    let length = position - (self.method_end as usize + 1);
-                    if length > limits.target_bytes_max.min(URI_BYTES_MAX) {
-                        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "the request target is too long"));
-                    }
-                    match rest!() {
-                        [] => break,
-                        [b' ', ..] if length > 0 => {
-                            self.target_end = position as u32;
-                            self.part = Part::Version;
-                            position += 1;
-                        }
-                        // No other white space separates: RFC 9112 §3.
-                        _ => return Err(REQUEST_LINE),
-                    }
-                }
-                Part::Version => {
-                    let Some((version, line_bytes)) = version_line(rest!())? else { break };
-                    self.version = version;
-                    position += line_bytes;
-                    self.fields_start = position as u32;
-                    self.part = Part::Line;
-                }
-                Part::Line => match rest!() {
-                    [] | [b'\r'] => break,
-                    [b'\r', b'\n', ..] => {
-                        position += 2;
-                        self.position = position as u32;
-                        work::count(position - began);
-                        return Ok(Found::End);
-                    }
-                    // RFC 9112 §5.2.
-                    [b' ' | b'\t', ..] => return Err(Refusal::bad_request("a field line is folded")),
-                    _ => {
-                        self.line_start = position as u32;
-                        self.part = Part::Name;
-                    }
-                },
-                Part::Name => {
-                    position += token_run(rest!());
-                    match rest!() {
-                        [] => break,
+                if self.part == Part::Name {
+                    rest = &rest[token_run(rest)..];
+                    match rest {
+                        [] => break 'ended,
                         // RFC 9112 §5.1: nothing stands between the name and its colon.
-                        [b':', ..] if position > self.line_start as usize => {
-                            self.colon = position as u32;
-                            self.part = Part::Value;
-                            position += 1;
+                        [b':', after @ ..] if position!() > self.line_start => {
+                            self.colon = position!();
+                            rest = after;
                         }
                         _ => return Err(FIELD_NAME),
                     }
+                    self.part = Part::Value;
                 }
-                Part::Value => {
-                    position += value_run(rest!());
-                    match rest!() {
-                        [] | [b'\r'] => break,
-                        [b'\r', b'\n', ..] => {
-                            self.fields += 1;
-                            if self.fields as usize > limits.headers_max {
-                                return Err(TOO_MANY_FIELDS);
-                            }
-                            let name = &bytes[self.line_start as usize..self.colon as usize];
-                            self.noted.note(
-                                name,
-                                Span { start: self.colon + 1, end: position as u32 },
-                                bytes,
-                            );
-                            position += 2;
-                            self.part = Part::Line;
+                rest = &rest[value_run(rest)..];
+                match rest {
+                    [] | [b'\r'] => break 'ended,
+                    [b'\r', b'\n', after @ ..] => {
+                        self.fields += 1;
+                        if self.fields as usize > limits.headers_max {
+                            return Err(TOO_MANY_FIELDS);
                         }
-                        [b'\n', ..] => return Err(BARE_LF),
-                        _ => return Err(FIELD_VALUE),
+                        let name = &bytes[self.line_start as usize..self.colon as usize];
+                        self.noted.note(name, Span { start: self.colon + 1, end: position!() }, bytes);
+                        rest = after;
                     }
+                    [b'\n', ..] => return Err(BARE_LF),
+                    _ => return Err(FIELD_VALUE),
                 }
+                self.part = Part::Line;
             }
         }
-        self.position = position as u32;
+        self.position = position!();
         work::count(bytes.len() - began);
         Ok(Found::Nothing)
     }
@@ -395,17 +392,16 @@ enum Found {
     End,
 }
 
-/// The version that a request line ends with, and how many bytes that is, its line end included; none as long as that
-/// has not come.
-fn version_line(rest: &[u8]) -> Result<Option<(Version, usize)>, Refusal> {
-    if rest.starts_with(b"HTTP/1.1\r\n") {
-        return Ok(Some((Version::HTTP_11, VERSION_LINE_BYTES)));
+/// The version that a request line ends with, and what follows its line end; none as long as that has not come.
+fn version_line(rest: &[u8]) -> Result<Option<(Version, &[u8])>, Refusal> {
+    if let Some(after) = rest.strip_prefix(b"HTTP/1.1\r\n") {
+        return Ok(Some((Version::HTTP_11, after)));
     }
     let within = &rest[..rest.len().min(VERSION_LINE_BYTES)];
     match within.iter().position(|&byte| byte == b'\n') {
         Some(line_feed) => {
             let version = within[..line_feed].strip_suffix(b"\r").ok_or(BARE_LF)?;
-            Ok(Some((parse_version(version)?, line_feed + 1)))
+            Ok(Some((parse_version(version)?, &rest[line_feed + 1..])))
         }
         None if within.len() == VERSION_LINE_BYTES => Err(REQUEST_LINE),
         None => Ok(None),
