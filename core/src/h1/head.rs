@@ -11,7 +11,7 @@ use http::{
 use super::{
     Expect, Framing, KeepAlive, Refusal,
     framing::Noted,
-    grammar::{token_run, value_run, visible_run},
+    grammar::{target_run, token_run, value_run, visible_run},
     input::Input,
     target::{self, Target},
     work,
@@ -179,6 +179,8 @@ pub(super) struct Scan {
     empty_lines: u8,
     part: Part,
     is_head: bool,
+    /// Whether the target has more than a path's plain characters.
+    has_marks: bool,
     version: Version,
     noted: Noted,
 }
@@ -287,7 +289,12 @@ impl Scan {
                 self.part = Part::Target;
             }
             if self.part == Part::Target {
-                rest = &rest[visible_run(rest)..];
+                // Most have nothing but these, and need no second look: 70 instructions less.
+                rest = &rest[target_run(rest)..];
+                if !matches!(rest, [] | [b' ', ..]) {
+                    self.has_marks = true;
+                    rest = &rest[visible_run(rest)..];
+                }
                 let length = (position!() - (self.method_end + 1)) as usize;
                 if length > limits.target_bytes_max.min(URI_BYTES_MAX) {
                     return Err(Refusal::new(StatusCode::URI_TOO_LONG, "the request target is too long"));
@@ -366,7 +373,7 @@ impl Scan {
     fn judge(&self, head: &[u8]) -> Result<Head, Refusal> {
         let method = Method::from_bytes(&head[..self.method_end as usize]).map_err(|_| REQUEST_LINE)?;
         let target_span = Span { start: self.method_end + 1, end: self.target_end };
-        let target = target::parse(&method, target_span.of(head))?;
+        let target = target::parse(&method, target_span.of(head), self.has_marks)?;
         self.noted.check_host(self.version, &target, head)?;
         let framing = self.noted.framing(self.version, head)?;
         let expect = self.noted.expect(self.version, framing)?;

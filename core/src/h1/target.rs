@@ -21,8 +21,9 @@ pub(super) enum Target {
 
 pub(super) const MALFORMED: Refusal = Refusal::bad_request("the request target is malformed");
 
-/// Checks `target` for `method`. What nearly all requests have is only looked at; of the rest a `Uri` is made.
-pub(super) fn parse(method: &Method, target: &[u8]) -> Result<Target, Refusal> {
+/// Checks `target` for `method`; without `has_marks` it is known to be one [`target_run`]. What nearly all requests have is
+/// only looked at; of the rest a `Uri` is made.
+pub(super) fn parse(method: &Method, target: &[u8], has_marks: bool) -> Result<Target, Refusal> {
     let uri = || Uri::try_from(target).map(Box::new).map_err(|_| MALFORMED);
     if *method == Method::CONNECT {
         // RFC 9112 §3.2.3: only CONNECT has the authority form, and it has no other.
@@ -33,6 +34,7 @@ pub(super) fn parse(method: &Method, target: &[u8]) -> Result<Target, Refusal> {
         };
     }
     match target {
+        [b'/', ..] if !has_marks => Ok(Target::Origin { path_len: target.len() }),
         [b'/', ..] => Ok(Target::Origin { path_len: check_path_and_query(target)? }),
         // RFC 9112 §3.2.4: only for a server-wide OPTIONS.
         b"*" if *method == Method::OPTIONS => Ok(Target::Asterisk),
@@ -191,7 +193,8 @@ mod tests {
             ("empty", &get, b"", None),
         ];
         for (name, method, target, expected) in cases {
-            let path_len = parse(method, target).ok().map(|target| match target {
+            let has_marks = target_run(target) < target.len();
+            let path_len = parse(method, target, has_marks).ok().map(|target| match target {
                 Target::Origin { path_len } => path_len,
                 Target::Absolute(_) | Target::Authority(_) | Target::Asterisk => 0,
             });
