@@ -79,10 +79,18 @@ pub(super) fn target_run(text: &[u8]) -> usize {
     run(text, &TARGET)
 }
 
+/// Four at a time, for half the instructions.
 #[inline]
 fn run(text: &[u8], table: &[bool; 256]) -> usize {
+    let is_of_kind = |byte: u8| table[usize::from(byte)];
     let mut end = 0;
-    while end < text.len() && table[usize::from(text[end])] {
+    while let Some(&[a, b, c, d]) = text[end..].first_chunk() {
+        if !(is_of_kind(a) & is_of_kind(b) & is_of_kind(c) & is_of_kind(d)) {
+            break;
+        }
+        end += 4;
+    }
+    while end < text.len() && is_of_kind(text[end]) {
         end += 1;
     }
     end
