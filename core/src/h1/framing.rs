@@ -54,6 +54,9 @@ pub(super) struct Noted {
     expects: Expects,
 }
 
+/// A longer host is looked at each time.
+const KNOWN_HOST_BYTES_MAX: usize = 64;
+
 /// A field that may come once.
 #[derive(Clone, Copy, Debug, Default)]
 enum Single {
@@ -111,7 +114,14 @@ impl Noted {
 
     /// RFC 9112 §3.2: exactly one Host in 1.1, and a valid one. One that is empty is valid by its grammar; but
     /// where the target has no authority, it makes an http URI without a host, which RFC 9110 §4.2.1 has rejected.
-    pub(super) fn check_host(&self, version: Version, target: &Target, head: &[u8]) -> Result<(), Refusal> {
+    /// A host that is not `known` to be valid is, from now on.
+    pub(super) fn check_host(
+        &self,
+        version: Version,
+        target: &Target,
+        head: &[u8],
+        known: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
         match self.host {
             Single::Absent if version == Version::HTTP_10 => Ok(()),
             Single::Absent => Err(Refusal::bad_request("the Host field is missing")),
@@ -121,7 +131,14 @@ impl Noted {
                 ([], Target::Origin { .. } | Target::Asterisk) => {
                     Err(Refusal::bad_request("the Host field is empty"))
                 }
-                (host, _) if target::is_host(host) => Ok(()),
+                (host, _) if host == &known[..] => Ok(()),
+                (host, _) if target::is_host(host) => {
+                    if host.len() <= KNOWN_HOST_BYTES_MAX {
+                        known.clear();
+                        known.extend_from_slice(host);
+                    }
+                    Ok(())
+                }
                 (_, _) => Err(Refusal::bad_request("the Host field is malformed")),
             },
         }

@@ -59,12 +59,14 @@ pub struct Connection {
     limits: Arc<Limits>,
     input: Input,
     output: Output,
+    /// The search for the next head: at its beginning but in [`State::Head`].
+    scan: head::Scan,
     state: State,
 }
 
 enum State {
     /// Between requests, or within a head.
-    Head(head::Scan),
+    Head,
     /// From a request's head to the end of both messages.
     Exchange(Exchange),
     /// No further request is read; the last one was a HEAD request, or was not.
@@ -135,7 +137,8 @@ impl Connection {
             limits,
             input: Input::default(),
             output: Output::default(),
-            state: State::Head(head::Scan::default()),
+            scan: head::Scan::default(),
+            state: State::Head,
         }
     }
 
@@ -144,7 +147,7 @@ impl Connection {
     pub fn input_space(&mut self) -> &mut [u8] {
         let expecting = match &self.state {
             State::Exchange(exchange) => exchange.decoder.expecting(),
-            State::Head(_) | State::Closed { .. } => Expecting::Head,
+            State::Head | State::Closed { .. } => Expecting::Head,
         };
         self.input.space(expecting)
     }
@@ -172,14 +175,15 @@ impl Connection {
     /// Whether nothing of a next request has come: an idle connection.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        matches!(&self.state, State::Head(scan) if scan.is_at_start())
+        matches!(self.state, State::Head)
+            && self.scan.is_at_start()
             && self.input.len() == 0
             && !self.input.ended()
     }
 
     /// Whether no request is being served.
     pub fn is_between_requests(&self) -> bool {
-        matches!(&self.state, State::Head(_))
+        matches!(self.state, State::Head)
     }
 
     /// Whether something of a request has come: more than the empty lines of RFC 9112 §2.2.
@@ -200,7 +204,7 @@ impl Connection {
     pub fn next_event(&mut self) -> Event {
         match &self.state {
             // All that is here has been looked at.
-            State::Head(_) if self.input.len() == 0 && !self.input.ended() => Event::NeedData,
+            State::Head if self.input.len() == 0 && !self.input.ended() => Event::NeedData,
             _ => self.take_step(),
         }
     }
@@ -208,7 +212,7 @@ impl Connection {
     fn take_step(&mut self) -> Event {
         match &mut self.state {
             State::Closed { .. } => Event::Closed,
-            State::Head(scan) => match scan.advance(&mut self.input, &self.limits) {
+            State::Head => match self.scan.advance(&mut self.input, &self.limits) {
                 Ok(Some(head)) => {
                     self.state = State::Exchange(Exchange::new(head, self.limits.body_bytes_max));
                     Event::Request
@@ -217,11 +221,11 @@ impl Connection {
                 Ok(None) => {
                     // Empty lines alone are no request: RFC 9112 §2.2.
                     let is_nothing = self.input.len() == 0;
-                    self.state = State::Closed { is_head: scan.is_head() };
+                    self.state = State::Closed { is_head: self.scan.is_head() };
                     if is_nothing { Event::Closed } else { Event::Truncated }
                 }
                 Err(refusal) => {
-                    self.state = State::Closed { is_head: scan.is_head() };
+                    self.state = State::Closed { is_head: self.scan.is_head() };
                     Event::Refused(refusal)
                 }
             },
@@ -234,7 +238,7 @@ impl Connection {
     pub fn request(&self) -> Option<RequestHead<'_>> {
         match &self.state {
             State::Exchange(exchange) => Some(RequestHead::new(&exchange.head, self.input.head())),
-            State::Head(_) | State::Closed { .. } => None,
+            State::Head | State::Closed { .. } => None,
         }
     }
 
@@ -386,7 +390,7 @@ impl Connection {
             State::Exchange(exchange) if exchange.keep_alive != KeepAlive::No => {
                 exchange.rest(self.limits.drain_bytes_max)
             }
-            State::Head(_) => AfterExchange::Next,
+            State::Head => AfterExchange::Next,
             State::Exchange(_) | State::Closed { .. } => AfterExchange::Close,
         }
     }
@@ -395,7 +399,7 @@ impl Connection {
     #[inline]
     pub fn end_exchange(&mut self) {
         self.state = match self.after_exchange() {
-            AfterExchange::Next => State::Head(head::Scan::default()),
+            AfterExchange::Next => State::Head,
             AfterExchange::Drain | AfterExchange::Close => State::Closed { is_head: false },
         };
     }
@@ -406,7 +410,7 @@ impl Connection {
             State::Exchange(exchange) if exchange.encoding.is_none() => Asked::by(&exchange.head),
             // Once a response's head is out there is no room for another.
             State::Exchange(_) => return,
-            State::Head(scan) => refused(scan.is_head()),
+            State::Head => refused(self.scan.is_head()),
             State::Closed { is_head } => refused(*is_head),
         };
         let mut headers = HeaderMap::new();
