@@ -208,6 +208,7 @@ impl<T: Transport> Driver<T> {
         .await;
         self.queued.clear();
         self.reading.pause(|| self.io.now());
+        self.wall_clock = None;
         drop(reply);
         result
     }
@@ -255,7 +256,7 @@ impl<T: Transport> Driver<T> {
         match body.into_full() {
             Ok(data) => {
                 let length = BodyLength::Known(data.len() as u64);
-                let date = self.io.wall_clock();
+                let date = *self.wall_clock.get_or_insert_with(|| self.io.wall_clock());
                 if self.connection.send_response(head.status(), head.fields(), length, keep, date)
                     == SendBody::Yes
                 {

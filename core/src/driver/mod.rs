@@ -24,7 +24,7 @@ use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use http::StatusCode;
@@ -70,6 +70,8 @@ struct Driver<T> {
     /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
     broken: Option<CloseReason>,
     head_deadline: Option<Instant>,
+    /// What the wall clock said in this turn, once it was asked: sixteen responses in one write need it once.
+    wall_clock: Option<SystemTime>,
 }
 
 /// How a connection comes to its end.
@@ -146,6 +148,7 @@ impl<T: Transport> Driver<T> {
             queued: Vec::new(),
             broken: None,
             head_deadline: None,
+            wall_clock: None,
         }
     }
 
@@ -174,6 +177,7 @@ impl<T: Transport> Driver<T> {
     /// Serves until there is nothing to do, something has to be waited for, or the connection has to end.
     // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
     fn advance(&mut self, cx: &mut Context<'_>) -> Served {
+        self.wall_clock = None;
         loop {
             if let Err(served) = self.step(cx) {
                 return served;
