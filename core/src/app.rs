@@ -23,14 +23,22 @@ pub struct App {
 
 /// What becomes of one request: the call that answers it, and the settings of the route that it met.
 #[derive(Debug)]
-pub struct Dispatch(Context);
+pub struct Dispatch<'a> {
+    endpoint: &'a Arc<Endpoint>,
+    captures: Captures,
+    peer: Option<SocketAddr>,
+    body_bytes_max: u64,
+}
 
-impl Dispatch {
+impl Dispatch<'_> {
     /// Calls the handler, with the head that the route was found by. The reply is lazy: nothing of the app runs before its first poll, but for what clones the
     /// handler.
     #[inline]
     pub fn reply(self, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
-        self.0.enter(0, head, body)
+        let Self { endpoint, captures, peer, body_bytes_max } = self;
+        let at = At::Handler;
+        Context { endpoint: endpoint.clone(), at, captures, peer, body_bytes_max }
+            .enter_in(endpoint, 0, head, body)
     }
 
     /// Whether a router around the route words the errors that are found before the app runs.
@@ -46,7 +54,7 @@ impl Dispatch {
             Ok(request) => {
                 let (parts, _) = request.into_parts();
                 let renders = self.renders().cloned().collect();
-                middleware::refused(Asked::by(&parts, self.0.endpoint), response, renders)
+                middleware::refused(Asked::by(&parts, self.endpoint.clone()), response, renders)
             }
             Err(_) => Box::pin(ready(response.into())),
         }
@@ -54,22 +62,22 @@ impl Dispatch {
 
     /// The innermost first.
     fn renders(&self) -> impl Iterator<Item = &Arc<Render>> {
-        self.0.endpoint.layers.iter().rev().filter_map(|layer| layer.middleware.render())
+        self.endpoint.layers.iter().rev().filter_map(|layer| layer.middleware.render())
     }
 
     /// The most bytes that the request's body may have.
     pub fn body_bytes_max(&self) -> u64 {
-        self.0.body_bytes_max
+        self.body_bytes_max
     }
 
     /// Whether the reply is dropped when the client leaves.
     pub fn cancels(&self) -> bool {
-        self.0.endpoint.cancels
+        self.endpoint.cancels
     }
 
     /// The number of the route, in [`App::route_names`].
     pub fn route(&self) -> u32 {
-        self.0.endpoint.number
+        self.endpoint.number
     }
 }
 
@@ -94,10 +102,10 @@ impl App {
 
     /// Finds the route of a request; nothing of the app runs here. `peer` is the client's address, where there is one.
     #[inline]
-    pub fn dispatch(&self, head: &ReceivedHead<'_>, peer: Option<SocketAddr>) -> Dispatch {
+    pub fn dispatch(&self, head: &ReceivedHead<'_>, peer: Option<SocketAddr>) -> Dispatch<'_> {
         let (endpoint, captures) = self.find(head);
         let body_bytes_max = endpoint.body_bytes_max.unwrap_or(self.body_bytes_max);
-        Dispatch(Context { endpoint: endpoint.clone(), at: At::Handler, captures, peer, body_bytes_max })
+        Dispatch { endpoint, captures, peer, body_bytes_max }
     }
 
     fn find(&self, head: &ReceivedHead<'_>) -> (&Arc<Endpoint>, Captures) {

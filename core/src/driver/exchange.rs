@@ -8,15 +8,16 @@ use std::{
 use http::StatusCode;
 
 use super::{
-    Driver, End,
+    Driver, End, Lent,
     stream::Streamed,
     wait::{Fed, Time},
 };
 use crate::{
-    Body, BoxFuture, CloseReason, Dispatch, ReceivedHead, Transport, ambient,
+    Body, BoxFuture, CloseReason, ReceivedHead, Transport,
+    ambient::{self, Collected},
     body::{self, Source},
     disconnect::Watch,
-    h1::{AfterExchange, BodyLength, Connection, Event, Framing, KeepAlive, Refusal, SendBody},
+    h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, SendBody},
     panics::{self, Held, Panicked, drop_contained},
     respond::{self, Answer, AnswerHead},
 };
@@ -116,11 +117,12 @@ impl<T: Transport> Driver<T> {
 
     /// Steps 2 and 3, up to the first time that the handler may have to wait.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(Begun, Option<Source>), End> {
+        let Self { io, connection, app, collected, .. } = self;
         // 2. The router finds the route; nothing of the app runs yet.
-        let (Some(head), Some(app)) = (self.connection.request(), &self.app) else {
+        let (Some(head), Some(app)) = (connection.request(), app) else {
             return Err(End::Drop(CloseReason::ResponseFailed));
         };
-        let call = app.dispatch(&ReceivedHead::Wire(head), self.io.peer_address());
+        let call = app.dispatch(&ReceivedHead::Wire(head), io.peer_address());
         let (source, body) = match head.framing() {
             Framing::Empty => (None, Body::empty()),
             Framing::Length(length) => with_source(Some(length)),
@@ -128,46 +130,33 @@ impl<T: Transport> Driver<T> {
         };
         self.route = call.route();
         self.cancels = call.cancels();
-        if self.connection.limit_body(call.body_bytes_max()).is_err() {
-            return self.refuse_body(call, cx);
+        let refusal = match connection.limit_body(call.body_bytes_max()) {
+            Ok(()) => None,
+            // Of a declared length that is over the route's limit nothing of the app runs but for its own words for that.
+            Err(_) if call.words_refusals() => Some(TOO_LARGE),
+            Err(_) => return Err(End::Refuse(TOO_LARGE)),
+        };
+        if self.cancels && refusal.is_none() {
+            collected.watch.get_or_insert_default();
         }
-        if self.cancels {
-            self.collected.watch.get_or_insert_default();
-        }
+        let is_refused = refusal.is_some();
         // 3. The handler runs, and is fed with the body that it asks for.
-        let polled = self.contained(|connection| {
-            let head = connection.request()?;
-            let mut reply = Held::new(call.reply(ReceivedHead::Wire(head), body));
+        let polled = contained(io, collected, self.route, || {
+            let head = ReceivedHead::Wire(connection.request()?);
+            let mut reply = Held::new(match refusal {
+                None => call.reply(head, body),
+                Some(refusal) => call.refuse(head, refusal),
+            });
             Some(match reply.as_mut().poll(cx) {
                 Poll::Ready(answer) => Begun::Answered(answer),
                 Poll::Pending => Begun::Waiting(reply),
             })
         });
         match polled {
-            Ok(Some(begun)) => Ok((begun, source)),
+            // The body of one that is refused is never read, and the engine has the connection closed.
+            Ok(Some(begun)) => Ok((begun, source.filter(|_| !is_refused))),
+            Ok(None) if is_refused => Err(End::Refuse(TOO_LARGE)),
             Ok(None) => Err(End::Drop(CloseReason::ResponseFailed)),
-            Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
-        }
-    }
-
-    /// A declared length over the route's limit: nothing of the app runs but for its own words for that, if it has any.
-    #[cold]
-    fn refuse_body(&mut self, call: Dispatch, cx: &mut Context<'_>) -> Result<(Begun, Option<Source>), End> {
-        if !call.words_refusals() {
-            return Err(End::Refuse(TOO_LARGE));
-        }
-        let polled = self.contained(|connection| {
-            let head = connection.request()?;
-            let mut reply = Held::new(call.refuse(ReceivedHead::Wire(head), TOO_LARGE));
-            Some(match reply.as_mut().poll(cx) {
-                Poll::Ready(answer) => Begun::Answered(answer),
-                Poll::Pending => Begun::Waiting(reply),
-            })
-        });
-        match polled {
-            // Its body is never read, and the engine has the connection closed.
-            Ok(Some(begun)) => Ok((begun, None)),
-            Ok(None) => Err(End::Refuse(TOO_LARGE)),
             Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
         }
     }
@@ -190,7 +179,7 @@ impl<T: Transport> Driver<T> {
                 }
                 let polled = match first.take() {
                     Some(polled) => polled,
-                    None => self.contained(|_| reply.as_mut().poll(cx)),
+                    None => self.contained(|| reply.as_mut().poll(cx)),
                 };
                 match polled {
                     Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
@@ -301,10 +290,8 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Polls what the app wrote for this route: the backend is told, jobs are collected, panics contained.
-    pub(super) fn contained<R>(&mut self, poll: impl FnOnce(&Connection) -> R) -> Result<R, Panicked> {
-        self.io.enter_app(self.route);
-        let Self { collected, connection, .. } = self;
-        ambient::enter_driver(collected, || panics::contained(|| poll(connection)))
+    pub(super) fn contained<R>(&mut self, poll: impl FnOnce() -> R) -> Result<R, Panicked> {
+        contained(&mut self.io, &mut self.collected, self.route, poll)
     }
 
     /// The poll of the driver is over for now, and with it the app's.
@@ -312,6 +299,17 @@ impl<T: Transport> Driver<T> {
         self.io.leave_app();
         Poll::Pending
     }
+}
+
+/// As [`Driver::contained`], while other parts of the driver are looked at.
+fn contained<T: Transport, R>(
+    io: &mut Lent<T>,
+    collected: &mut Collected,
+    route: u32,
+    poll: impl FnOnce() -> R,
+) -> Result<R, Panicked> {
+    io.enter_app(route);
+    ambient::enter_driver(collected, || panics::contained(poll))
 }
 
 fn with_source(length: Option<u64>) -> (Option<Source>, Body) {

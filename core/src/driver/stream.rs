@@ -34,7 +34,7 @@ impl<T: Transport> Driver<T> {
     /// Sends a response whose body comes piece by piece.
     pub(super) async fn stream(&mut self, response: Streamed, source: Option<&Source>) -> Result<(), End> {
         let Streamed { head, keep, mut body } = response;
-        let Ok(length) = self.contained(|_| body.size_hint().exact()) else {
+        let Ok(length) = self.contained(|| body.size_hint().exact()) else {
             return Err(End::Refuse(INTERNAL_ERROR));
         };
         let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
@@ -59,7 +59,7 @@ impl<T: Transport> Driver<T> {
                 let polled = match first.take() {
                     Some(polled) => polled,
                     None if is_throttled || self.turn.is_over() => Poll::Pending,
-                    None => match self.contained(|_| Pin::new(&mut body).poll_frame(cx)) {
+                    None => match self.contained(|| Pin::new(&mut body).poll_frame(cx)) {
                         Ok(polled) => polled,
                         Err(Panicked) => return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed))),
                     },
@@ -113,7 +113,7 @@ impl<T: Transport> Driver<T> {
     ) -> Result<Poll<Piece>, End> {
         poll_fn(|cx| {
             loop {
-                let polled = match self.contained(|_| Pin::new(&mut *body).poll_frame(cx)) {
+                let polled = match self.contained(|| Pin::new(&mut *body).poll_frame(cx)) {
                     Ok(Poll::Ready(Some(Err(error)))) => {
                         log_failure("before its first byte", error);
                         return Poll::Ready(Err(End::Refuse(INTERNAL_ERROR)));
