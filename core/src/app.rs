@@ -31,8 +31,8 @@ pub struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    /// Calls the handler, with the head that the route was found by. The reply is lazy: nothing of the app runs before its first poll, but for what clones the
-    /// handler.
+    /// Calls the handler, with the head that the route was found by. The reply is lazy: nothing of the app runs before
+    /// its first poll, but for what clones the handler.
     #[inline]
     pub fn reply(self, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
         let Self { endpoint, captures, peer, body_bytes_max } = self;

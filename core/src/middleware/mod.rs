@@ -17,8 +17,8 @@ use crate::{
     handler::{Asynchronous, Blocking, Call},
     jobs::{self, Unfinished},
     received::ReceivedHead,
-    routing::Endpoint,
     respond::{self, Answer, Render},
+    routing::Endpoint,
 };
 
 /// A function that stands around handlers: `async fn(request, next)` or `fn(request, next)`.

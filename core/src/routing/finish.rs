@@ -78,7 +78,11 @@ impl Builder {
         let prefixes = site.nests.iter().map(|nest| nest.prefix.clone()).collect();
         let nests = site.nests.into_iter();
         let nests = nests.map(|DraftNest { prefix, not_found, .. }| Nest { prefix, not_found }).collect();
-        (site.host, Table { texts, tree, has_slashes, nests, not_found }, Places { patterns, nests: prefixes })
+        (
+            site.host,
+            Table { texts, tree, has_slashes, nests, not_found },
+            Places { patterns, nests: prefixes },
+        )
     }
 
     fn finish(&mut self, host: &str, pattern: &str, draft: Draft, nests: &[DraftNest]) -> Route {

@@ -25,6 +25,7 @@ macro_rules! mark {
 
 mod hosts;
 mod slashes;
+mod texts;
 
 fn layers(answer: &crate::exercise::Answer) -> String {
     answer
