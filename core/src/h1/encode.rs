@@ -114,8 +114,7 @@ pub(super) fn put_head(
         (KeepAlive::No, false) => output.put(b"connection: close\r\n"),
         (KeepAlive::No, true) => output.put(b"connection: close, upgrade\r\n"),
     }
-    put_date(output, wall_clock);
-    output.put(b"\r\n");
+    put_date_and_end(output, wall_clock);
 }
 
 /// RFC 9110 §2.5: the version is the server's own, also towards 1.0.
@@ -199,23 +198,24 @@ pub(super) fn put_last_chunk(output: &mut Output, fields: Option<&HeaderMap>) {
     output.put(b"\r\n");
 }
 
-/// `date: …\r\n`, and the second that it is right in: from its beginning to its end.
+/// `date: …\r\n\r\n`, and the second that it is right in: from its beginning to its end.
 type DateLine = (SystemTime, SystemTime, [u8; DATE_LINE_BYTES]);
-const DATE_LINE_BYTES: usize = 37;
+const DATE_LINE_BYTES: usize = 39;
 
 thread_local! {
     static DATE: Cell<Option<DateLine>> = const { Cell::new(None) };
 }
 
-/// RFC 9110 §6.6.1. Formatted once a second and thread.
-fn put_date(output: &mut Output, wall_clock: SystemTime) {
+/// RFC 9110 §6.6.1, and the end of the head. Formatted once a second and thread.
+fn put_date_and_end(output: &mut Output, wall_clock: SystemTime) {
     match DATE.get() {
         Some((from, until, line)) if from <= wall_clock && wall_clock < until => output.put(&line),
         _ => {
             let made = date_line(wall_clock);
             DATE.set(made);
-            if let Some((_, _, line)) = made {
-                output.put(&line);
+            match made {
+                Some((_, _, line)) => output.put(&line),
+                None => output.put(b"\r\n"),
             }
         }
     }
@@ -233,6 +233,6 @@ fn date_line(wall_clock: SystemTime) -> Option<DateLine> {
     let mut line = [0; DATE_LINE_BYTES];
     let mut rest = &mut line[..];
     let date = httpdate::HttpDate::from(wall_clock);
-    let is_whole = write!(rest, "date: {date}\r\n").is_ok() && rest.is_empty();
+    let is_whole = write!(rest, "date: {date}\r\n\r\n").is_ok() && rest.is_empty();
     Some((at(second)?, at(second + 1)?, line)).filter(|_| is_whole)
 }

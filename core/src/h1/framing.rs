@@ -114,7 +114,7 @@ impl Noted {
 
     /// RFC 9112 §3.2: exactly one Host in 1.1, and a valid one. One that is empty is valid by its grammar; but
     /// where the target has no authority, it makes an http URI without a host, which RFC 9110 §4.2.1 has rejected.
-    /// A host that is not `known` to be valid is, from now on.
+    /// What is `known` is the value of one that was valid: of this one, from now on.
     pub(super) fn check_host(
         &self,
         version: Version,
@@ -126,16 +126,17 @@ impl Noted {
             Single::Absent if version == Version::HTTP_10 => Ok(()),
             Single::Absent => Err(Refusal::bad_request("the Host field is missing")),
             Single::Repeated => Err(Refusal::bad_request("the Host field is given more than once")),
+            Single::Once(value) if !known.is_empty() && value.of(head) == &known[..] => Ok(()),
             Single::Once(value) => match (value.of(head).trim_ascii(), target) {
                 ([], Target::Absolute(_) | Target::Authority(_)) => Ok(()),
                 ([], Target::Origin { .. } | Target::Asterisk) => {
                     Err(Refusal::bad_request("the Host field is empty"))
                 }
-                (host, _) if host == &known[..] => Ok(()),
                 (host, _) if target::is_host(host) => {
-                    if host.len() <= KNOWN_HOST_BYTES_MAX {
+                    let as_sent = value.of(head);
+                    if as_sent.len() <= KNOWN_HOST_BYTES_MAX {
                         known.clear();
-                        known.extend_from_slice(host);
+                        known.extend_from_slice(as_sent);
                     }
                     Ok(())
                 }

@@ -378,7 +378,10 @@ impl Scan {
 
     /// Judges a head that is whole.
     fn judge(&mut self, head: &[u8]) -> Result<Head, Refusal> {
-        let method = Method::from_bytes(&head[..self.method_end as usize]).map_err(|_| REQUEST_LINE)?;
+        let method = match &head[..self.method_end as usize] {
+            b"GET" => Method::GET,
+            other => Method::from_bytes(other).map_err(|_| REQUEST_LINE)?,
+        };
         let target_span = Span { start: self.method_end + 1, end: self.target_end };
         let target = target::parse(&method, target_span.of(head), self.has_marks)?;
         self.noted.check_host(self.version, &target, head, &mut self.known_host)?;

@@ -218,6 +218,39 @@ fn refusals() {
     ]);
 }
 
+/// One that is named again is known: another one is judged, whatever came before it.
+#[test]
+fn each_host_is_judged_whatever_came_before_it() {
+    let get = |host: &str| format!("GET / HTTP/1.1\r\nHost:{host}\r\n\r\n");
+    let long = format!(" {}", "a".repeat(100));
+    let rows = [
+        (" a", true),
+        ("a", true),
+        ("  a ", true),
+        (" a:80", true),
+        (&long, true),
+        ("", false),
+        (" ", false),
+        (" a b", false),
+        (" a:", true),
+        (" a:b", false),
+        (" a:99999", false),
+        (" u@a", false),
+        (&format!("{long} "), true),
+        (&format!("{long}@a"), false),
+    ];
+    for before in [" a", "a", " a:80", &long] {
+        for (host, is_valid) in rows {
+            let requests = [get(before), get(before), get(host), get(before)].concat();
+            let expected = if is_valid { "GET /, GET /, GET /, GET /, closed" } else { "GET /, GET /, 400" };
+            for arrival in [Arrival::Whole, Arrival::ByteByByte] {
+                let outcome = outcome(requests.as_bytes(), arrival, &Limits::default());
+                assert_eq!(outcome, expected, "{host:?} behind {before:?}, {arrival:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn refused_framing() {
     let rows: &[(&str, &str, &str)] = &[
