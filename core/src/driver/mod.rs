@@ -70,7 +70,8 @@ struct Driver<T> {
     /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
     broken: Option<CloseReason>,
     head_deadline: Option<Instant>,
-    /// What the wall clock said in this turn, once it was asked: sixteen responses in one write need it once.
+    /// What the wall clock said, once it was asked, until something is read, written or waited for: sixteen responses
+    /// that leave in one write have one date, also where an `inline` handler among them takes its time.
     wall_clock: Option<SystemTime>,
 }
 
@@ -251,6 +252,7 @@ impl<T: Transport> Driver<T> {
     }
 
     fn flush_at_once(&mut self, cx: &mut Context<'_>) -> Result<(), Served> {
+        self.wall_clock = None;
         if self.poll_flush(cx).is_pending() {
             return Err(Served::Waits(Wait::Flush));
         }
@@ -325,6 +327,7 @@ impl<T: Transport> Driver<T> {
     }
 
     fn receive_head(&mut self, count: usize) {
+        self.wall_clock = None;
         let had_begun = self.connection.has_begun_head();
         self.connection.receive(count);
         self.io.mark_used();

@@ -52,16 +52,20 @@ impl Builder {
         let places: BTreeMap<String, Place> =
             site.routes.iter().map(|(pattern, draft)| (pattern.clone(), draft.place)).collect();
         let mut patterns = matchit::Router::new();
-        let (mut texts, mut tree) = (Texts::default(), matchit::Router::new());
+        let (mut routes, mut texts, mut tree) = (Vec::new(), Texts::default(), matchit::Router::new());
         let mut has_slashes = false;
         for (pattern, draft) in site.routes {
             let place = draft.place;
             let route = self.finish(&site.host, &pattern, draft, &site.nests);
             has_slashes |= !matches!(route.other_slash, OtherSlash::Nothing);
-            match patterns.insert(pattern.as_str(), pattern.as_str().into()) {
-                Ok(()) if !pattern::has_captures(&pattern) => texts.insert(&pattern, route),
-                // Where it fits among all patterns, it does among some.
-                Ok(()) => drop(tree.insert(pattern.as_str(), route)),
+            let number = routes.len() as u32;
+            match tree.insert(pattern.as_str(), number) {
+                Ok(()) => {
+                    // The same patterns are in both trees.
+                    drop(patterns.insert(pattern.as_str(), pattern.as_str().into()));
+                    texts.insert(&pattern, number);
+                    routes.push(route);
+                }
                 Err(matchit::InsertError::Conflict { with }) => {
                     // That is the other pattern as it is told here only where no brace in it stands for itself.
                     let found = places.keys().find(|other| **other < pattern && conflict(other, &pattern));
@@ -80,7 +84,7 @@ impl Builder {
         let nests = nests.map(|DraftNest { prefix, not_found, .. }| Nest { prefix, not_found }).collect();
         (
             site.host,
-            Table { texts, tree, has_slashes, nests, not_found },
+            Table { routes, texts, tree, has_slashes, nests, not_found },
             Places { patterns, nests: prefixes },
         )
     }

@@ -21,10 +21,11 @@ pub(crate) struct Compiled {
 
 /// The routes of one host.
 pub(crate) struct Table {
-    /// Those that capture nothing. Text goes before captures wherever both match: these are asked first.
+    pub(super) routes: Vec<Route>,
+    /// Those that capture nothing, by their numbers. Text goes before captures wherever both match: these are asked first.
     pub(super) texts: Texts,
-    /// The others.
-    pub(super) tree: matchit::Router<Route>,
+    /// All of them: which patterns a tree can hold, and how it finds them, hangs on all that stand in it.
+    pub(super) tree: matchit::Router<u32>,
     /// Whether one of them says something of paths with a slash more or less.
     pub(super) has_slashes: bool,
     /// The closest first.
@@ -59,17 +60,22 @@ impl Table {
     /// The route that has this very path.
     #[inline]
     pub(crate) fn find_text(&self, path: &[u8]) -> Option<&Route> {
-        self.texts.find(path)
+        self.texts.find(path).map(|route| self.route(route))
     }
 
-    /// The route that captures of `path`, and what it captures.
+    fn route(&self, number: u32) -> &Route {
+        &self.routes[number as usize]
+    }
+
+    /// The route that `path` matches, and what it captured.
     #[inline]
     pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Route, matchit::Params<'_, 'p>)> {
         let found = self.tree.at(path).ok()?;
-        if found.value.is_contested && self.is_in_another_nest(found.value, path) {
+        let route = self.route(*found.value);
+        if route.is_contested && self.is_in_another_nest(route, path) {
             return None;
         }
-        Some((found.value, found.params))
+        Some((route, found.params))
     }
 
     #[inline(never)]
@@ -100,13 +106,8 @@ impl Table {
     #[cold]
     fn find_other_slash(&self, path: &str, nest: Option<&Nest>) -> Option<(&Route, Captures)> {
         let other = slash::other(path)?;
-        let (route, captures) = match self.texts.find(other.as_bytes()) {
-            Some(route) => (route, Captures::default()),
-            None => {
-                let found = self.tree.at(&other).ok()?;
-                (found.value, Captures::new(&other, found.params.iter().map(|(_, value)| value)))
-            }
-        };
+        let found = self.tree.at(&other).ok()?;
+        let route = self.route(*found.value);
         let is_foreign = |nest: &Nest| !pattern::is_below(&route.pattern, &nest.prefix);
         if route.is_contested && nest.is_some_and(is_foreign) {
             return None;
@@ -116,7 +117,7 @@ impl Table {
             OtherSlash::Same => route,
             OtherSlash::Moved(redirect) => redirect,
         };
-        Some((route, captures))
+        Some((route, Captures::new(&other, found.params.iter().map(|(_, value)| value))))
     }
 
     fn nest<'p>(&self, path: &'p str) -> Option<(&Nest, Vec<&'p str>)> {

@@ -41,3 +41,26 @@ fn a_text_goes_before_captures_however_many_are_of_its_length() {
         assert_eq!(fetch(&app, nothing).status, 404, "{nothing}");
     }
 }
+
+/// Whether a tree can hold a capture of a part of a segment hangs on the texts beside it.
+#[test]
+fn captures_of_parts_of_segments_stand_beside_texts() {
+    let at = |name: &'static str| get(inline(move || name));
+    let pages = Router::new()
+        .route("/app", at("app"))
+        .route("/app/v{version}", at("version"))
+        .route("/{page}.html", at("page"));
+    let users = Router::new()
+        .route("/api", at("api"))
+        .route("/api/v{version}", at("version"))
+        .route("/{user}/settings", at("settings"));
+    for (router, rows) in [
+        (pages, [("/app", "app"), ("/app/v1", "version"), ("/hello.html", "page")]),
+        (users, [("/api", "api"), ("/api/v1", "version"), ("/joe/settings", "settings")]),
+    ] {
+        let app = app(router);
+        for (path, told) in rows {
+            assert_eq!(fetch(&app, path).text, told, "{path}");
+        }
+    }
+}
