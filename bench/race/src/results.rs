@@ -101,7 +101,7 @@ impl Measured {
     }
 
     /// A figure of each round that a server was in.
-    pub fn figures(&self, server: &str, figure: impl Fn(&Run) -> f64) -> Vec<(usize, f64)> {
+    pub fn figures<F>(&self, server: &str, figure: impl Fn(&Run) -> F) -> Vec<(usize, F)> {
         let own = self.runs.iter().filter(|run| run.server == server);
         own.map(|run| (run.round, figure(run))).collect()
     }

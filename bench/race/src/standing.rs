@@ -65,10 +65,17 @@ impl Measure {
         }
     }
 
+    /// The figures of the rounds. Who gave no answer in one spent no time on any: of that round there is nothing to tell.
+    fn figures(self, measured: &Measured, server: &str) -> Vec<(usize, f64)> {
+        let figure = self.figure();
+        let figures = measured.figures(server, |run| (run.rate, figure(run))).into_iter();
+        let told = figures.filter(|(_, (rate, _))| self != Self::Processor || *rate > 0.0);
+        told.map(|(round, (_, figure))| (round, figure)).collect()
+    }
+
     /// The figures as they were measured.
     fn plain(self, measured: &Measured, server: &Server) -> Option<Spread> {
-        let figures = measured.figures(server.name, self.figure());
-        Spread::of(figures.into_iter().map(|(_, figure)| figure))
+        Spread::of(self.figures(measured, server.name).into_iter().map(|(_, figure)| figure))
     }
 
     /// What is shown of a server: a share of its floor of the same round, or KiB.
@@ -76,8 +83,8 @@ impl Measure {
         if self == Self::Memory {
             return self.plain(measured, server);
         }
-        let floor = measured.figures(server.floor(), self.figure());
-        Spread::of(ratios(&measured.figures(server.name, self.figure()), &floor))
+        let floor = self.figures(measured, server.floor());
+        Spread::of(ratios(&self.figures(measured, server.name), &floor))
     }
 
     /// How a figure compares with another, where less may be better.
@@ -162,7 +169,7 @@ mod tests {
             server: server.to_owned(),
             round,
             rate,
-            cpu_us: 1e6 / rate,
+            cpu_us: if rate > 0.0 { 1e6 / rate } else { 0.0 },
             starved: usize::from(server == "tiny_http") * (3 + round),
             ..Run::default()
         };
@@ -216,6 +223,20 @@ mod tests {
         let [threaded, axum] = ["trijet-threaded", "axum"].map(|name| Server::named(name).unwrap());
         assert_eq!(Measure::Rate.place(&measured, threaded, axum), Some(Place::Ahead));
         assert_eq!(Measure::Processor.place(&measured, axum, threaded), Some(Place::Behind));
+    }
+
+    #[test]
+    fn who_gave_no_answer_spent_no_time_on_one() {
+        let runs = [
+            ("floor-threads", [80.0, 80.0]),
+            ("trijet-threaded", [70.0, 70.0]),
+            ("tiny_http", [50.0, 0.0]),
+            ("astra", [0.0, 0.0]),
+        ];
+        let measured = measured(&runs);
+        assert_eq!(best_of(&measured, Measure::Processor, "trijet-threaded"), ("tiny_http", Place::Ahead));
+        let tiny_http = Server::named("tiny_http").unwrap();
+        assert_eq!(Measure::Processor.share(&measured, tiny_http).unwrap().median, 1.6);
     }
 
     #[test]
