@@ -165,8 +165,8 @@ impl Context {
         self.enter_in(&endpoint, index, head, body)
     }
 
-    /// As [`enter`](Self::enter), for who has its endpoint: what another count of it costs is a tenth of all that the
-    /// driver does for a request.
+    /// As [`enter`](Self::enter), for who has its endpoint: without another count of it, an atomic increment and its
+    /// decrement less.
     #[inline]
     pub(crate) fn enter_in(
         mut self,
