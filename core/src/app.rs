@@ -6,12 +6,12 @@ use std::{fmt, future::ready, net::SocketAddr, sync::Arc};
 use http::Method;
 
 use crate::{
-    Body, BoxFuture, IntoResponse, Limits,
+    Body, IntoResponse, Limits,
     extract::{At, Captures, Context},
     h1::Refusal,
     middleware,
     received::ReceivedHead,
-    respond::{Answer, Asked, Render},
+    respond::{Asked, BoxReply, Render, Spare},
     routing::{Compiled, Endpoint, Table, Unmatched},
 };
 
@@ -34,11 +34,17 @@ impl Dispatch<'_> {
     /// Calls the handler, with the head that the route was found by. The reply is lazy: nothing of the app runs before
     /// its first poll, but for what clones the handler.
     #[inline]
-    pub fn reply(self, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
+    pub fn reply(self, head: ReceivedHead<'_>, body: Body) -> BoxReply {
+        self.reply_in(&mut None, head, body)
+    }
+
+    /// As [`reply`](Self::reply), in `spare` where it fits.
+    #[inline]
+    pub(crate) fn reply_in(self, spare: &mut Option<Spare>, head: ReceivedHead<'_>, body: Body) -> BoxReply {
         let Self { endpoint, captures, peer, body_bytes_max } = self;
         let at = At::Handler;
         Context { endpoint: endpoint.clone(), at, captures, peer, body_bytes_max }
-            .enter_in(endpoint, 0, head, body)
+            .enter_in(endpoint, 0, head, body, spare)
     }
 
     /// Whether a router around the route words the errors that are found before the app runs.
@@ -48,7 +54,7 @@ impl Dispatch<'_> {
 
     /// Answers in place of [`reply`](Self::reply) a request that is refused before the app runs. No middleware sees it;
     /// the routers that have [`errors`](crate::Router::errors) word it, the innermost first.
-    pub fn refuse(self, head: ReceivedHead<'_>, refusal: Refusal) -> BoxFuture<Answer> {
+    pub fn refuse(self, head: ReceivedHead<'_>, refusal: Refusal) -> BoxReply {
         let response = refusal.into_response();
         match head.into_request(Body::empty()) {
             Ok(request) => {
@@ -56,7 +62,7 @@ impl Dispatch<'_> {
                 let renders = self.renders().cloned().collect();
                 middleware::refused(Asked::by(&parts, self.endpoint.clone()), response, renders)
             }
-            Err(_) => Box::pin(ready(response.into())),
+            Err(_) => BoxReply::new(ready(response.into())),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::{
     net::SocketAddr,
+    pin::Pin,
     sync::Mutex,
     task::{Context, Poll, Waker},
 };
@@ -86,21 +87,17 @@ pub(crate) fn send_to(app: &App, request: Request, peer: Option<SocketAddr>, poo
 }
 
 /// The reply to `request`, not yet polled.
-pub(crate) fn reply(
-    app: &App,
-    request: Request,
-    peer: Option<SocketAddr>,
-) -> crate::BoxFuture<crate::respond::Answer> {
+pub(crate) fn reply(app: &App, request: Request, peer: Option<SocketAddr>) -> crate::respond::BoxReply {
     let (parts, body) = request.into_parts();
     let head = ReceivedHead::from(parts);
     app.dispatch(&head, peer).reply(head, body)
 }
 
-fn drive<T>(mut future: crate::BoxFuture<T>, pool: Pool, count: &mut usize) -> T {
+fn drive<F: Future + Unpin>(mut future: F, pool: Pool, count: &mut usize) -> F::Output {
     let mut context = Context::from_waker(Waker::noop());
     loop {
         let mut collected = ambient::Collected::default();
-        let poll = ambient::enter_driver(&mut collected, || future.as_mut().poll(&mut context));
+        let poll = ambient::enter_driver(&mut collected, || Pin::new(&mut future).poll(&mut context));
         if let Poll::Ready(value) = poll {
             return value;
         }

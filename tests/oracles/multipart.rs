@@ -173,9 +173,9 @@ fn answer(app: &App, kind: &http::HeaderValue, body: &[u8], cuts: &[usize]) -> A
 }
 
 /// A long form lets others go first; here nobody else is there.
-fn finish<T>(mut future: Pin<Box<dyn Future<Output = T> + Send>>) -> T {
+fn finish<F: Future + Unpin>(mut future: F) -> F::Output {
     for _ in 0..1000 {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if let Poll::Ready(value) = Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
             return value;
         }
     }

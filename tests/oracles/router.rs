@@ -198,8 +198,8 @@ fn fetch(app: &App, uri: Uri) -> (u16, String) {
     (status, String::from_utf8(body.into()).expect("text"))
 }
 
-fn ready<T>(mut future: std::pin::Pin<Box<dyn Future<Output = T> + Send>>) -> T {
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+fn ready<F: Future + Unpin>(mut future: F) -> F::Output {
+    match std::pin::Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("a handler that does not wait is pending"),
     }

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -13,13 +14,13 @@ use super::{
     wait::{Fed, Time},
 };
 use crate::{
-    Body, BoxFuture, CloseReason, ReceivedHead, Transport,
+    Body, CloseReason, ReceivedHead, Transport,
     ambient::{self, Collected},
     body::{self, Source},
     disconnect::Watch,
     h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, SendBody},
     panics::{self, Held, Panicked, drop_contained},
-    respond::{self, Answer, AnswerHead},
+    respond::{self, Answer, AnswerHead, BoxReply},
 };
 
 /// Why there is no response.
@@ -37,7 +38,7 @@ pub(super) const INTERNAL_ERROR: Refusal =
 /// What is left of an exchange that could not be ended at once.
 pub(super) enum Rest {
     /// The handler's answer.
-    Reply(Held<BoxFuture<Answer>>, Option<Source>),
+    Reply(Held<BoxReply>, Option<Source>),
     /// A response that comes piece by piece.
     Stream(Streamed, Option<Source>),
     /// The rest of the request's body, of which nobody wants to know.
@@ -47,7 +48,7 @@ pub(super) enum Rest {
 /// What the first poll of a handler came to. Most are ready then, and the rest of the exchange waits for nothing.
 enum Begun {
     Answered(Answer),
-    Waiting(Held<BoxFuture<Answer>>),
+    Waiting(Held<BoxReply>),
 }
 
 impl<T: Transport> Driver<T> {
@@ -117,7 +118,7 @@ impl<T: Transport> Driver<T> {
 
     /// Steps 2 and 3, up to the first time that the handler may have to wait.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(Begun, Option<Source>), End> {
-        let Self { io, connection, app, collected, .. } = self;
+        let Self { io, connection, app, collected, spare, .. } = self;
         // 2. The router finds the route; nothing of the app runs yet.
         let (Some(head), Some(app)) = (connection.request(), app) else {
             return Err(End::Drop(CloseReason::ResponseFailed));
@@ -144,11 +145,14 @@ impl<T: Transport> Driver<T> {
         let polled = contained(io, collected, self.route, || {
             let head = ReceivedHead::Wire(connection.request()?);
             let mut reply = Held::new(match refusal {
-                None => call.reply(head, body),
+                None => call.reply_in(spare, head, body),
                 Some(refusal) => call.refuse(head, refusal),
             });
-            Some(match reply.as_mut().poll(cx) {
-                Poll::Ready(answer) => Begun::Answered(answer),
+            Some(match Pin::new(&mut *reply).poll(cx) {
+                Poll::Ready(answer) => {
+                    *spare = reply.into_inner().into_spare();
+                    Begun::Answered(answer)
+                }
                 Poll::Pending => Begun::Waiting(reply),
             })
         });
@@ -162,11 +166,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Polls a handler to its end that has been polled once.
-    async fn reply(
-        &mut self,
-        mut reply: Held<BoxFuture<Answer>>,
-        source: Option<&Source>,
-    ) -> Result<Answer, NoReply> {
+    async fn reply(&mut self, mut reply: Held<BoxReply>, source: Option<&Source>) -> Result<Answer, NoReply> {
         let wait_max = self.limits.blocking_queue_timeout;
         let mut first = Some(Ok(Poll::Pending));
         let result = poll_fn(|cx| {
@@ -179,7 +179,7 @@ impl<T: Transport> Driver<T> {
                 }
                 let polled = match first.take() {
                     Some(polled) => polled,
-                    None => self.contained(|| reply.as_mut().poll(cx)),
+                    None => self.contained(|| Pin::new(&mut *reply).poll(cx)),
                 };
                 match polled {
                     Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
@@ -198,7 +198,10 @@ impl<T: Transport> Driver<T> {
         self.queued.clear();
         self.reading.pause(|| self.io.now());
         self.wall_clock = None;
-        drop(reply);
+        match &result {
+            Ok(_) => self.spare = reply.into_inner().into_spare(),
+            Err(_) => drop(reply),
+        }
         result
     }
 

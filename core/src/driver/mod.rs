@@ -34,6 +34,7 @@ use crate::{
     ambient::Collected,
     h1::{Connection, Event, Refusal},
     jobs::JobWatch,
+    respond::Spare,
 };
 pub use driving::Driving;
 use exchange::Rest;
@@ -65,6 +66,8 @@ struct Driver<T> {
     cancels: bool,
     /// The route of the exchange, by its number.
     route: u32,
+    /// Memory for the next reply.
+    spare: Option<Spare>,
     /// Jobs that wait for a thread, and until when they may.
     queued: Vec<(JobWatch, Instant)>,
     /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
@@ -146,6 +149,7 @@ impl<T: Transport> Driver<T> {
             collected: Collected::default(),
             cancels: false,
             route: 0,
+            spare: None,
             queued: Vec::new(),
             broken: None,
             head_deadline: None,

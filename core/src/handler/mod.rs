@@ -11,11 +11,11 @@ pub use arguments::{Arguments, Call};
 pub use check::{check_async, check_fn};
 
 use crate::{
-    Body, BoxFuture, IntoResponse,
+    Body, IntoResponse,
     extract::{Context, Needs},
     jobs,
     received::ReceivedHead,
-    respond::{self, Answer},
+    respond::{self, Answer, BoxReply, Spare},
 };
 
 /// A function that answers a request: `fn` or `async fn`, of up to 12 extractors, whose last may take the body.
@@ -184,7 +184,14 @@ where
 
 /// A handler of any type.
 pub(crate) trait Service: Send + Sync {
-    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context) -> BoxFuture<Answer>;
+    /// Begins its reply, in `spare` where it fits.
+    fn call(
+        &self,
+        head: ReceivedHead<'_>,
+        body: Body,
+        context: Context,
+        spare: &mut Option<Spare>,
+    ) -> BoxReply;
     fn declare(&self, needs: &mut Needs);
 
     /// As [`Handler::body_bytes_max`].
@@ -208,8 +215,14 @@ impl<H, M> Erased<H, M> {
 }
 
 impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
-    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context) -> BoxFuture<Answer> {
-        Box::pin(respond::settled(self.0.clone().call(head, body, context)))
+    fn call(
+        &self,
+        head: ReceivedHead<'_>,
+        body: Body,
+        context: Context,
+        spare: &mut Option<Spare>,
+    ) -> BoxReply {
+        BoxReply::new_in(spare, self.0.clone().call(head, body, context))
     }
 
     fn declare(&self, needs: &mut Needs) {

@@ -135,7 +135,9 @@ fn a_plain_function_polled_outside_the_server_says_what_to_do() {
     let app = app(Router::new().route("/", get(|| "hello")));
     let mut reply = reply(&app, Request::default(), None);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(answer) = reply.as_mut().poll(&mut context) else { panic!("pending") };
+    let std::task::Poll::Ready(answer) = std::pin::Pin::new(&mut reply).poll(&mut context) else {
+        panic!("pending")
+    };
     assert_eq!(answer.into_response().status(), 500);
     let [line] = &logged()[..] else { panic!("one line") };
     assert!(line.contains("await `next.run(request)` in the middleware itself"), "{line}");

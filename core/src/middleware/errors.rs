@@ -1,14 +1,14 @@
 //! What [`Router::errors`](crate::Router::errors) puts around a router: failures are worded by the app, and panics
 //! become failures. Who does not use it has nothing of it on the way of a request.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 use super::{Around, Next};
 use crate::{
-    BoxFuture, IntoResponse, Request, Response,
+    IntoResponse, Request, Response,
     extract::Needs,
     panics::{self, Held, Panicked},
-    respond::{self, Answer, Asked, Failure, Render},
+    respond::{self, Answer, Asked, BoxReply, Failure, Render, Spare},
 };
 
 /// The middleware that words failures.
@@ -21,13 +21,13 @@ impl Errors {
 }
 
 impl Around for Errors {
-    fn call(&self, request: Request, next: Next) -> BoxFuture<Answer> {
+    fn call(&self, request: Request, next: Next, spare: &mut Option<Spare>) -> BoxReply {
         let render = self.0.clone();
         let (parts, body) = request.into_parts();
         let asked = Asked::by(&parts, next.context.endpoint.clone());
         let mut reply = Held::new(next.context.enter(next.inner, parts.into(), body));
-        Box::pin(async move {
-            let answer = poll_fn(|cx| match panics::contained(|| reply.as_mut().poll(cx)) {
+        BoxReply::new_in(spare, async move {
+            let answer = poll_fn(|cx| match panics::contained(|| Pin::new(&mut *reply).poll(cx)) {
                 Ok(polled) => polled,
                 Err(Panicked) => Poll::Ready(respond::panicked().into()),
             })
@@ -46,8 +46,8 @@ impl Around for Errors {
 }
 
 /// The answer to a request that is refused before any of the app has run; the innermost of `renders` comes first.
-pub(crate) fn refused(asked: Asked, refusal: Response, renders: Vec<Arc<Render>>) -> BoxFuture<Answer> {
-    Box::pin(async move {
+pub(crate) fn refused(asked: Asked, refusal: Response, renders: Vec<Arc<Render>>) -> BoxReply {
+    BoxReply::new(async move {
         let mut answer = Answer::from(refusal);
         for render in renders {
             answer = asked.clone().worded(answer, &*render).await;

@@ -12,12 +12,12 @@ pub use arguments::LayerArguments;
 pub(crate) use errors::{Errors, refused};
 
 use crate::{
-    Body, BoxFuture, IntoResponse, Request, Response,
+    Body, IntoResponse, Request, Response,
     extract::{At, Context, Needs},
     handler::{Asynchronous, Blocking, Call},
     jobs::{self, Unfinished},
     received::ReceivedHead,
-    respond::{self, Answer, Render},
+    respond::{self, Answer, BoxReply, Render, Spare},
     routing::Endpoint,
 };
 
@@ -160,9 +160,9 @@ impl Next {
 
 impl Context {
     /// Begins at the layer of this index, or at the handler where there is none.
-    pub(crate) fn enter(self, index: usize, head: ReceivedHead<'_>, body: Body) -> BoxFuture<Answer> {
+    pub(crate) fn enter(self, index: usize, head: ReceivedHead<'_>, body: Body) -> BoxReply {
         let endpoint = self.endpoint.clone();
-        self.enter_in(&endpoint, index, head, body)
+        self.enter_in(&endpoint, index, head, body, &mut None)
     }
 
     /// As [`enter`](Self::enter), for who has its endpoint: without another count of it, an atomic increment and its
@@ -174,18 +174,21 @@ impl Context {
         index: usize,
         head: ReceivedHead<'_>,
         body: Body,
-    ) -> BoxFuture<Answer> {
+        spare: &mut Option<Spare>,
+    ) -> BoxReply {
         match endpoint.layers.get(index) {
             Some(layer) => {
                 self.at = At::Layer(index);
                 match head.into_request(body) {
-                    Ok(request) => layer.middleware.call(request, Next { context: self, inner: index + 1 }),
-                    Err(refusal) => Box::pin(ready(refusal.into_answer())),
+                    Ok(request) => {
+                        layer.middleware.call(request, Next { context: self, inner: index + 1 }, spare)
+                    }
+                    Err(refusal) => BoxReply::new(ready(refusal.into_answer())),
                 }
             }
             None => {
                 self.at = At::Handler;
-                endpoint.service.call(head, body, self)
+                endpoint.service.call(head, body, self, spare)
             }
         }
     }
@@ -199,7 +202,8 @@ impl fmt::Debug for Next {
 
 /// A middleware of any type.
 pub(crate) trait Around: Send + Sync {
-    fn call(&self, request: Request, next: Next) -> BoxFuture<Answer>;
+    /// Begins its reply, in `spare` where it fits.
+    fn call(&self, request: Request, next: Next, spare: &mut Option<Spare>) -> BoxReply;
     fn declare(&self, needs: &mut Needs);
 
     /// How it words failures, if it does.
@@ -218,8 +222,8 @@ impl<W, M> Erased<W, M> {
 }
 
 impl<W: Middleware<M>, M: 'static> Around for Erased<W, M> {
-    fn call(&self, request: Request, next: Next) -> BoxFuture<Answer> {
-        Box::pin(respond::settled(self.0.clone().call(request, next)))
+    fn call(&self, request: Request, next: Next, spare: &mut Option<Spare>) -> BoxReply {
+        BoxReply::new_in(spare, self.0.clone().call(request, next))
     }
 
     fn declare(&self, needs: &mut Needs) {

@@ -4,19 +4,17 @@
 use std::{
     fmt,
     future::poll_fn,
-    pin::Pin,
     sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use http::StatusCode;
-use pin_project_lite::pin_project;
 
-use super::{Answer, IntoResponse, internal_error, sentence};
+use super::{IntoResponse, internal_error, sentence};
 use crate::{
-    BoxFuture, Response,
-    panics::{Held, drop_contained},
+    Response,
+    panics::drop_contained,
     rt, runtime,
     sync::{Mutex, MutexGuard},
 };
@@ -166,7 +164,7 @@ impl Slot {
 }
 
 /// The waiting side.
-struct Promised {
+pub(super) struct Promised {
     slot: Arc<Slot>,
     deadline: Duration,
 }
@@ -205,7 +203,7 @@ impl Promised {
 }
 
 /// What `response` stands for, if it stands for another.
-fn promised(response: &Response) -> Option<Promised> {
+pub(super) fn promised(response: &Response) -> Option<Promised> {
     if response.extensions().is_empty() {
         return None;
     }
@@ -213,15 +211,28 @@ fn promised(response: &Response) -> Option<Promised> {
     extension.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
+/// Waits for what `response` stands for, if it stands for another.
+pub(super) async fn settled(response: Response) -> Response {
+    match promised(&response) {
+        None => response,
+        Some(promised) => awaited(promised, response).await,
+    }
+}
+
+/// As [`settled`], of which it is known.
+pub(super) async fn awaited(promised: Promised, placeholder: Response) -> Response {
+    completed(promised, placeholder).await.unwrap_or_else(|instead| instead)
+}
+
 /// Waits for the response that `placeholder` stands for, and adds what was said of it.
-async fn awaited(promised: Promised, placeholder: Response) -> Result<Response, Response> {
+async fn completed(promised: Promised, placeholder: Response) -> Result<Response, Response> {
     let (said, _) = placeholder.into_parts();
     let mut response = match promised.response().await {
         Ok(response) => response,
         Err(instead) => return Err(instead),
     };
     if let Some(next) = self::promised(&response) {
-        response = Box::pin(awaited(next, response)).await?;
+        response = Box::pin(completed(next, response)).await?;
     }
     if said.status != unsaid() {
         *response.status_mut() = said.status;
@@ -235,44 +246,6 @@ async fn awaited(promised: Promised, placeholder: Response) -> Result<Response, 
         headers.append(name, value.clone());
     }
     Ok(response)
-}
-
-pin_project! {
-    /// A future of a response, which is waited for further if it stands for another.
-    pub(crate) struct Settled<F> {
-        #[pin]
-        reply: F,
-        awaited: Option<Held<BoxFuture<Response>>>,
-    }
-}
-
-/// Waits for `reply`, and for what that stands for.
-pub(crate) fn settled<F>(reply: F) -> Settled<F> {
-    Settled { reply, awaited: None }
-}
-
-impl<F: Future<Output = Answer>> Future for Settled<F> {
-    type Output = Answer;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        let this = self.project();
-        if this.awaited.is_none() {
-            let Poll::Ready(answer) = this.reply.poll(cx) else { return Poll::Pending };
-            match answer.as_response().and_then(promised) {
-                None => return Poll::Ready(answer),
-                Some(promised) => {
-                    let response = answer.into_response();
-                    let awaited =
-                        async { awaited(promised, response).await.unwrap_or_else(|instead| instead) };
-                    *this.awaited = Some(Held::new(Box::pin(awaited)));
-                }
-            }
-        }
-        match this.awaited {
-            Some(awaited) => awaited.as_mut().poll(cx).map(Answer::from),
-            None => Poll::Pending,
-        }
-    }
 }
 
 #[cfg(all(test, trijet_loom))]

@@ -3,7 +3,6 @@
 
 use std::{
     fmt,
-    future::ready,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +16,7 @@ use http::{
     request::Parts,
 };
 
-use super::{Answer, IntoResponse, accept, sentence, settled};
+use super::{Answer, IntoResponse, accept, deferred, sentence};
 use crate::{Response, routing::Endpoint};
 
 /// An error response that Trijet has made, or that has no body, before it is sent: what
@@ -170,7 +169,7 @@ impl Asked {
         let failure =
             Failure { status: parts.status, detail, asked: self, is_negotiated: is_negotiated.clone() };
         // The words may come later: what follows is said of them, not of what stands for them.
-        let mut response = settled(ready(render(failure).into())).await.into_response();
+        let mut response = deferred::settled(render(failure)).await;
         // A page is a 200 by itself, which an error never is.
         if response.status() == StatusCode::OK {
             *response.status_mut() = parts.status;

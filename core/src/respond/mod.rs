@@ -10,6 +10,7 @@ mod html;
 #[cfg(feature = "json")]
 mod problem;
 mod redirect;
+mod reply;
 mod tuples;
 
 use std::{borrow::Cow, convert::Infallible, fmt};
@@ -19,7 +20,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 pub(crate) use answer::AnswerHead;
 pub use answer::{Answer, Fields};
-pub(crate) use deferred::settled;
 pub use deferred::{Deferred, Reply};
 pub use failure::Failure;
 pub(crate) use failure::{Asked, Render};
@@ -27,6 +27,8 @@ pub use html::Html;
 #[cfg(feature = "json")]
 pub use problem::Problem;
 pub use redirect::Redirect;
+pub use reply::BoxReply;
+pub(crate) use reply::Spare;
 pub use tuples::{IntoResponseParts, InvalidHeader};
 
 use crate::{

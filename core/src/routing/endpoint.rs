@@ -10,12 +10,12 @@ use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 
 use super::slash;
 use crate::{
-    Body, BoxFuture, IntoResponse, Redirect, Response,
+    Body, IntoResponse, Redirect, Response,
     extract::{At, Context, Needs, StateMap},
     handler::Service,
     middleware::Around,
     received::ReceivedHead,
-    respond::{Answer, sentence},
+    respond::{BoxReply, Spare, sentence},
 };
 
 /// A handler and everything around it.
@@ -143,9 +143,9 @@ impl Builtin {
 }
 
 impl Service for Builtin {
-    fn call(&self, head: ReceivedHead<'_>, _: Body, _: Context) -> BoxFuture<Answer> {
+    fn call(&self, head: ReceivedHead<'_>, _: Body, _: Context, _: &mut Option<Spare>) -> BoxReply {
         let response = self.respond(&head);
-        Box::pin(std::future::ready(response.into()))
+        BoxReply::new(std::future::ready(response.into()))
     }
 
     fn declare(&self, _: &mut Needs) {}
@@ -170,10 +170,10 @@ impl Other {
 }
 
 impl Service for Other {
-    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context) -> BoxFuture<Answer> {
-        let reply = self.service.call(head, body, context);
+    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context, _: &mut Option<Spare>) -> BoxReply {
+        let reply = self.service.call(head, body, context, &mut None);
         let allow = self.allow.get().cloned();
-        Box::pin(async move {
+        BoxReply::new(async move {
             let answer = reply.await;
             let is_refusal = |response: &Response| response.status() == StatusCode::METHOD_NOT_ALLOWED;
             match allow {
