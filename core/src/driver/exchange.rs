@@ -123,8 +123,8 @@ impl<T: Transport> Driver<T> {
         let (Some(head), Some(app)) = (connection.request(), app) else {
             return Err(End::Drop(CloseReason::ResponseFailed));
         };
-        let call = app.dispatch(&ReceivedHead::Wire(head), io.peer_address());
-        let (source, body) = match head.framing() {
+        let mut call = app.dispatch(&ReceivedHead::Wire(head), io.peer_address());
+        let (source, mut body) = match head.framing() {
             Framing::Empty => (None, Body::empty()),
             Framing::Length(length) => with_source(Some(length)),
             Framing::Chunked => with_source(None),
@@ -145,7 +145,7 @@ impl<T: Transport> Driver<T> {
         let polled = contained(io, collected, self.route, || {
             let head = ReceivedHead::Wire(connection.request()?);
             let mut reply = Held::new(match refusal {
-                None => call.reply_in(spare, head, body),
+                None => call.reply_in(spare, head, std::mem::take(&mut body)),
                 Some(refusal) => call.refuse(head, refusal),
             });
             Some(match Pin::new(&mut *reply).poll(cx) {

@@ -1,43 +1,79 @@
-//! What a route captured: places in the raw path, so that matching allocates nothing.
-//! Nothing is decoded before it is asked for.
+//! What a route captured: parts of the raw path. Nothing is decoded before it is asked for.
 
 use std::sync::Arc;
 
 /// The most captures that a path may have, those of its nests included.
 pub(crate) const CAPTURES_MAX: usize = 8;
 
-/// The captured parts of one request's path, in the order of the pattern.
+/// Stands between two captures: the one byte that no path has, since the query begins with it.
+const BETWEEN: char = '?';
+
+/// The captured parts of one request's path, in the order of the pattern, joined. Small, as it is moved a few times on
+/// its way to a handler, and kept apart from the request, whose address a middleware may change.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Captures {
-    // Kept apart from the request, whose address a middleware may change.
-    path: Option<Arc<str>>,
-    /// Start and end; a target is of less than 64 KiB, as `http::Uri` holds no more.
-    places: [(u16, u16); CAPTURES_MAX],
-    count: u8,
-}
+pub(crate) struct Captures(Option<Arc<str>>);
 
 impl Captures {
-    /// Notes `values`, each a part of `path`.
+    /// Notes `values`, each a part of a path.
     #[inline]
-    pub(crate) fn new<'p>(path: &'p str, values: impl Iterator<Item = &'p str>) -> Self {
-        let mut captures = Self::default();
-        let start = path.as_ptr().addr();
-        for (place, value) in captures.places.iter_mut().zip(values) {
-            let from = value.as_ptr().addr().wrapping_sub(start);
-            // Both fit: see `places`.
-            *place = (from as u16, (from + value.len()) as u16);
-            captures.count += 1;
+    pub(crate) fn new<'p>(mut values: impl Iterator<Item = &'p str>) -> Self {
+        let Some(first) = values.next() else { return Self(None) };
+        let Some(second) = values.next() else { return Self(Some(first.into())) };
+        let mut joined = [first, second].join("?");
+        for value in values {
+            joined.push(BETWEEN);
+            joined.push_str(value);
         }
-        if captures.count > 0 {
-            captures.path = Some(path.into());
-        }
-        captures
+        Self(Some(joined.into()))
     }
 
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        let path = self.path.as_deref().unwrap_or_default();
-        self.places[..usize::from(self.count)]
-            .iter()
-            .map(|&(from, to)| path.get(usize::from(from)..usize::from(to)).unwrap_or_default())
+    pub(crate) fn iter(&self) -> Values<'_> {
+        let rest = self.0.as_deref();
+        Values { rest, count: rest.map_or(0, |joined| joined.matches(BETWEEN).count() + 1) }
+    }
+}
+
+/// Each capture.
+pub(crate) struct Values<'c> {
+    rest: Option<&'c str>,
+    count: usize,
+}
+
+impl<'c> Iterator for Values<'c> {
+    type Item = &'c str;
+
+    fn next(&mut self) -> Option<&'c str> {
+        let rest = self.rest?;
+        self.count -= 1;
+        let (value, rest) =
+            rest.split_once(BETWEEN).map_or((rest, None), |(value, rest)| (value, Some(rest)));
+        self.rest = rest;
+        Some(value)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.count, Some(self.count))
+    }
+}
+
+impl ExactSizeIterator for Values<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_come_out_as_they_went_in() {
+        for values in
+            [&[][..], &[""], &["a"], &["a", "b"], &["", ""], &["%3F", "", "ü/c", "%"], &["x"; CAPTURES_MAX]]
+        {
+            let captures = Captures::new(values.iter().copied());
+            let mut iterator = captures.iter();
+            for left in (0..values.len()).rev() {
+                assert_eq!(iterator.next(), Some(values[values.len() - 1 - left]));
+                assert_eq!(iterator.len(), left);
+            }
+            assert_eq!((iterator.next(), iterator.len()), (None, 0));
+        }
     }
 }

@@ -94,9 +94,7 @@ impl Table {
             }
         }
         match nest {
-            Some((nest, values)) => {
-                Unmatched::Nothing(&nest.not_found, Captures::new(path, values.into_iter()))
-            }
+            Some((nest, values)) => Unmatched::Nothing(&nest.not_found, Captures::new(values.into_iter())),
             None => Unmatched::Nothing(&self.not_found, Captures::default()),
         }
     }
@@ -117,7 +115,7 @@ impl Table {
             OtherSlash::Same => route,
             OtherSlash::Moved(redirect) => redirect,
         };
-        Some((route, Captures::new(&other, found.params.iter().map(|(_, value)| value))))
+        Some((route, Captures::new(found.params.iter().map(|(_, value)| value))))
     }
 
     fn nest<'p>(&self, path: &'p str) -> Option<(&Nest, Vec<&'p str>)> {
