@@ -58,10 +58,7 @@ impl<T: Transport> Driver<T> {
         self.reading.renew();
         // What came with the head is to the peer's credit too.
         self.reading.moved(self.connection.input_len(), || self.io.now());
-        match self.begin(cx)? {
-            (Begun::Answered(answer), source) => self.answer(answer, source),
-            (Begun::Waiting(reply), source) => Ok(Some(Rest::Reply(reply, source))),
-        }
+        self.begin(cx)
     }
 
     /// Goes on where [`exchange`](Self::exchange) could not.
@@ -117,7 +114,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Steps 2 and 3, up to the first time that the handler may have to wait.
-    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(Begun, Option<Source>), End> {
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<Option<Rest>, End> {
         let Self { io, connection, app, collected, spare, .. } = self;
         // 2. The router finds the route; nothing of the app runs yet.
         let (Some(head), Some(app)) = (connection.request(), app) else {
@@ -144,9 +141,9 @@ impl<T: Transport> Driver<T> {
         // 3. The handler runs, and is fed with the body that it asks for.
         let polled = contained(io, collected, self.route, || {
             let head = ReceivedHead::Wire(connection.request()?);
-            let mut reply = Held::new(match refusal {
+            let mut reply = Held::new(match &refusal {
                 None => call.reply_in(spare, head, std::mem::take(&mut body)),
-                Some(refusal) => call.refuse(head, refusal),
+                Some(refusal) => call.refuse(head, refusal.clone()),
             });
             Some(match Pin::new(&mut *reply).poll(cx) {
                 Poll::Ready(answer) => {
@@ -156,9 +153,11 @@ impl<T: Transport> Driver<T> {
                 Poll::Pending => Begun::Waiting(reply),
             })
         });
+        // The body of one that is refused is never read, and the engine has the connection closed.
+        let source = if is_refused { None } else { source };
         match polled {
-            // The body of one that is refused is never read, and the engine has the connection closed.
-            Ok(Some(begun)) => Ok((begun, source.filter(|_| !is_refused))),
+            Ok(Some(Begun::Answered(answer))) => self.answer(answer, source),
+            Ok(Some(Begun::Waiting(reply))) => Ok(Some(Rest::Reply(reply, source))),
             Ok(None) if is_refused => Err(End::Refuse(TOO_LARGE)),
             Ok(None) => Err(End::Drop(CloseReason::ResponseFailed)),
             Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
