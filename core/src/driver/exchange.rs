@@ -18,7 +18,7 @@ use crate::{
     ambient::{self, Collected},
     body::{self, Source},
     disconnect::Watch,
-    h1::{AfterExchange, BodyLength, Event, Framing, KeepAlive, Refusal, SendBody},
+    h1::{AfterExchange, Event, Framing, KeepAlive, Refusal},
     panics::{self, Held, Panicked, drop_contained},
     respond::{self, Answer, AnswerHead, BoxReply},
 };
@@ -103,11 +103,8 @@ impl<T: Transport> Driver<T> {
 
     /// 5. What is left of the request is drained, and the connection goes on, or not.
     fn conclude(&mut self) -> Result<Option<Rest>, End> {
-        match self.connection.after_exchange() {
-            AfterExchange::Next => {
-                self.connection.end_exchange();
-                Ok(None)
-            }
+        match self.connection.go_on() {
+            AfterExchange::Next => Ok(None),
             AfterExchange::Drain => Ok(Some(Rest::Drain)),
             AfterExchange::Close => Err(End::Finish(CloseReason::Announced)),
         }
@@ -246,14 +243,8 @@ impl<T: Transport> Driver<T> {
         self.writing.renew();
         match body.into_full() {
             Ok(data) => {
-                let length = BodyLength::Known(data.len() as u64);
                 let date = *self.wall_clock.get_or_insert_with(|| self.io.wall_clock());
-                if self.connection.send_response(head.status(), head.fields(), length, keep, date)
-                    == SendBody::Yes
-                {
-                    let sent = self.connection.send_data(data).and_then(|()| self.connection.send_end(None));
-                    sent.map_err(|_| End::Finish(CloseReason::ResponseFailed))?;
-                }
+                self.connection.send_whole(head.status(), head.fields(), data, keep, date);
                 Ok(None)
             }
             Err(body) => Ok(Some(Streamed { head, keep, body })),

@@ -338,6 +338,24 @@ impl Connection {
         if encoding == Encoding::None { SendBody::No } else { SendBody::Yes }
     }
 
+    /// Sends a response that is whole: head, body and end. `keep` is as of [`send_response`](Self::send_response).
+    pub fn send_whole<'a>(
+        &mut self,
+        status: StatusCode,
+        fields: impl Into<Fields<'a>>,
+        body: Bytes,
+        keep: KeepAlive,
+        wall_clock: SystemTime,
+    ) {
+        let length = BodyLength::Known(body.len() as u64);
+        if self.send_response(status, fields, length, keep, wall_clock) == SendBody::Yes {
+            self.output.put_data(body);
+            if let State::Exchange(exchange) = &mut self.state {
+                exchange.encoding = Some(Encoding::None);
+            }
+        }
+    }
+
     /// Sends one piece of the response's body.
     ///
     /// # Errors
@@ -381,6 +399,16 @@ impl Connection {
         }
         *encoding = Encoding::None;
         Ok(())
+    }
+
+    /// Goes on to the next request where it may follow at once; tells what is to be done before otherwise.
+    #[inline]
+    pub fn go_on(&mut self) -> AfterExchange {
+        let after = self.after_exchange();
+        if after == AfterExchange::Next {
+            self.state = State::Head;
+        }
+        after
     }
 
     /// What is to follow, once the response has been sent to its end.
