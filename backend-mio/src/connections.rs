@@ -9,13 +9,13 @@ use std::{
     mem::{self, ManuallyDrop},
     sync::Arc,
     task::{Context, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use mio::event::Event;
 use slab::Slab;
 use trijet_backend::poll::{Key, Task, Timers};
-use trijet_core::driver::Driving;
+use trijet_core::{after, driver::Driving};
 
 use crate::{
     mailbox::{ConnectionWaker, Mailbox},
@@ -82,18 +82,25 @@ pub(crate) struct Turn {
     pub(crate) waker: Waker,
 }
 
-/// A connection whose deadline has come.
-pub(crate) enum Due {
-    /// It waits for its deadline.
+/// What a loop finds at the end of a round.
+pub(crate) enum Next {
+    /// Somebody waits for a deadline that has come.
     Wake(Waker),
-    /// It has been idle for too long, and is no longer in its slot.
+    /// A connection has been idle for too long, and is no longer in its slot.
     Drop(MioTransport),
+    /// Somebody waits for a turn.
+    Turn,
+    /// There is nothing to do but for events, until then.
+    Wait(Option<Instant>),
 }
 
 pub(crate) struct Connections {
     slots: Slab<Slot>,
     generation: usize,
-    ready: VecDeque<Key>,
+    ready: Vec<Key>,
+    /// Those whose connections have gone idle in this round. How long they may be is counted from its end, when the loop
+    /// asks the clock anyway.
+    rested: Vec<Key>,
     /// What handlers have spawned, and has something to do.
     tasks: VecDeque<Arc<Task>>,
     timers: Timers,
@@ -114,7 +121,8 @@ pub(crate) fn enter(index: usize, mailbox: Arc<Mailbox>) -> Entered {
     let connections = Connections {
         slots: Slab::new(),
         generation: 0,
-        ready: VecDeque::new(),
+        ready: Vec::new(),
+        rested: Vec::new(),
         tasks: VecDeque::new(),
         timers: Timers::default(),
         mailbox,
@@ -206,7 +214,7 @@ impl Connections {
     pub(crate) fn queue(&mut self, key: Key) {
         let was_queued = self.slot(key).is_none_or(|slot| mem::replace(&mut slot.queued, true));
         if !was_queued {
-            self.ready.push_back(key);
+            self.ready.push(key);
         }
     }
 
@@ -214,7 +222,7 @@ impl Connections {
     pub(crate) fn queue_all(&mut self) {
         for (_, slot) in &mut self.slots {
             if !mem::replace(&mut slot.queued, true) {
-                self.ready.push_back(slot.key);
+                self.ready.push(slot.key);
             }
         }
     }
@@ -224,26 +232,22 @@ impl Connections {
         self.tasks.extend(tasks);
     }
 
-    /// How many tasks have something to do now.
-    pub(crate) fn queued_tasks(&self) -> usize {
-        self.tasks.len()
-    }
-
     /// Takes the next task that has something to do.
     pub(crate) fn next_task(&mut self) -> Option<Arc<Task>> {
         self.tasks.pop_front()
     }
 
-    /// How many wait for a turn now. Those that are woken meanwhile come after the next events.
-    pub(crate) fn queued(&self) -> usize {
-        self.ready.len()
+    /// Those that wait for a turn now, in exchange for a queue that is empty, and how many tasks do. Those that are woken
+    /// meanwhile come after the next events.
+    pub(crate) fn begin_round(&mut self, round: &mut Vec<Key>) -> usize {
+        mem::swap(&mut self.ready, round);
+        self.tasks.len()
     }
 
-    /// Takes the next connection that waits for a turn out of its slot. One that is idle is served with `drive`, if there
+    /// Takes a connection whose turn it is out of its slot. One that is idle is served with `drive`, if there
     /// may be something to read or the server `is_stopping`; else it was woken by what an earlier request has left behind.
     /// `drive` only begins: nothing of the app's runs.
-    pub(crate) fn next_queued(&mut self, drive: &Drive, is_stopping: bool) -> Option<Turn> {
-        let key = self.ready.pop_front()?;
+    pub(crate) fn begin_turn(&mut self, key: Key, drive: &Drive, is_stopping: bool) -> Option<Turn> {
         let slot = slot_of(&mut self.slots, key)?;
         slot.queued = false;
         let driver = match slot.work.take()? {
@@ -268,29 +272,28 @@ impl Connections {
         }
     }
 
-    /// Keeps a new connection, which is idle until `deadline`.
-    pub(crate) fn keep_idle(&mut self, key: Key, transport: MioTransport, deadline: Instant) {
+    /// Keeps a new connection, which is idle.
+    pub(crate) fn keep_idle(&mut self, key: Key, transport: MioTransport) {
         if let Some(slot) = slot_of(&mut self.slots, key) {
             slot.work = Some(Work::Idle(transport));
-            slot.set_deadline(deadline, &mut self.timers);
+            self.rested.push(key);
         }
     }
 
-    /// The end of a turn whose connection is idle until `deadline`. Gives what its slot need not hold any longer, and the
-    /// driver where there are enough.
+    /// The end of a turn whose connection is idle. Gives what its slot need not hold any longer, and the driver where
+    /// there are enough.
     pub(crate) fn rest(
         &mut self,
         Turn { key, driver, waker }: Turn,
         transport: MioTransport,
-        deadline: Instant,
     ) -> ([Option<Waker>; 3], Option<Driver>) {
         let mut unused = [None, None, None];
         if let Some(slot) = slot_of(&mut self.slots, key) {
             slot.work = Some(Work::Idle(transport));
             slot.waker = Some(waker);
-            slot.set_deadline(deadline, &mut self.timers);
+            self.rested.push(key);
             if slot.readiness.is_ready(Direction::Read) && !mem::replace(&mut slot.queued, true) {
-                self.ready.push_back(key);
+                self.ready.push(key);
             }
             unused = [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()];
         }
@@ -347,15 +350,17 @@ impl Connections {
         keep_waker(&mut slot.deadline_waker, cx)
     }
 
-    /// The next time at which [`next_due`](Self::next_due) is worth a look.
-    pub(crate) fn next_timer(&self) -> Option<Instant> {
-        self.timers.next()
-    }
-
-    /// Takes the next connection whose deadline has come.
-    pub(crate) fn next_due(&mut self, now: Instant) -> Option<Due> {
-        loop {
-            let (at, key) = self.timers.pop_due(now)?;
+    /// What is to be done next, at the end of a round, where a connection may be idle for `idle_timeout`.
+    pub(crate) fn next(&mut self, now: Instant, idle_timeout: Duration) -> Next {
+        if !self.rested.is_empty() {
+            let deadline = after(now, idle_timeout);
+            for key in self.rested.drain(..) {
+                if let Some(slot) = slot_of(&mut self.slots, key) {
+                    slot.set_deadline(deadline, &mut self.timers);
+                }
+            }
+        }
+        while let Some((at, key)) = self.timers.pop_due(now) {
             let slot = slot_of(&mut self.slots, key);
             let Some(slot) = slot.filter(|slot| slot.armed == Some(at)) else { continue };
             slot.armed = None;
@@ -364,18 +369,23 @@ impl Connections {
                 Some(_) => {
                     slot.deadline = None;
                     if let Some(waker) = slot.deadline_waker.take() {
-                        return Some(Due::Wake(waker));
+                        return Next::Wake(waker);
                     }
                     // Data that is there already was in time. (A wake alone is none: late ones come at any time.)
                     if matches!(slot.work, Some(Work::Idle(_))) && !slot.readiness.is_ready(Direction::Read) {
                         let slot = self.slots.remove(key.index());
                         if let Some(Work::Idle(transport)) = slot.work {
-                            return Some(Due::Drop(transport));
+                            return Next::Drop(transport);
                         }
                     }
                 }
                 None => {}
             }
+        }
+        if self.ready.is_empty() && self.tasks.is_empty() {
+            Next::Wait(self.timers.next())
+        } else {
+            Next::Turn
         }
     }
 }
@@ -412,12 +422,14 @@ mod tests {
         assert!(wake_here(&mailbox, first));
         with(|own| {
             assert!(own.wait_for(first, Direction::Read, &Context::from_waker(Waker::noop())).is_none());
-            assert_eq!(own.queued(), 0, "a late wake");
-            assert!(own.next_due(Instant::now()).is_none(), "a late timer");
+            let next = own.next(Instant::now(), Duration::ZERO);
+            assert!(matches!(next, Next::Wait(None)), "neither a late wake nor a late timer");
             assert!(own.remove(first).is_none());
             own.queue(second);
             own.queue(second);
-            assert_eq!(own.queued(), 1, "queued once");
+            let mut round = Vec::new();
+            own.begin_round(&mut round);
+            assert_eq!(round, [second], "queued once");
         });
     }
 }

@@ -19,7 +19,7 @@ use trijet_core::Outcome;
 
 use crate::{
     ACCEPTING_LOOP,
-    connections::{self, Connections, Due, Turn},
+    connections::{self, Connections, Next, Turn},
     mailbox::{Accepted, Mail, Mailbox},
     shared::{Permit, Shared},
     transport::MioTransport,
@@ -61,6 +61,7 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut stage = Stage::Running;
         let mut timeout = Some(Duration::ZERO);
+        let mut round = Vec::new();
         loop {
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -74,21 +75,20 @@ impl EventLoop {
             }
             self.accept(stage);
             // Those that are woken meanwhile come after the next events.
-            let (queued, tasks) =
-                connections::with(|own| (own.queued(), own.queued_tasks())).unwrap_or_default();
-            for _ in 0..queued {
-                self.turn();
+            let tasks = connections::with(|own| own.begin_round(&mut round)).unwrap_or_default();
+            for key in round.drain(..) {
+                self.turn(key);
             }
             for _ in 0..tasks {
                 self.run_task();
             }
             let now = Instant::now();
-            fire_timers(now);
             self.reactor.fire(now);
+            let wait = self.fire_timers(now);
             if self.is_over(stage, now) {
                 return Ok(());
             }
-            timeout = self.timeout(stage, now);
+            timeout = wait.map_or(Some(Duration::ZERO), |timer| self.timeout(stage, now, timer));
             self.seat.turn_round();
         }
     }
@@ -172,8 +172,7 @@ impl EventLoop {
         }
         match MioTransport::register(accepted, place, self.poll.registry()) {
             Ok(transport) => {
-                let deadline = after(self.shared.limits.idle_timeout);
-                connections::with(|own| own.keep_idle(key, transport, deadline));
+                connections::with(|own| own.keep_idle(key, transport));
                 if stage != Stage::Running {
                     connections::with(|own| own.queue(key));
                 }
@@ -185,22 +184,21 @@ impl EventLoop {
         }
     }
 
-    /// Polls the next connection of the ready queue.
-    fn turn(&self) {
+    /// Polls a connection.
+    fn turn(&self, key: Key) {
         let is_stopping = self.shared.life.is_stopping();
         let Some(mut turn) =
-            connections::with(|own| own.next_queued(&*self.shared.drive, is_stopping)).flatten()
+            connections::with(|own| own.begin_turn(key, &*self.shared.drive, is_stopping)).flatten()
         else {
             return;
         };
-        let Turn { key, driver, waker } = &mut turn;
-        let key = *key;
+        let Turn { driver, waker, .. } = &mut turn;
         match crate::contained("serving a connection", || driver.poll(&mut Context::from_waker(waker))) {
             Some(Poll::Pending) => {
                 connections::with(|own| own.keep_active(turn));
             }
-            Some(Poll::Ready(Outcome::Idle { transport, deadline })) => {
-                drop(connections::with(|own| own.rest(turn, transport, deadline)));
+            Some(Poll::Ready(Outcome::Idle(transport))) => {
+                drop(connections::with(|own| own.rest(turn, transport)));
                 // The stop may have begun just after the driver has looked.
                 if self.shared.life.is_stopping() {
                     connections::with(|own| own.queue(key));
@@ -239,13 +237,21 @@ impl EventLoop {
         }
     }
 
-    /// How long nothing will have to be done unless there is an event; `None`: for ever.
-    fn timeout(&self, stage: Stage, now: Instant) -> Option<Duration> {
-        let look = |own: &mut Connections| (own.queued() + own.queued_tasks(), own.next_timer());
-        let (queued, timer) = connections::with(look).unwrap_or_default();
-        if queued > 0 {
-            return Some(Duration::ZERO);
+    /// Acts on the deadlines that have come. Gives the next of them, unless somebody waits for a turn.
+    fn fire_timers(&self, now: Instant) -> Option<Option<Instant>> {
+        let idle_timeout = self.shared.limits.idle_timeout;
+        loop {
+            match connections::with(|own| own.next(now, idle_timeout))? {
+                Next::Wake(waker) => waker.wake(),
+                Next::Drop(transport) => drop(transport),
+                Next::Turn => return None,
+                Next::Wait(timer) => return Some(timer),
+            }
         }
+    }
+
+    /// How long nothing will have to be done unless there is an event; `None`: for ever.
+    fn timeout(&self, stage: Stage, now: Instant, timer: Option<Instant>) -> Option<Duration> {
         let accepting = self.acceptor.as_ref().filter(|acceptor| !acceptor.is_quiet());
         let accept = accepting.and_then(|acceptor| acceptor.next_turn(now));
         let stop = match stage {
@@ -263,13 +269,6 @@ fn earlier(first: Option<Instant>, second: Option<Instant>) -> Option<Instant> {
         (Some(first), Some(second)) => Some(first.min(second)),
         (time, None) | (None, time) => time,
     }
-}
-
-/// When `timeout` is over from now on. One beyond what an `Instant` can hold is over in a year.
-fn after(timeout: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    let now = Instant::now();
-    now.checked_add(timeout).unwrap_or_else(|| now + YEAR)
 }
 
 /// Hands the connection to the loop with the fewest, or gives it back if that is the accepting one.
@@ -292,15 +291,6 @@ fn on_event(key: Key, event: &Event) {
     let wakers = connections::with(|own| own.on_event(key, event));
     if let Some([read, write]) = wakers {
         read.into_iter().chain(write).for_each(Waker::wake);
-    }
-}
-
-fn fire_timers(now: Instant) {
-    while let Some(due) = connections::with(|own| own.next_due(now)).flatten() {
-        match due {
-            Due::Wake(waker) => waker.wake(),
-            Due::Drop(transport) => drop(transport),
-        }
     }
 }
 

@@ -22,11 +22,7 @@ type Parked = mpsc::Sender<(Waker, mpsc::Sender<()>)>;
 const LONG: usize = 8 << 20;
 
 /// Answers each line: the command's answer, or the line itself.
-async fn serve_lines(
-    mut transport: MioTransport,
-    parked: Parked,
-    idle_timeout: Duration,
-) -> Outcome<MioTransport> {
+async fn serve_lines(mut transport: MioTransport, parked: Parked) -> Outcome<MioTransport> {
     let mut input = Vec::new();
     // Small, so that reads that fill the buffer and reads that come short both happen.
     let mut buffer = [0; 8];
@@ -39,7 +35,7 @@ async fn serve_lines(
             }
             // Fills the buffer, so there may be more: the next drive has to find it.
             if line == b"restart\n" && input.is_empty() {
-                return go_idle(transport, idle_timeout);
+                return Outcome::Idle(transport);
             }
         }
         let idle = input.is_empty();
@@ -50,18 +46,12 @@ async fn serve_lines(
         match read.await {
             None if transport.is_stopping() => return Outcome::Closed(CloseReason::Stopping),
             None => {
-                return go_idle(transport, idle_timeout);
+                return Outcome::Idle(transport);
             }
             Some(Ok(count)) if count > 0 => input.extend_from_slice(&buffer[..count]),
             Some(_) => return Outcome::Closed(CloseReason::PeerClosed),
         }
     }
-}
-
-fn go_idle(transport: MioTransport, idle_timeout: Duration) -> Outcome<MioTransport> {
-    let now = transport.now();
-    let deadline = now.checked_add(idle_timeout).unwrap_or(now + Duration::from_secs(60));
-    Outcome::Idle { transport, deadline }
 }
 
 async fn answer(transport: &mut MioTransport, line: &[u8], parked: &Parked) -> io::Result<()> {
@@ -132,9 +122,8 @@ fn lines(workers: usize, limits: Limits) -> Lines {
     let (service, _) = settings.service(Router::default(), vec![listener], "mio").unwrap();
     let address = service.handle.local_addr();
     let life = service.life.clone();
-    let idle_timeout = service.limits.idle_timeout;
     let (parked, receive) = mpsc::channel();
-    let drive = move |transport, _| Driving::by(serve_lines(transport, parked.clone(), idle_timeout));
+    let drive = move |transport, _| Driving::by(serve_lines(transport, parked.clone()));
     let run = crate::prepare(service, Box::new(drive));
     Lines { address, life, parked: receive, run: Some(run.unwrap()), thread: None }
 }

@@ -14,8 +14,6 @@ use trijet_backend::{
     poll::{Acceptor, PollRuntime, Reactor, Schedule, Source, Spawn, Task, token},
 };
 
-use trijet_core::after;
-
 use crate::{
     Threaded,
     parking::{Parked, Parking},
@@ -215,7 +213,7 @@ fn welcome(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) {
     let idle_timeout = shared.limits.idle_timeout;
     match ThreadedTransport::new(stream.into(), peer, shared) {
         Ok(transport) if shared.pool.waiting() == 0 || idle_timeout.is_zero() => Runnable::start(transport),
-        Ok(transport) => park_idle(transport, after(Instant::now(), idle_timeout)),
+        Ok(transport) => park_idle(transport),
         Err(error) => log::debug!("a connection from {} could not be set up: {error}", name_peer(peer)),
     }
 }

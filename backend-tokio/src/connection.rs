@@ -13,7 +13,7 @@ use std::{
 };
 
 use trijet_backend::{Figures, Life, Watch};
-use trijet_core::{App, Limits, Outcome, Transport, driver::Driving, runtime::Runtime};
+use trijet_core::{App, Limits, Outcome, Transport, after, driver::Driving, runtime::Runtime};
 
 use crate::{
     bell::{Bell, Member},
@@ -76,7 +76,8 @@ enum State {
     Driven(Driving<TokioTransport>),
     Idle {
         transport: TokioTransport,
-        deadline: Instant,
+        /// Once it has been waited.
+        deadline: Option<Instant>,
     },
     Over,
 }
@@ -98,7 +99,7 @@ impl State {
 
     fn after(outcome: Outcome<TokioTransport>) -> Self {
         match outcome {
-            Outcome::Idle { transport, deadline } => Self::Idle { transport, deadline },
+            Outcome::Idle(transport) => Self::Idle { transport, deadline: None },
             Outcome::Upgrade(_, _) => {
                 log::error!("an upgrade was asked for, which this backend does not know: closed");
                 Self::Over
@@ -134,7 +135,9 @@ impl Future for Connection {
                     // The first look arranges nothing: where it finds something, 90 instructions less.
                     let is_ready = transport.is_stopping() || transport.may_read();
                     if !is_ready && transport.poll_readable(cx).is_pending() {
-                        ready!(transport.poll_deadline(cx, *deadline));
+                        let timeout = transport.shared().limits.idle_timeout;
+                        let deadline = *deadline.get_or_insert_with(|| after(transport.now(), timeout));
+                        ready!(transport.poll_deadline(cx, deadline));
                         *state = State::Over;
                     } else if had_turn {
                         // Others go first. And what a task may take from Tokio in one poll may be used up, so that no read

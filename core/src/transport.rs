@@ -95,14 +95,11 @@ pub trait Transport: Send + 'static {
 #[derive(Debug)]
 pub enum Outcome<T> {
     /// Nothing is read, nothing is to be written: keep the transport as cheaply as possible, and
-    /// call `drive` again at its next byte (or its end). Drop it at the deadline; when the server
-    /// stops, call `drive` once more, which serves what is there and then closes; it is never idle then.
-    Idle {
-        /// The connection.
-        transport: T,
-        /// When its idle time is over.
-        deadline: Instant,
-    },
+    /// call `drive` again at its next byte (or its end). Drop it once it has been idle for
+    /// [`Limits::idle_timeout`](crate::Limits::idle_timeout); when the server stops, call `drive` once more, which serves
+    /// what is there and then closes; it is never idle then.
+    // Without the time: a backend mostly has no need to ask its clock.
+    Idle(T),
     /// The connection leaves HTTP/1.1: the transport and every byte that was already read.
     Upgrade(T, Bytes),
     /// The connection is over; its transport has been dropped.

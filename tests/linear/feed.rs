@@ -111,7 +111,7 @@ fn measured(mut memory: Memory, app: Arc<App>, limits: Arc<Limits>, output: &Mut
         let mut driver = Box::pin(drive(memory, app.clone(), limits.clone()));
         memory = loop {
             match driver.as_mut().poll(&mut cx) {
-                Poll::Ready(Outcome::Idle { transport, .. }) => break transport,
+                Poll::Ready(Outcome::Idle(transport)) => break transport,
                 Poll::Ready(_) => return,
                 Poll::Pending => {
                     let jobs = std::mem::take(&mut output.lock().unwrap().jobs);

@@ -18,7 +18,7 @@ use std::{
 
 use mio::Interest;
 use trijet_backend::panic_text;
-use trijet_core::{Outcome, driver::Driving, jobs::Job};
+use trijet_core::{Outcome, after, driver::Driving, jobs::Job};
 
 use crate::{
     current,
@@ -256,7 +256,7 @@ impl Task {
             self.waker.begin_poll();
             match poll(&mut self.drive, &self.waker) {
                 Polled::Over(outcome) => {
-                    if matches!(outcome, Outcome::Idle { .. }) {
+                    if matches!(outcome, Outcome::Idle(_)) {
                         SPARE.set(Some(self.drive));
                     }
                     return finish(outcome);
@@ -355,11 +355,11 @@ fn work(waker: &Arc<TaskWaker>, shared: &Arc<Shared>, job: Job) -> Option<Task> 
 
 /// What comes after the driver: the next request at once, a place with the poller, or the end.
 fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
-    let (transport, deadline) = rest(outcome)?;
+    let transport = rest(outcome)?;
     transport.shared().start_lacking();
     let has_waited = current::with(|current| current.ticked);
     if has_waited || transport.shared().is_crowded() {
-        park_idle(transport, deadline);
+        park_idle(transport);
         return None;
     }
     // Its turn is over, but there is a thread for everybody.
@@ -367,10 +367,10 @@ fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
     Some(Task::new(transport))
 }
 
-/// What is left of a connection that its driver is done with, and how long it may be idle.
-fn rest(outcome: Outcome<ThreadedTransport>) -> Option<(ThreadedTransport, Instant)> {
+/// What is left of a connection that its driver is done with.
+fn rest(outcome: Outcome<ThreadedTransport>) -> Option<ThreadedTransport> {
     match outcome {
-        Outcome::Idle { transport, deadline } => Some((transport, deadline)),
+        Outcome::Idle(transport) => Some(transport),
         Outcome::Upgrade(..) => {
             log::error!("a connection was to be upgraded, which this version cannot do: it is closed");
             None
@@ -382,9 +382,10 @@ fn rest(outcome: Outcome<ThreadedTransport>) -> Option<(ThreadedTransport, Insta
     }
 }
 
-/// Leaves only the socket with the poller.
-pub(crate) fn park_idle(transport: ThreadedTransport, deadline: Instant) {
+/// Leaves only the socket with the poller: from now on it is idle.
+pub(crate) fn park_idle(transport: ThreadedTransport) {
     let shared = transport.shared().clone();
+    let deadline = after(Instant::now(), shared.limits.idle_timeout);
     let socket = transport.stream().as_raw_fd();
     // What comes back is closed: the server is cut, or the system has no room for it.
     drop(shared.parking.park(Parked::Idle(transport), socket, Interest::READABLE, Some(deadline)));

@@ -91,8 +91,8 @@ impl Nested {
         }
         drop(self.state.replace(State::Over));
         if let Polled::Over(outcome) = polled {
-            if let Some((transport, deadline)) = rest(outcome) {
-                park_idle(transport, deadline);
+            if let Some(transport) = rest(outcome) {
+                park_idle(transport);
             }
         }
         false

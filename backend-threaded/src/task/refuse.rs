@@ -32,7 +32,7 @@ pub(crate) fn refuse(transport: ThreadedTransport) {
     match has_asked(transport.stream()) {
         Ok(true) => answer(transport),
         Ok(false) if shared.life.is_stopping() => {}
-        Ok(false) => park_idle(transport, after(Instant::now(), shared.limits.idle_timeout)),
+        Ok(false) => park_idle(transport),
         Err(error) => log::debug!("a connection that was to be refused has failed: {error}"),
     }
 }

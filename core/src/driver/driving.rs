@@ -9,7 +9,6 @@ use std::{
     future::poll_fn,
     sync::{Arc, PoisonError},
     task::{Context, Poll},
-    time::Instant,
 };
 
 use super::{Driver, Served};
@@ -39,8 +38,7 @@ struct Door<T>(Mutex<Passing<T>>);
 struct Passing<T> {
     /// With what it has come to.
     comes_in: Option<(Box<Driver<T>>, Served)>,
-    /// With the end of the time in which its connection may be idle.
-    goes_out: Option<(Box<Driver<T>>, Instant)>,
+    goes_out: Option<Box<Driver<T>>>,
 }
 
 impl<T: Transport> Driving<T> {
@@ -66,7 +64,7 @@ impl<T: Transport> Driving<T> {
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
         if let Some(driver) = &mut self.driver {
             match driver.advance(cx) {
-                Served::Idle(deadline) => return Poll::Ready(idle(driver, deadline)),
+                Served::Idle => return Poll::Ready(idle(driver)),
                 served => self.wait(served),
             }
         }
@@ -74,10 +72,10 @@ impl<T: Transport> Driving<T> {
         if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
             return Poll::Ready(outcome);
         }
-        let Some((mut driver, deadline)) = door.as_ref().and_then(|door| door.lock().goes_out.take()) else {
+        let Some(mut driver) = door.as_ref().and_then(|door| door.lock().goes_out.take()) else {
             return Poll::Pending;
         };
-        let outcome = idle(&mut driver, deadline);
+        let outcome = idle(&mut driver);
         self.driver = Some(driver);
         Poll::Ready(outcome)
     }
@@ -106,9 +104,9 @@ impl<T> Door<T> {
     }
 }
 
-fn idle<T: Transport>(driver: &mut Driver<T>, deadline: Instant) -> Outcome<T> {
+fn idle<T: Transport>(driver: &mut Driver<T>) -> Outcome<T> {
     match driver.leave() {
-        Some(transport) => Outcome::Idle { transport, deadline },
+        Some(transport) => Outcome::Idle(transport),
         None => Outcome::Closed(CloseReason::PeerLeft),
     }
 }
@@ -119,16 +117,16 @@ async fn wait<T: Transport>(door: Arc<Door<T>>) -> Outcome<T> {
         // Nobody has to be woken for what comes in: who puts it there polls.
         let next = poll_fn(|_| door.lock().comes_in.take().map_or(Poll::Pending, Poll::Ready));
         let (mut driver, mut served) = next.await;
-        let deadline = loop {
+        loop {
             served = match served {
-                Served::Idle(deadline) => break deadline,
+                Served::Idle => break,
                 Served::Over(end) => return Outcome::Closed(driver.close(end).await),
                 Served::Waits(wait) => match driver.wait(wait).await {
                     Ok(()) => poll_fn(|cx| Poll::Ready(driver.advance(cx))).await,
                     Err(end) => Served::Over(end),
                 },
             };
-        };
-        door.lock().goes_out = Some((driver, deadline));
+        }
+        door.lock().goes_out = Some(driver);
     }
 }

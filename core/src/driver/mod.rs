@@ -90,8 +90,8 @@ enum End {
 
 /// What serving has come to.
 enum Served {
-    /// There is nothing to do until the next byte, or until then.
-    Idle(Instant),
+    /// There is nothing to do until the next byte.
+    Idle,
     /// It is to end, so that the client can read its answer.
     Over(End),
     /// It goes on once this is over.
@@ -270,7 +270,7 @@ impl<T: Transport> Driver<T> {
         }
         if self.turn.is_over() {
             return Err(match self.connection.is_idle() && !self.io.is_stopping() {
-                true => self.idle(),
+                true => Served::Idle,
                 false => Served::Waits(Wait::Turn),
             });
         }
@@ -284,10 +284,6 @@ impl<T: Transport> Driver<T> {
             return self.read_first(is_stopping);
         }
         Err(Served::Waits(Wait::Head { is_stopping, is_new }))
-    }
-
-    fn idle(&self) -> Served {
-        Served::Idle(after(self.io.now(), self.limits.idle_timeout))
     }
 
     /// Reads until there is something new for the engine.
@@ -360,7 +356,7 @@ impl<T: Transport> Driver<T> {
     fn read_first(&mut self, is_stopping: bool) -> Result<(), Served> {
         // Behind a request there mostly is no other: to be told so by a read was 150 instructions on the event loops.
         if !is_stopping && !self.io.may_read() {
-            return Err(self.idle());
+            return Err(Served::Idle);
         }
         // The backend watches an idle connection by itself: no waker is needed.
         let mut cx = Context::from_waker(Waker::noop());
@@ -371,7 +367,7 @@ impl<T: Transport> Driver<T> {
             Poll::Pending if is_stopping => {
                 return Err(Served::Over(End::Finish(CloseReason::Stopping)));
             }
-            Poll::Pending => return Err(self.idle()),
+            Poll::Pending => return Err(Served::Idle),
         }
         Ok(())
     }

@@ -153,7 +153,7 @@ fn a_stop_during_the_first_read_closes_no_new_connection() {
         Greedy { request: b"", taken: Arc::default(), yields: Arc::default(), now, stop: Stop::DuringARead };
     let mut driver = pin!(drive(transport, app, Limits::default().into()));
     match driver.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Outcome::Idle { transport, .. }) => assert!(transport.is_stopping()),
+        Poll::Ready(Outcome::Idle(transport)) => assert!(transport.is_stopping()),
         Poll::Ready(Outcome::Closed(reason)) => panic!("closed: {reason:?}"),
         _ => panic!("it neither idles nor closes"),
     }

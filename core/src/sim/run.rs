@@ -19,7 +19,7 @@ use super::{
     world::Shared,
 };
 use crate::{
-    App, BoxFuture, CloseReason, Limits, Outcome, Router,
+    App, BoxFuture, CloseReason, Limits, Outcome, Router, Transport, after,
     driver::Driving,
     jobs::Blocker,
     rt::{Address, TcpStream},
@@ -498,8 +498,9 @@ impl Inner {
         std::mem::forget(fault);
         let task = match polled {
             Poll::Pending => Task::Driven(drive),
-            Poll::Ready(Outcome::Idle { transport, deadline }) => {
+            Poll::Ready(Outcome::Idle(transport)) => {
                 self.spare.borrow_mut().push(drive);
+                let deadline = after(transport.now(), self.limits.idle_timeout);
                 Task::Idle(transport, deadline)
             }
             Poll::Ready(Outcome::Closed(reason)) => Task::Closed(reason),
