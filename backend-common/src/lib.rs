@@ -37,7 +37,7 @@ pub use life::{Life, Phase};
 pub use listener::{Listen, Listener, LocalAddress, as_stream, name_peer};
 pub use pool::Pool;
 pub use server::{Backend, Server, ServerHandle, Service, Settings};
-pub use sockets::{open_files_max, prepare_connection, reset_on_close, send_at_once, send_vectored};
+pub use sockets::{open_files_max, prepare_connection, receive, reset_on_close, send_at_once, send_vectored};
 pub use statistics::{Figures, Hold, LoopStatistics, Statistics};
 pub use unix::SocketFile;
 pub use watchdog::{Seat, TASK, Watch, Watchdog};

@@ -3,9 +3,14 @@
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
+    os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
+use rustix::{
+    io::Errno,
+    net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, recv},
+};
 use socket2::SockRef;
 use trijet_core::SocketSettings;
 
@@ -30,46 +35,43 @@ where
 /// The most slices that Linux takes in one call (IOV_MAX).
 pub(crate) const SLICES_MAX: usize = 1024;
 
+/// Reads what is there, as [`Read::read`](io::Read::read) does: by the system call alone.
+///
+/// # Errors
+/// Those of `recv(2)`.
+// The C library's makes a place of it where a thread can be cancelled, with two atomic swaps that nobody needs:
+// 60 instructions a call.
+#[inline]
+pub fn receive(stream: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(stream, into, RecvFlags::empty())?.1)
+}
+
 /// Writes without raising SIGPIPE, which std's vectored write does where the host resets its handler.
 ///
 /// # Errors
 /// Those of `sendmsg(2)`; `Interrupted` is retried.
-pub fn send_vectored<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<usize>
-where
-    SockRef<'s>: From<&'s S>,
-{
-    send(stream, from, MSG_NOSIGNAL)
+pub fn send_vectored(stream: impl AsFd, from: &[IoSlice<'_>]) -> io::Result<usize> {
+    send(stream.as_fd(), from, SendFlags::NOSIGNAL)
 }
 
 /// As [`send_vectored`], but never blocks, where the system can be asked for that by the call.
 ///
 /// # Errors
 /// As [`send_vectored`].
-pub fn send_at_once<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<usize>
-where
-    SockRef<'s>: From<&'s S>,
-{
-    send(stream, from, MSG_NOSIGNAL | MSG_DONTWAIT)
+pub fn send_at_once(stream: impl AsFd, from: &[IoSlice<'_>]) -> io::Result<usize> {
+    send(stream.as_fd(), from, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
 }
 
-const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
-const MSG_NOSIGNAL: i32 = if IS_LINUX { 0x4000 } else { 0 };
-const MSG_DONTWAIT: i32 = if IS_LINUX { 0x40 } else { 0 };
-
-fn send<'s, S>(stream: &'s S, from: &[IoSlice<'_>], flags: i32) -> io::Result<usize>
-where
-    SockRef<'s>: From<&'s S>,
-{
+fn send(stream: BorrowedFd<'_>, from: &[IoSlice<'_>], flags: SendFlags) -> io::Result<usize> {
     let from = &from[..from.len().min(SLICES_MAX)];
-    let socket = SockRef::from(stream);
     loop {
         let sent = match from {
-            [one] => socket.send_with_flags(one, flags),
-            many => socket.send_vectored_with_flags(many, flags),
+            [one] => net::send(stream, one, flags),
+            many => net::sendmsg(stream, many, &mut SendAncillaryBuffer::default(), flags),
         };
         match sent {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
         }
     }
 }

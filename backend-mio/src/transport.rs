@@ -4,7 +4,7 @@
 //! Calls go to the system at once, and wait for an event only after it has said that it would block.
 
 use std::{
-    io::{self, IoSlice, Read},
+    io::{self, IoSlice},
     net::{Shutdown, SocketAddr},
     sync::Arc,
     task::{Context, Poll},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, net::TcpStream};
-use trijet_backend::{poll::Key, reset_on_close, send_vectored};
+use trijet_backend::{poll::Key, receive, reset_on_close, send_vectored};
 use trijet_core::{PeerWatch, Transport, jobs::Job};
 
 use crate::{
@@ -94,7 +94,7 @@ impl Transport for MioTransport {
         if self.is_stopping() {
             self.0.readiness.suppose_readable();
         }
-        self.poll_io(Direction::Read, cx, into.len(), || (&self.0.stream).read(into))
+        self.poll_io(Direction::Read, cx, into.len(), || receive(&self.0.stream, into))
     }
 
     fn may_read(&self) -> bool {

@@ -2,7 +2,7 @@
 //! that blocks comes back at each, so that deadlines, a stop and other connections get their due.
 
 use std::{
-    io::{self, IoSlice, Read},
+    io::{self, IoSlice},
     net::{Shutdown, SocketAddr, TcpStream},
     os::fd::AsRawFd,
     sync::Arc,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use mio::Interest;
-use trijet_backend::{poll::Key, prepare_connection, reset_on_close, send_at_once, send_vectored};
+use trijet_backend::{poll::Key, prepare_connection, receive, reset_on_close, send_at_once, send_vectored};
 use trijet_core::{PeerWatch, Transport, jobs::Job};
 
 use crate::{
@@ -86,7 +86,7 @@ impl Transport for ThreadedTransport {
             return Poll::Pending;
         }
         loop {
-            match (&*self.stream).read(into) {
+            match receive(&*self.stream, into) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_tick(&error) => {
                     if self.shared().is_cut() {
