@@ -2,7 +2,7 @@
 //! and never wait for what the system can do at once.
 
 use std::{
-    io::{self, IoSlice, Read},
+    io::{self, IoSlice},
     net::{Shutdown, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
@@ -12,11 +12,11 @@ use std::{
 
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, Interest, ReadBuf},
+    io::Interest,
     net::TcpStream,
     time::{Sleep, sleep_until},
 };
-use trijet_backend::{reset_on_close, send_vectored};
+use trijet_backend::{receive, reset_on_close, send_vectored};
 use trijet_core::{PeerWatch, Transport, jobs::Job};
 
 use crate::{connection::Shared, seats::SeatHere};
@@ -30,6 +30,8 @@ struct Inner {
     shared: Arc<Shared>,
     /// Apart, since it is large; armed at the first wait, and never later than it must be.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whom it wakes.
+    timed: Option<Waker>,
     /// Whether there may be something to read that Tokio has been made to forget.
     has_more: bool,
     is_used: bool,
@@ -43,6 +45,7 @@ impl TokioTransport {
             peer,
             shared,
             timer: None,
+            timed: None,
             has_more: false,
             is_used: false,
             seat: SeatHere::default(),
@@ -72,28 +75,38 @@ impl TokioTransport {
     }
 }
 
+fn is_no_more(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 impl Transport for TokioTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            // Unlike `try_read`, this knows that a short read has emptied the socket: no call for EAGAIN.
-            let mut buffer = ReadBuf::new(into);
-            let read = match Pin::new(&mut self.0.stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(result) => result.map(|()| buffer.filled().len()),
-                // What came before the stop may not have been reported yet, and will be closed over.
-                Poll::Pending if self.0.has_more || self.is_stopping() => {
-                    match (&*SockRef::from(&self.0.stream)).read(into) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            self.0.has_more = false;
-                            return Poll::Pending;
-                        }
-                        result => result,
-                    }
+            let stream = &self.0.stream;
+            // What came short has emptied the socket. Tokio is told that there is no more, so that no call is made for that.
+            let mut short = None;
+            let read = stream.try_io(Interest::READABLE, || match receive(stream, into)? {
+                count if 0 < count && count < into.len() => {
+                    short = Some(count);
+                    Err(io::ErrorKind::WouldBlock.into())
                 }
-                Poll::Pending => return Poll::Pending,
+                count => Ok(count),
+            });
+            let read = match (short, read) {
+                (Some(count), _) => Ok(count),
+                // What came before the stop may not have been reported yet, and will be closed over.
+                (None, Err(error)) if is_no_more(&error) && (self.0.has_more || self.is_stopping()) => {
+                    receive(stream, into)
+                }
+                (None, read) => read,
             };
             match read {
+                Err(error) if is_no_more(&error) => {
+                    self.0.has_more = false;
+                    ready!(self.0.stream.poll_read_ready(cx))?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Poll::Ready(result),
+                read => return Poll::Ready(read),
             }
         }
     }
@@ -136,14 +149,21 @@ impl Transport for TokioTransport {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let timer = self.0.timer.get_or_insert_with(|| Box::pin(sleep_until(at.into())));
+        let Inner { timer, timed, .. } = &mut *self.0;
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(at.into())));
         if timer.deadline() > at.into() {
             timer.as_mut().reset(at.into());
+        } else if !timer.is_elapsed() && timed.as_ref().is_some_and(|timed| timed.will_wake(cx.waker())) {
+            // It knows already: 130 instructions less.
+            return Poll::Pending;
         }
         // Deadlines mostly move away before they are reached. So one that is armed too early is left
         // alone, and the timer wheel is touched once a period, not at every request.
         loop {
-            ready!(timer.as_mut().poll(cx));
+            if timer.as_mut().poll(cx).is_pending() {
+                timed.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+                return Poll::Pending;
+            }
             if timer.deadline() >= at.into() {
                 return Poll::Ready(());
             }
