@@ -17,12 +17,12 @@ use crate::{
     sync::{Mutex, MutexGuard},
 };
 
-/// A connection that is served, or the means to serve one.
+/// A connection that is served, or the means to serve one. Small: it goes from hand to hand with each turn.
 pub struct Driving<T> {
     /// The future has it while it waits.
     driver: Option<Box<Driver<T>>>,
     /// There once something had to be waited for.
-    waiting: Option<Waiting<T>>,
+    waiting: Option<Box<Waiting<T>>>,
 }
 
 /// The future in which a driver waits, one time after the other.
@@ -56,7 +56,8 @@ impl<T: Transport> Driving<T> {
 
     /// Serves by another future, for once: a backend's tests have drivers of their own.
     pub fn by(future: impl Future<Output = Outcome<T>> + Send + 'static) -> Self {
-        Self { driver: None, waiting: Some(Waiting { future: Box::pin(future), door: None }) }
+        let waiting = Waiting { future: Box::pin(future), door: None };
+        Self { driver: None, waiting: Some(waiting.into()) }
     }
 
     /// Goes on serving. Behind an outcome it must not be polled any more: one behind [`Outcome::Idle`] is a spare for
@@ -68,7 +69,7 @@ impl<T: Transport> Driving<T> {
                 served => self.wait(served),
             }
         }
-        let Some(Waiting { future, door }) = &mut self.waiting else { return Poll::Pending };
+        let Some(Waiting { future, door }) = self.waiting.as_deref_mut() else { return Poll::Pending };
         if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
             return Poll::Ready(outcome);
         }
@@ -84,7 +85,7 @@ impl<T: Transport> Driving<T> {
     fn wait(&mut self, served: Served) {
         let waiting = self.waiting.get_or_insert_with(|| {
             let door = Arc::new(Door(Mutex::new(Passing { comes_in: None, goes_out: None })));
-            Waiting { future: Box::pin(wait(door.clone())), door: Some(door) }
+            Waiting { future: Box::pin(wait(door.clone())), door: Some(door) }.into()
         });
         if let (Some(door), Some(driver)) = (&waiting.door, self.driver.take()) {
             door.lock().comes_in = Some((driver, served));
