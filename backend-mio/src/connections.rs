@@ -280,14 +280,14 @@ impl Connections {
         }
     }
 
-    /// The end of a turn whose connection is idle. Gives what its slot need not hold any longer, and the driver where
-    /// there are enough.
+    /// The end of a turn whose connection is idle. Gives what its slot need not hold any longer, where it has waited in
+    /// its turn, and the driver where there are enough.
     pub(crate) fn rest(
         &mut self,
         Turn { key, driver, waker }: Turn,
         transport: MioTransport,
-    ) -> ([Option<Waker>; 3], Option<Driver>) {
-        let mut unused = [None, None, None];
+    ) -> (Option<[Option<Waker>; 3]>, Option<Driver>) {
+        let mut unused = None;
         if let Some(slot) = slot_of(&mut self.slots, key) {
             slot.work = Some(Work::Idle(transport));
             slot.waker = Some(waker);
@@ -295,7 +295,9 @@ impl Connections {
             if slot.readiness.is_ready(Direction::Read) && !mem::replace(&mut slot.queued, true) {
                 self.ready.push(key);
             }
-            unused = [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()];
+            if slot.read_waker.is_some() || slot.write_waker.is_some() || slot.deadline_waker.is_some() {
+                unused = Some([slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()]);
+            }
         }
         if self.spare.len() == SPARE_MAX {
             return (unused, Some(driver));
@@ -317,17 +319,19 @@ impl Connections {
     }
 
     /// Takes note of an event, and gives the wakers that wait for it.
-    pub(crate) fn on_event(&mut self, key: Key, event: &Event) -> [Option<Waker>; 2] {
-        let Some(slot) = self.slot(key) else { return [None, None] };
+    pub(crate) fn on_event(&mut self, key: Key, event: &Event) -> Option<[Option<Waker>; 2]> {
+        let slot = slot_of(&mut self.slots, key)?;
         slot.readiness.on_event(event);
         let is_readable = slot.readiness.is_ready(Direction::Read);
         if is_readable && matches!(slot.work, Some(Work::Idle(_))) {
-            self.queue(key);
-            return [None, None];
+            if !mem::replace(&mut slot.queued, true) {
+                self.ready.push(key);
+            }
+            return None;
         }
         let is_writable = slot.readiness.is_ready(Direction::Write);
         let read = if is_readable { slot.read_waker.take() } else { None };
-        [read, if is_writable { slot.write_waker.take() } else { None }]
+        Some([read, if is_writable { slot.write_waker.take() } else { None }])
     }
 
     /// Keeps the waker until there is an event of `direction`: one that says that there is more, or that the peer has

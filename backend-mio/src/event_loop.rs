@@ -288,8 +288,7 @@ fn deal_out(stream: TcpStream, peer: Option<SocketAddr>, shared: &Arc<Shared>) -
 }
 
 fn on_event(key: Key, event: &Event) {
-    let wakers = connections::with(|own| own.on_event(key, event));
-    if let Some([read, write]) = wakers {
+    if let Some([read, write]) = connections::with(|own| own.on_event(key, event)).flatten() {
         read.into_iter().chain(write).for_each(Waker::wake);
     }
 }
