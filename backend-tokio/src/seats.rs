@@ -25,6 +25,7 @@ pub(crate) struct SeatHere(Option<Arc<Seat>>);
 
 impl SeatHere {
     /// This thread begins a poll of the app, for the route of this number.
+    #[inline]
     pub(crate) fn enter(&mut self, watch: &Watch, route: u32) {
         match &self.0 {
             Some(seat) if seat.tag() == NUMBER.get() => seat.enter(route),
@@ -34,6 +35,7 @@ impl SeatHere {
 
     /// It polls nothing of the app any more. Where the connection has come to this thread without a poll of the app, the
     /// seat is another thread's, who may hold it for something else by now.
+    #[inline]
     pub(crate) fn leave(&self) {
         if let Some(seat) = self.0.as_ref().filter(|seat| seat.tag() == NUMBER.get()) {
             seat.leave();

@@ -54,6 +54,7 @@ thread_local! {
 }
 
 /// Runs `call` as the driver does; what it leaves is added to `collected`.
+#[inline]
 pub(crate) fn enter_driver<R>(collected: &mut Collected, call: impl FnOnce() -> R) -> R {
     /// Puts back what was there, also when the call unwinds.
     struct Leave<'a>(Kind, &'a mut Collected);

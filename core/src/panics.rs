@@ -11,6 +11,7 @@ use std::{
 pub(crate) struct Panicked;
 
 /// Runs `call`, which is the app's or holds what is the app's.
+#[inline]
 pub(crate) fn contained<R>(call: impl FnOnce() -> R) -> Result<R, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = text(&*panic);

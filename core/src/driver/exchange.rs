@@ -294,6 +294,7 @@ impl<T: Transport> Driver<T> {
     }
 }
 
+#[inline]
 /// As [`Driver::contained`], while other parts of the driver are looked at.
 fn contained<T: Transport, R>(
     io: &mut Lent<T>,
