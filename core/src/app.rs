@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::{
     Body, IntoResponse, Limits,
-    extract::{At, Captures, Context},
+    extract::{At, Captures, ContextRef},
     h1::Refusal,
     middleware,
     received::ReceivedHead,
@@ -49,8 +49,7 @@ impl Dispatch<'_> {
     ) -> BoxReply {
         let &mut Self { endpoint, ref mut captures, peer, body_bytes_max } = self;
         let captures = mem::take(captures);
-        Context { endpoint: endpoint.clone(), at: At::Handler, captures, peer, body_bytes_max }
-            .enter_in(endpoint, 0, head, body, spare)
+        ContextRef { endpoint, at: At::Handler, captures, peer, body_bytes_max }.enter(0, head, body, spare)
     }
 
     /// Whether a router around the route words the errors that are found before the app runs.

@@ -19,6 +19,25 @@ pub struct Context {
     pub(crate) body_bytes_max: u64,
 }
 
+/// The surroundings of a request on its way to its handler. A [`Context`] is made of them for who looks at one: to count
+/// the route once more, and less again, was two atomic operations for each request whose handler does not.
+#[derive(Debug)]
+pub struct ContextRef<'a> {
+    pub(crate) endpoint: &'a Arc<Endpoint>,
+    pub(crate) at: At,
+    pub(crate) captures: Captures,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) body_bytes_max: u64,
+}
+
+impl ContextRef<'_> {
+    /// The surroundings, to be kept.
+    pub fn into_context(self) -> Context {
+        let Self { endpoint, at, captures, peer, body_bytes_max } = self;
+        Context { endpoint: endpoint.clone(), at, captures, peer, body_bytes_max }
+    }
+}
+
 /// Who looks: each middleware sees the state of the router that it wraps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum At {

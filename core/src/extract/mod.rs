@@ -23,7 +23,7 @@ use http::{HeaderMap, Method, Uri, Version, request::Parts};
 
 pub(crate) use captures::{CAPTURES_MAX, Captures};
 pub(crate) use context::{At, Need};
-pub use context::{Context, Needs};
+pub use context::{Context, ContextRef, Needs};
 #[cfg(feature = "form")]
 pub use form::Form;
 #[cfg(feature = "json")]

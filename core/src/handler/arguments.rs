@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::{
     Body, FromRequest, FromRequestParts, IntoResponse, Request, Response,
-    extract::{Context, Needs, ViaParts},
+    extract::{Context, ContextRef, Needs, ViaParts},
     received::ReceivedHead,
 };
 
@@ -31,7 +31,7 @@ pub trait Arguments<M>: Sized + Send + 'static {
     type Source: Send + 'static;
 
     /// Makes of a request as much as they look at.
-    fn take(head: ReceivedHead<'_>, body: Body, context: Context) -> Self::Source;
+    fn take(head: ReceivedHead<'_>, body: Body, context: ContextRef<'_>) -> Self::Source;
 
     /// Takes them all, or gives the response that the first rejection became.
     fn extract(source: Self::Source) -> impl Future<Output = Result<Self, Box<Response>>> + Send;
@@ -59,7 +59,7 @@ enum Head {
 }
 
 impl Source {
-    fn new(reads_head: bool, head: ReceivedHead<'_>, body: Body, context: Context) -> Self {
+    fn new(reads_head: bool, head: ReceivedHead<'_>, body: Body, context: ContextRef<'_>) -> Self {
         let head = match head {
             ReceivedHead::Parts(parts) => Head::Read(parts),
             ReceivedHead::Wire(_) if !reads_head => Head::Unread,
@@ -68,7 +68,7 @@ impl Source {
                 Err(refusal) => Head::Refused(Box::new(refusal.into_response())),
             },
         };
-        Self { head, body, context }
+        Self { head, body, context: context.into_context() }
     }
 }
 
@@ -87,7 +87,7 @@ impl Arguments<ViaParts> for () {
     type Source = ();
 
     #[inline]
-    fn take(_: ReceivedHead<'_>, _: Body, _: Context) {}
+    fn take(_: ReceivedHead<'_>, _: Body, _: ContextRef<'_>) {}
 
     fn extract((): ()) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
         ready(Ok(()))
@@ -134,7 +134,7 @@ macro_rules! arguments {
         {
             type Source = Source;
 
-            fn take(head: ReceivedHead<'_>, body: Body, context: Context) -> Source {
+            fn take(head: ReceivedHead<'_>, body: Body, context: ContextRef<'_>) -> Source {
                 Source::new($($head::READS_HEAD ||)* Last::READS_HEAD, head, body, context)
             }
 
@@ -164,7 +164,7 @@ call!(Last);
 impl<M, Last: FromRequest<M>> Arguments<M> for (Last,) {
     type Source = Source;
 
-    fn take(head: ReceivedHead<'_>, body: Body, context: Context) -> Source {
+    fn take(head: ReceivedHead<'_>, body: Body, context: ContextRef<'_>) -> Source {
         Source::new(Last::READS_HEAD, head, body, context)
     }
 

@@ -12,7 +12,7 @@ pub use check::{check_async, check_fn};
 
 use crate::{
     Body, IntoResponse,
-    extract::{Context, Needs},
+    extract::{ContextRef, Needs},
     jobs,
     received::ReceivedHead,
     respond::{self, Answer, BoxReply, Spare},
@@ -50,7 +50,7 @@ pub trait Handler<M>: Clone + Send + Sync + 'static {
         self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
     ) -> impl Future<Output = Answer> + Send + 'static;
 
     /// Declares what its extractors need.
@@ -96,7 +96,7 @@ where
         self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
     ) -> impl Future<Output = Answer> + Send + 'static {
         let source = A::take(head, body, context);
         async move {
@@ -122,7 +122,7 @@ where
         self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
     ) -> impl Future<Output = Answer> + Send + 'static {
         let source = A::take(head, body, context);
         async move {
@@ -166,7 +166,7 @@ where
         self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
     ) -> impl Future<Output = Answer> + Send + 'static {
         let source = A::take(head, body, context);
         async move {
@@ -189,7 +189,7 @@ pub(crate) trait Service: Send + Sync {
         &self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
         spare: &mut Option<Spare>,
     ) -> BoxReply;
     fn declare(&self, needs: &mut Needs);
@@ -219,7 +219,7 @@ impl<H: Handler<M>, M: 'static> Service for Erased<H, M> {
         &self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
         spare: &mut Option<Spare>,
     ) -> BoxReply {
         BoxReply::new_in(spare, self.0.clone().call(head, body, context))

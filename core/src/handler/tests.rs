@@ -148,7 +148,7 @@ fn a_plain_function_polled_outside_the_server_says_what_to_do() {
 fn a_value_says_at_start_what_it_lacks() {
     use crate::{
         Handler, ReceivedHead,
-        extract::{Context, Needs},
+        extract::{ContextRef, Needs},
         respond::Answer,
     };
 
@@ -160,7 +160,7 @@ fn a_value_says_at_start_what_it_lacks() {
             self,
             _: ReceivedHead<'_>,
             _: Body,
-            _: Context,
+            _: ContextRef<'_>,
         ) -> impl Future<Output = Answer> + Send + 'static {
             std::future::ready(().into_response().into())
         }

@@ -13,12 +13,11 @@ pub(crate) use errors::{Errors, refused};
 
 use crate::{
     Body, IntoResponse, Request, Response,
-    extract::{At, Context, Needs},
+    extract::{At, Context, ContextRef, Needs},
     handler::{Asynchronous, Blocking, Call},
     jobs::{self, Unfinished},
     received::ReceivedHead,
     respond::{self, Answer, BoxReply, Render, Spare},
-    routing::Endpoint,
 };
 
 /// A function that stands around handlers: `async fn(request, next)` or `fn(request, next)`.
@@ -161,34 +160,36 @@ impl Next {
 impl Context {
     /// Begins at the layer of this index, or at the handler where there is none.
     pub(crate) fn enter(self, index: usize, head: ReceivedHead<'_>, body: Body) -> BoxReply {
-        let endpoint = self.endpoint.clone();
-        self.enter_in(&endpoint, index, head, body, &mut None)
+        let Self { endpoint, at, captures, peer, body_bytes_max } = self;
+        let context = ContextRef { endpoint: &endpoint, at, captures, peer, body_bytes_max };
+        context.enter(index, head, body, &mut None)
     }
+}
 
-    /// As [`enter`](Self::enter), for who has its endpoint: without another count of it, an atomic increment and its
-    /// decrement less.
+impl ContextRef<'_> {
+    /// As [`Context::enter`], in `spare` where it fits.
     #[inline]
-    pub(crate) fn enter_in(
+    pub(crate) fn enter(
         mut self,
-        endpoint: &Endpoint,
         index: usize,
         head: ReceivedHead<'_>,
         body: Body,
         spare: &mut Option<Spare>,
     ) -> BoxReply {
-        match endpoint.layers.get(index) {
+        match self.endpoint.layers.get(index) {
             Some(layer) => {
                 self.at = At::Layer(index);
                 match head.into_request(body) {
                     Ok(request) => {
-                        layer.middleware.call(request, Next { context: self, inner: index + 1 }, spare)
+                        let next = Next { context: self.into_context(), inner: index + 1 };
+                        layer.middleware.call(request, next, spare)
                     }
                     Err(refusal) => BoxReply::new(ready(refusal.into_answer())),
                 }
             }
             None => {
                 self.at = At::Handler;
-                endpoint.service.call(head, body, self, spare)
+                self.endpoint.service.call(head, body, self, spare)
             }
         }
     }

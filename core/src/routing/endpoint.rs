@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 use super::slash;
 use crate::{
     Body, IntoResponse, Redirect, Response,
-    extract::{At, Context, Needs, StateMap},
+    extract::{At, ContextRef, Needs, StateMap},
     handler::Service,
     middleware::Around,
     received::ReceivedHead,
@@ -143,7 +143,7 @@ impl Builtin {
 }
 
 impl Service for Builtin {
-    fn call(&self, head: ReceivedHead<'_>, _: Body, _: Context, _: &mut Option<Spare>) -> BoxReply {
+    fn call(&self, head: ReceivedHead<'_>, _: Body, _: ContextRef<'_>, _: &mut Option<Spare>) -> BoxReply {
         let response = self.respond(&head);
         BoxReply::new(std::future::ready(response.into()))
     }
@@ -170,7 +170,13 @@ impl Other {
 }
 
 impl Service for Other {
-    fn call(&self, head: ReceivedHead<'_>, body: Body, context: Context, _: &mut Option<Spare>) -> BoxReply {
+    fn call(
+        &self,
+        head: ReceivedHead<'_>,
+        body: Body,
+        context: ContextRef<'_>,
+        _: &mut Option<Spare>,
+    ) -> BoxReply {
         let reply = self.service.call(head, body, context, &mut None);
         let allow = self.allow.get().cloned();
         BoxReply::new(async move {

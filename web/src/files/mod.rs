@@ -30,7 +30,10 @@ use find::Wanted;
 use http::{HeaderMap, Method};
 use path::Refused;
 use trijet_core::{
-    Body, Handler, ReceivedHead, Response, Router, extract::Context, extract::Needs, get, respond::Answer,
+    Body, Handler, ReceivedHead, Response, Router,
+    extract::{Context, ContextRef, Needs},
+    get,
+    respond::Answer,
 };
 
 /// The files of a folder, or one file, as a handler.
@@ -419,7 +422,7 @@ impl Handler<Served> for Files {
         self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
     ) -> impl Future<Output = Answer> + Send + 'static {
         // As a plain `fn`, so that it runs where it may block.
         let handler = move |request: Request| self.handle(&request);

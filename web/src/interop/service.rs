@@ -7,7 +7,7 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 use trijet_core::{
     Body, BoxError, Handler, IntoResponse, ReceivedHead, Request, Response, Router, any,
-    extract::{Context, Needs},
+    extract::{Context, ContextRef, Needs},
     respond::Answer,
 };
 
@@ -194,9 +194,10 @@ where
         mut self,
         head: ReceivedHead<'_>,
         body: Body,
-        context: Context,
+        context: ContextRef<'_>,
     ) -> impl Future<Output = Answer> + Send + 'static {
         let request = head.into_request(body);
+        let context = context.into_context();
         async move {
             let prepared = match request {
                 Ok(request) => self.prepared(request, &context),
