@@ -359,7 +359,9 @@ impl Connections {
         if !self.rested.is_empty() {
             let deadline = after(now, idle_timeout);
             for key in self.rested.drain(..) {
-                if let Some(slot) = slot_of(&mut self.slots, key) {
+                let slot = slot_of(&mut self.slots, key);
+                // A new one may have had its first turn already, and wait for a deadline of its own.
+                if let Some(slot) = slot.filter(|slot| matches!(slot.work, Some(Work::Idle(_)))) {
                     slot.set_deadline(deadline, &mut self.timers);
                 }
             }
