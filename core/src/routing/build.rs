@@ -1,12 +1,12 @@
 //! From the tree of routers to flat drafts of tables: prefixes joined, layers lined up, states and fallbacks
 //! inherited. It runs once, before serving, and must report each fault; `finish` makes the tables.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use http::Method;
 
 use super::{
-    BuildError, Child, Endpoint, MethodRouter, Place, Router, TrailingSlash, Urls,
+    BuildError, Child, Endpoint, MethodRouter, Numbers, Place, Router, TrailingSlash, Urls,
     check::{and, at},
     endpoint::{Builtin, Layer, Offer, Other, allow},
     host, pattern, slash,
@@ -59,7 +59,9 @@ pub(super) struct Builder {
 pub(super) struct Site {
     /// Empty for all hosts that have none of their own.
     pub(super) host: String,
-    pub(super) routes: BTreeMap<String, Draft>,
+    /// The patterns, and the numbers of their drafts.
+    pub(super) routes: Numbers,
+    pub(super) drafts: Vec<Draft>,
     pub(super) nests: Vec<DraftNest>,
 }
 
@@ -127,13 +129,15 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let (not_found, fallback) = builder.add_scope(router, &root, &nothing, &mut site);
     let mut sites = vec![(site, not_found)];
 
-    let mut places: BTreeMap<String, Place> = BTreeMap::new();
-    for (host, router, around, place) in std::mem::take(&mut builder.hosts) {
+    let hosts = std::mem::take(&mut builder.hosts);
+    let places: Vec<Place> = hosts.iter().map(|(.., place)| *place).collect();
+    let mut numbers = Numbers::new();
+    for (number, (host, router, around, place)) in hosts.into_iter().enumerate() {
         match host::checked(&host) {
             Err(fault) => builder.faults.push(format!("host `{host}` {}: {fault}", at(place))),
             Ok(host) => {
-                if let Some(first) = places.insert(host.clone(), place) {
-                    let places = and(first, place);
+                if let Some(first) = numbers.insert(host.clone(), number) {
+                    let places = and(places[first], place);
                     builder
                         .faults
                         .push(format!("host `{host}` is given twice {places}: merge the two routers first"));
@@ -145,7 +149,7 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
         }
     }
 
-    let drafts = sites.iter().flat_map(|(site, _)| site.routes.values());
+    let drafts = sites.iter().flat_map(|(site, _)| &site.drafts);
     let allow = allow(&drafts.flat_map(Draft::methods).collect::<Vec<_>>());
     let (table, hosts) = builder.tables(sites, &urls);
     if !builder.faults.is_empty() {
@@ -325,8 +329,11 @@ impl Builder {
             cancels: methods.cancels,
         };
         let around = Arc::new(here.clone());
-        let draft = || Draft { offers: Vec::new(), other: None, around: around.clone(), place };
-        let draft = site.routes.entry(whole.clone()).or_insert_with(draft);
+        let number = *site.routes.entry(whole.clone()).or_insert(site.drafts.len());
+        if number == site.drafts.len() {
+            site.drafts.push(Draft { offers: Vec::new(), other: None, around: around.clone(), place });
+        }
+        let draft = &mut site.drafts[number];
         if draft.around.slash != here.slash && slash::has_other(&whole) {
             let places = and(draft.place, place);
             self.faults.push(format!("`{told}` is given two policies of trailing slashes {places}"));

@@ -1,10 +1,10 @@
 //! From drafts to the tables that an app looks requests up in: conflicts found, what becomes of the other slash settled,
 //! names made unique.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
-    Endpoint, Place, Route, TrailingSlash, Urls,
+    Endpoint, Route, TrailingSlash, Urls,
     build::{Builder, Draft, DraftNest, DraftOther, Naming, Site, Surroundings},
     check::{and, at},
     endpoint::{Builtin, Offer, OtherSlash, allow},
@@ -21,7 +21,7 @@ type Sites = Vec<(Site, Arc<Endpoint>)>;
 impl Builder {
     /// The table of all hosts that have none of their own, which is the first of `sites`, and those of the others.
     pub(super) fn tables(&mut self, sites: Sites, urls: &Urls) -> (Table, Option<Box<Hosts<Table>>>) {
-        let mut map = Map { named: self.named(&sites), tables: Vec::new() };
+        let mut map = self.named(&sites);
         let mut tables = sites.into_iter().map(|(site, not_found)| {
             let (host, table, places) = self.table(site, not_found);
             map.tables.push(places);
@@ -49,28 +49,27 @@ impl Builder {
                 self.faults.push(format!("`{prefix}` is nested twice {places}: merge the two routers first"));
             }
         }
-        let places: BTreeMap<String, Place> =
-            site.routes.iter().map(|(pattern, draft)| (pattern.clone(), draft.place)).collect();
-        let mut patterns = matchit::Router::new();
-        let (mut routes, mut texts, mut tree) = (Vec::new(), Texts::default(), matchit::Router::new());
+        let (mut routes, mut patterns, mut texts) = (Vec::new(), Vec::new(), Texts::default());
+        let mut tree = matchit::Router::new();
         let mut has_slashes = false;
-        for (pattern, draft) in site.routes {
+        for (pattern, draft) in &site.routes {
+            let draft = &site.drafts[*draft];
             let place = draft.place;
-            let route = self.finish(&site.host, &pattern, draft, &site.nests);
+            let route = self.finish(&site.host, pattern, draft, &site.nests);
             has_slashes |= !matches!(route.other_slash, OtherSlash::Nothing);
             let number = routes.len() as u32;
             match tree.insert(pattern.as_str(), number) {
                 Ok(()) => {
-                    // The same patterns are in both trees.
-                    drop(patterns.insert(pattern.as_str(), pattern.as_str().into()));
-                    texts.insert(&pattern, number);
+                    texts.insert(pattern, number);
+                    patterns.push(pattern.as_str().into());
                     routes.push(route);
                 }
                 Err(matchit::InsertError::Conflict { with }) => {
                     // That is the other pattern as it is told here only where no brace in it stands for itself.
-                    let found = places.keys().find(|other| **other < pattern && conflict(other, &pattern));
+                    let found = site.routes.keys().find(|other| *other < pattern && conflict(other, pattern));
                     let with = found.unwrap_or(&with);
-                    let other = places.get(with).map_or(String::new(), |place| format!(" {}", at(place)));
+                    let place_of = |draft: &usize| format!(" {}", at(site.drafts[*draft].place));
+                    let other = site.routes.get(with).map_or(String::new(), place_of);
                     self.faults.push(format!(
                         "`{pattern}` {} conflicts with `{with}`{other}: a path could match both",
                         at(place)
@@ -79,17 +78,18 @@ impl Builder {
                 Err(error) => self.faults.push(format!("`{pattern}` {}: {error}", at(place))),
             }
         }
+        let tree = Arc::new(tree);
         let prefixes = site.nests.iter().map(|nest| nest.prefix.clone()).collect();
         let nests = site.nests.into_iter();
         let nests = nests.map(|DraftNest { prefix, not_found, .. }| Nest { prefix, not_found }).collect();
         (
             site.host,
-            Table { routes, texts, tree, has_slashes, nests, not_found },
-            Places { patterns, nests: prefixes },
+            Table { routes, texts, tree: tree.clone(), has_slashes, nests, not_found },
+            Places { patterns, tree, nests: prefixes },
         )
     }
 
-    fn finish(&mut self, host: &str, pattern: &str, draft: Draft, nests: &[DraftNest]) -> Route {
+    fn finish(&mut self, host: &str, pattern: &str, draft: &Draft, nests: &[DraftNest]) -> Route {
         let allow = allow(&draft.methods().collect::<Vec<_>>());
         let names = pattern::names(pattern).unwrap_or_default();
         let around = &draft.around;
@@ -125,7 +125,7 @@ impl Builder {
         };
         route.other_slash = match around.slash() {
             TrailingSlash::Redirect if slash::has_other(pattern) => {
-                OtherSlash::Moved(Box::new(self.moved(host, &route, &draft, &names)))
+                OtherSlash::Moved(Box::new(self.moved(host, &route, draft, &names)))
             }
             TrailingSlash::Ignore if slash::has_other(pattern) => OtherSlash::Same,
             TrailingSlash::Strict | TrailingSlash::Redirect | TrailingSlash::Ignore => OtherSlash::Nothing,
@@ -166,11 +166,13 @@ impl Builder {
     }
 
     /// The named routes; a name is that of one pattern.
-    fn named(&mut self, sites: &Sites) -> BTreeMap<Box<str>, Named> {
-        let mut first_of: BTreeMap<&str, Naming> = BTreeMap::new();
+    fn named(&mut self, sites: &Sites) -> Map {
+        let mut map = Map::default();
+        let mut first_of: Vec<Naming> = Vec::new();
         for naming in std::mem::take(&mut self.named) {
-            let Some(first) = first_of.get(naming.name) else {
-                first_of.insert(naming.name, naming);
+            let number = *map.numbers.entry(naming.name.to_owned()).or_insert(first_of.len());
+            let Some(first) = first_of.get(number) else {
+                first_of.push(naming);
                 continue;
             };
             if (&first.host, &first.pattern) != (&naming.host, &naming.pattern) {
@@ -180,18 +182,17 @@ impl Builder {
                 self.faults.push(format!("the name `{name}` is given to {first} and to {second}"));
             }
         }
-        let named = first_of.into_iter().map(|(name, naming)| {
+        map.named.extend(first_of.into_iter().map(|naming| {
             let table = sites.iter().position(|(site, _)| site.host == naming.host).unwrap_or_default();
-            let captures = (*naming.captures).into();
-            (name.into(), Named { pattern: naming.pattern.into(), captures, table })
-        });
-        named.collect()
+            Named { pattern: naming.pattern.into(), captures: (*naming.captures).into(), table }
+        }));
+        map
     }
 }
 
 /// Whether two patterns cannot be in one tree.
 fn conflict(first: &str, second: &str) -> bool {
     let mut pair = matchit::Router::new();
-    pair.insert(first, ()).is_ok()
-        && matches!(pair.insert(second, ()), Err(matchit::InsertError::Conflict { .. }))
+    pair.insert(first, 0_u32).is_ok()
+        && matches!(pair.insert(second, 0), Err(matchit::InsertError::Conflict { .. }))
 }

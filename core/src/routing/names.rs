@@ -2,7 +2,6 @@
 //! that is made here must lead to the route that was named, with the values that were given.
 
 use std::{
-    collections::BTreeMap,
     fmt::{self, Display},
     marker::PhantomData,
     sync::{Arc, OnceLock},
@@ -11,7 +10,10 @@ use std::{
 use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::pattern::{self, Part};
+use super::{
+    Numbers,
+    pattern::{self, Part},
+};
 use crate::{
     FromRequestParts, IntoResponse, Response,
     extract::{Context, Rejection},
@@ -197,7 +199,7 @@ impl Urls {
     fn named(&self, name: &str) -> Result<(&Map, &Named), UrlError> {
         self.0
             .get()
-            .and_then(|map| Some((map, map.named.get(name)?)))
+            .and_then(|map| Some((map, &map.named[*map.numbers.get(name)?])))
             .ok_or_else(|| UrlError::new(name, format_args!("no route has this name")))
     }
 
@@ -209,7 +211,7 @@ impl Urls {
 
 impl fmt::Debug for Urls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.get().into_iter().flat_map(|map| map.named.keys())).finish()
+        f.debug_set().entries(self.0.get().into_iter().flat_map(|map| map.numbers.keys())).finish()
     }
 }
 
@@ -227,7 +229,9 @@ impl FromRequestParts for Urls {
 /// The named routes of an app.
 #[derive(Default)]
 pub(super) struct Map {
-    pub(super) named: BTreeMap<Box<str>, Named>,
+    /// The names, and the numbers of what they name.
+    pub(super) numbers: Numbers,
+    pub(super) named: Vec<Named>,
     /// Where paths lead, by host.
     pub(super) tables: Vec<Places>,
 }
@@ -242,7 +246,9 @@ pub(super) struct Named {
 /// The patterns of a host, and the prefixes of its nests, the closest first.
 #[derive(Default)]
 pub(super) struct Places {
-    pub(super) patterns: matchit::Router<Box<str>>,
+    /// By their numbers in the tree.
+    pub(super) patterns: Vec<Box<str>>,
+    pub(super) tree: Arc<matchit::Router<u32>>,
     pub(super) nests: Vec<String>,
 }
 
@@ -292,7 +298,7 @@ impl Map {
 
 impl Places {
     fn pattern_of(&self, path: &str) -> Option<&str> {
-        let pattern = &**self.patterns.at(path).ok()?.value;
+        let pattern = &*self.patterns[*self.tree.at(path).ok()?.value as usize];
         let nest = self.nests.iter().find(|nest| pattern::captures_below(nest, path).is_some());
         match nest {
             Some(nest) if pattern::has_captures(pattern) && !pattern::is_below(pattern, nest) => None,

@@ -25,7 +25,7 @@ pub(crate) struct Table {
     /// Those that capture nothing, by their numbers. Text goes before captures wherever both match: these are asked first.
     pub(super) texts: Texts,
     /// All of them: which patterns a tree can hold, and how it finds them, hangs on all that stand in it.
-    pub(super) tree: matchit::Router<u32>,
+    pub(super) tree: Arc<matchit::Router<u32>>,
     /// Whether one of them says something of paths with a slash more or less.
     pub(super) has_slashes: bool,
     /// The closest first.
