@@ -13,18 +13,22 @@ pub(crate) struct Panicked;
 /// Runs `call`, which is the app's or holds what is the app's.
 #[inline]
 pub(crate) fn contained<R>(call: impl FnOnce() -> R) -> Result<R, Panicked> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
-        let text = text(&*panic);
-        match advice(text) {
-            Some(advice) => log::error!("a handler or body panicked: {text}. {advice}"),
-            None => log::error!("a handler or body panicked: {text}"),
-        }
-        // What was thrown may have a destructor that panics too.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            std::mem::forget(again);
-        }
-        Panicked
-    })
+    catch_unwind(AssertUnwindSafe(call)).map_err(tell)
+}
+
+/// Tells the log. Apart, since the above is there once for each of its many calls.
+#[cold]
+fn tell(panic: Box<dyn Any + Send>) -> Panicked {
+    let text = text(&*panic);
+    match advice(text) {
+        Some(advice) => log::error!("a handler or body panicked: {text}. {advice}"),
+        None => log::error!("a handler or body panicked: {text}"),
+    }
+    // What was thrown may have a destructor that panics too.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+    Panicked
 }
 
 /// Drops `value`, whose destructor is the app's.
