@@ -51,7 +51,7 @@ pub fn receive(stream: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
 /// # Errors
 /// Those of `sendmsg(2)`; `Interrupted` is retried.
 pub fn send_vectored(stream: impl AsFd, from: &[IoSlice<'_>]) -> io::Result<usize> {
-    send(stream.as_fd(), from, SendFlags::NOSIGNAL)
+    send(stream.as_fd(), from, NO_SIGNAL)
 }
 
 /// As [`send_vectored`], but never blocks, where the system can be asked for that by the call.
@@ -59,8 +59,14 @@ pub fn send_vectored(stream: impl AsFd, from: &[IoSlice<'_>]) -> io::Result<usiz
 /// # Errors
 /// As [`send_vectored`].
 pub fn send_at_once(stream: impl AsFd, from: &[IoSlice<'_>]) -> io::Result<usize> {
-    send(stream.as_fd(), from, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    send(stream.as_fd(), from, NO_SIGNAL | SendFlags::DONTWAIT)
 }
+
+/// Where it cannot be said by the call, the standard library has said it of the socket.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 
 fn send(stream: BorrowedFd<'_>, from: &[IoSlice<'_>], flags: SendFlags) -> io::Result<usize> {
     let from = &from[..from.len().min(SLICES_MAX)];
