@@ -1,17 +1,12 @@
 //! Connections: core's settings applied, and calls that the standard library has not. Nothing here binds or accepts.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read},
     net::SocketAddr,
-    os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
-use rustix::{
-    io::Errno,
-    net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, recv},
-};
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
 use trijet_core::SocketSettings;
 
 /// Applies the settings that concern a connection accepted from `peer`: a Unix socket has no options of TCP.
@@ -35,49 +30,54 @@ where
 /// The most slices that Linux takes in one call (IOV_MAX).
 pub(crate) const SLICES_MAX: usize = 1024;
 
-/// Reads what is there, as [`Read::read`](io::Read::read) does: by the system call alone.
+/// Reads what is there, as [`Read::read`](io::Read::read) does, where that takes a socket for itself.
 ///
 /// # Errors
 /// Those of `recv(2)`.
-// The C library's makes a place of it where a thread can be cancelled, with two atomic swaps that nobody needs:
-// 60 instructions a call.
 #[inline]
-pub fn receive(stream: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
-    Ok(recv(stream, into, RecvFlags::empty())?.1)
+pub fn receive<'s, S>(stream: &'s S, into: &mut [u8]) -> io::Result<usize>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    (&*SockRef::from(stream)).read(into)
 }
 
 /// Writes without raising SIGPIPE, which std's vectored write does where the host resets its handler.
 ///
 /// # Errors
 /// Those of `sendmsg(2)`; `Interrupted` is retried.
-pub fn send_vectored(stream: impl AsFd, from: &[IoSlice<'_>]) -> io::Result<usize> {
-    send(stream.as_fd(), from, NO_SIGNAL)
+pub fn send_vectored<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<usize>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    send(&SockRef::from(stream), from, MSG_NOSIGNAL)
 }
 
 /// As [`send_vectored`], but never blocks, where the system can be asked for that by the call.
 ///
 /// # Errors
 /// As [`send_vectored`].
-pub fn send_at_once(stream: impl AsFd, from: &[IoSlice<'_>]) -> io::Result<usize> {
-    send(stream.as_fd(), from, NO_SIGNAL | SendFlags::DONTWAIT)
+pub fn send_at_once<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<usize>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    send(&SockRef::from(stream), from, MSG_NOSIGNAL | MSG_DONTWAIT)
 }
 
-/// Where it cannot be said by the call, the standard library has said it of the socket.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const NO_SIGNAL: SendFlags = SendFlags::empty();
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
+const MSG_NOSIGNAL: i32 = if IS_LINUX { 0x4000 } else { 0 };
+const MSG_DONTWAIT: i32 = if IS_LINUX { 0x40 } else { 0 };
 
-fn send(stream: BorrowedFd<'_>, from: &[IoSlice<'_>], flags: SendFlags) -> io::Result<usize> {
+fn send(socket: &Socket, from: &[IoSlice<'_>], flags: i32) -> io::Result<usize> {
     let from = &from[..from.len().min(SLICES_MAX)];
     loop {
         let sent = match from {
-            [one] => net::send(stream, one, flags),
-            many => net::sendmsg(stream, many, &mut SendAncillaryBuffer::default(), flags),
+            [one] => socket.send_with_flags(one, flags),
+            many => socket.send_vectored_with_flags(many, flags),
         };
         match sent {
-            Err(Errno::INTR) => {}
-            other => return Ok(other?),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
         }
     }
 }
