@@ -82,6 +82,13 @@ pub(crate) struct Turn {
     pub(crate) waker: Waker,
 }
 
+/// What is to be dropped when the table is not borrowed. Boxed, as there mostly is none.
+#[derive(Default)]
+pub(crate) struct Unused {
+    _wakers: [Option<Waker>; 3],
+    _driver: Option<Driver>,
+}
+
 /// What a loop finds at the end of a round.
 pub(crate) enum Next {
     /// Somebody waits for a deadline that has come.
@@ -280,13 +287,13 @@ impl Connections {
         }
     }
 
-    /// The end of a turn whose connection is idle. Gives what its slot need not hold any longer, where it has waited in
-    /// its turn, and the driver where there are enough.
+    /// The end of a turn whose connection is idle. Gives what need not be held any longer: wakers, where it has waited in
+    /// its turn, or the driver, where there are enough.
     pub(crate) fn rest(
         &mut self,
         Turn { key, driver, waker }: Turn,
         transport: MioTransport,
-    ) -> (Option<[Option<Waker>; 3]>, Option<Driver>) {
+    ) -> Option<Box<Unused>> {
         let mut unused = None;
         if let Some(slot) = slot_of(&mut self.slots, key) {
             slot.work = Some(Work::Idle(transport));
@@ -296,14 +303,16 @@ impl Connections {
                 self.ready.push(key);
             }
             if slot.read_waker.is_some() || slot.write_waker.is_some() || slot.deadline_waker.is_some() {
-                unused = Some([slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()]);
+                let wakers = [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()];
+                unused = Some(Box::new(Unused { _wakers: wakers, _driver: None }));
             }
         }
-        if self.spare.len() == SPARE_MAX {
-            return (unused, Some(driver));
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(driver);
+        } else {
+            unused.get_or_insert_default()._driver = Some(driver);
         }
-        self.spare.push(driver);
-        (unused, None)
+        unused
     }
 
     /// Frees the slot. What it still held is given back, to be dropped when the table is not borrowed.
@@ -358,7 +367,7 @@ impl Connections {
     pub(crate) fn next(&mut self, now: Instant, idle_timeout: Duration) -> Next {
         if !self.rested.is_empty() {
             let deadline = after(now, idle_timeout);
-            for key in self.rested.drain(..) {
+            while let Some(key) = self.rested.pop() {
                 let slot = slot_of(&mut self.slots, key);
                 // A new one may have had its first turn already, and wait for a deadline of its own.
                 if let Some(slot) = slot.filter(|slot| matches!(slot.work, Some(Work::Idle(_)))) {
