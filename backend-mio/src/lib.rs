@@ -172,7 +172,11 @@ fn because(what: &str) -> impl Fn(io::Error) -> io::Error {
 
 /// Runs what may panic through an app's fault: it costs a log line and `None`.
 fn contained<R>(what: &str, call: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(call))
-        .inspect_err(|panic| log::error!("panic while {what}: {}", panic_text(&**panic)))
-        .ok()
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(called) => Some(called),
+        Err(panic) => {
+            log::error!("panic while {what}: {}", panic_text(&*panic));
+            None
+        }
+    }
 }

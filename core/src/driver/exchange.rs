@@ -102,6 +102,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// 5. What is left of the request is drained, and the connection goes on, or not.
+    #[inline]
     fn conclude(&mut self) -> Result<Option<Rest>, End> {
         match self.connection.go_on() {
             AfterExchange::Next => Ok(None),

@@ -170,6 +170,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Turns to another connection, after [`leave`](Self::leave).
+    #[inline]
     fn enter(&mut self, transport: T, app: Arc<App>) {
         self.io = Lent(Some(transport));
         self.app = Some(app);
@@ -232,6 +233,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    #[inline]
     fn end_exchange(&mut self, exchanged: Result<(), End>) -> Result<(), End> {
         self.io.leave_app();
         self.end_watch();
@@ -326,6 +328,7 @@ impl<T: Transport> Driver<T> {
         .await
     }
 
+    #[inline]
     fn receive_head(&mut self, count: usize) {
         self.wall_clock = None;
         let had_begun = self.connection.has_begun_head();
