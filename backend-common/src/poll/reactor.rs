@@ -96,6 +96,7 @@ impl Reactor {
     }
 
     /// The next time at which [`fire`](Self::fire) is worth a call.
+    #[inline]
     pub fn next(&self) -> Option<Instant> {
         // Set before the wake that follows it, or on this very thread.
         if !self.is_armed.load(Ordering::Acquire) {

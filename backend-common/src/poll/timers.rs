@@ -16,11 +16,13 @@ pub struct Timers {
 
 impl Timers {
     /// Looks at `key` again at `at`.
+    #[inline]
     pub fn arm(&mut self, at: Instant, key: Key) {
         self.heap.push(Reverse((at, key)));
     }
 
     /// The earliest entry, which may be superseded.
+    #[inline]
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
@@ -36,6 +38,7 @@ impl Timers {
     }
 
     /// Takes the earliest entry if it is due.
+    #[inline]
     pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, Key)> {
         if self.next()? > now {
             return None;
