@@ -46,6 +46,7 @@ where
 ///
 /// # Errors
 /// Those of `sendmsg(2)`; `Interrupted` is retried.
+#[inline]
 pub fn send_vectored<'s, S>(stream: &'s S, from: &[IoSlice<'_>]) -> io::Result<usize>
 where
     SockRef<'s>: From<&'s S>,
@@ -68,6 +69,7 @@ const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
 const MSG_NOSIGNAL: i32 = if IS_LINUX { 0x4000 } else { 0 };
 const MSG_DONTWAIT: i32 = if IS_LINUX { 0x40 } else { 0 };
 
+#[inline]
 fn send(socket: &Socket, from: &[IoSlice<'_>], flags: i32) -> io::Result<usize> {
     let from = &from[..from.len().min(SLICES_MAX)];
     loop {
