@@ -27,6 +27,7 @@ pub mod rt;
 pub mod runtime;
 #[cfg(feature = "testing")]
 pub mod sim;
+mod spares;
 mod sync;
 #[cfg(feature = "testing")]
 mod testing;

@@ -1,16 +1,13 @@
-//! A body gathered into one piece of memory. That of a large one is used again for the next, as long as few wait to be:
-//! to have a new one each time costs a page fault for every 4 KiB, which was half of the processor's time for an echo of
-//! 1 MiB. It must never be larger than twice what has come, or than what was announced.
+//! A body gathered into one piece of memory. That of a large one is used again for the next. It must never be larger than
+//! twice what has come, or than what was announced.
 
-use std::{
-    ops::RangeInclusive,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{ops::RangeInclusive, sync::Mutex};
 
 use bytes::Bytes;
 use http_body::Body as _;
 
 use super::{Body, BodyError};
+use crate::spares::{self, Spare, Spares};
 
 /// All of a body.
 pub(crate) enum Whole {
@@ -40,8 +37,8 @@ impl Whole {
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {
             Self::Piece(bytes) => bytes,
-            Self::Gathered(bytes) if Spares::EACH.contains(&bytes.capacity()) => {
-                Bytes::from_owner(Spare(bytes))
+            Self::Gathered(bytes) if EACH.contains(&bytes.capacity()) => {
+                Bytes::from_owner(Spare::new(bytes, &SPARES))
             }
             Self::Gathered(bytes) => bytes.into(),
         }
@@ -67,57 +64,15 @@ fn append(whole: &mut Vec<u8>, piece: &[u8], announced: Option<usize>) {
 }
 
 fn spare_for(bytes: usize) -> Option<Vec<u8>> {
-    Spares::EACH.contains(&bytes).then(|| Spares::lock().take(bytes))?
+    let mut memory = EACH.contains(&bytes).then(|| spares::lock(&SPARES).take(bytes))??;
+    memory.clear();
+    Some(memory)
 }
 
-/// The memory of large bodies that nobody holds any more, for all threads.
-static SPARES: Mutex<Spares> = Mutex::new(Spares(Vec::new()));
+/// Malloc is good at smaller ones, and few bodies are larger than the limit that they have by default.
+const EACH: RangeInclusive<usize> = 128 << 10..=2 << 20;
 
-/// Memory to be used again: it is empty, and of the sizes that [`EACH`](Self::EACH) says.
-struct Spares(Vec<Vec<u8>>);
-
-impl Spares {
-    /// The least and the most bytes of one that is kept: malloc is good at smaller ones, and few bodies are larger than
-    /// the limit that they have by default.
-    const EACH: RangeInclusive<usize> = 128 << 10..=2 << 20;
-    /// The most bytes of all that are kept.
-    const ALL: usize = 4 << 20;
-
-    fn lock() -> MutexGuard<'static, Self> {
-        // It is whole between any two steps.
-        SPARES.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Memory for so many bytes that will come; never for more than twice as many, since the handler may keep it.
-    fn take(&mut self, bytes: usize) -> Option<Vec<u8>> {
-        let place = self.0.iter().rposition(|each| (bytes..=bytes * 2).contains(&each.capacity()))?;
-        Some(self.0.swap_remove(place))
-    }
-
-    fn keep(&mut self, memory: Vec<u8>) {
-        let kept: usize = self.0.iter().map(Vec::capacity).sum();
-        if kept + memory.capacity() <= Self::ALL {
-            self.0.push(memory);
-        }
-    }
-}
-
-/// A body's memory, which is kept when it is dropped.
-struct Spare(Vec<u8>);
-
-impl AsRef<[u8]> for Spare {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Spare {
-    fn drop(&mut self) {
-        let mut memory = std::mem::take(&mut self.0);
-        memory.clear();
-        Spares::lock().keep(memory);
-    }
-}
+static SPARES: Mutex<Spares> = Mutex::new(Spares::new(EACH, 4 << 20));
 
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
@@ -170,25 +125,6 @@ mod tests {
             }
             assert_eq!(whole, [7; 50_000]);
         }
-    }
-
-    #[test]
-    fn memory_is_used_again_where_it_fits() {
-        let mut spares = Spares(Vec::new());
-        let memory = Vec::with_capacity(1 << 20);
-        let place = memory.as_ptr();
-        spares.keep(memory);
-        assert_eq!(spares.take((1 << 20) + 1), None, "too small");
-        assert_eq!(spares.take((1 << 19) - 1), None, "more than twice as large");
-        assert_eq!(spares.take(1 << 19).map(|memory| memory.as_ptr()), Some(place));
-        assert_eq!(spares.take(1 << 19), None, "it is taken once");
-    }
-
-    #[test]
-    fn no_more_is_kept_than_is_said() {
-        let mut spares = Spares(Vec::new());
-        (0..100).for_each(|_| spares.keep(Vec::with_capacity(1 << 20)));
-        assert_eq!(spares.0.len(), Spares::ALL >> 20);
     }
 
     /// What another request's body left is never seen.

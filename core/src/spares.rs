@@ -1,0 +1,100 @@
+//! Memory that is used again: that of large bodies, and of their pieces. To have it anew each time costs a page fault for
+//! every 4 KiB, or all of it zeroed, which was half of the processor's time for an echo of 1 MiB. It is kept for all
+//! threads, and within bounds. It never tells what was in it: who takes some looks at no byte that it has not written.
+
+use std::{
+    ops::RangeInclusive,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Memory that nobody holds any more.
+pub(crate) struct Spares {
+    kept: Vec<Vec<u8>>,
+    each: RangeInclusive<usize>,
+    all: usize,
+}
+
+impl Spares {
+    /// For what has room for `each` number of bytes, and no more than `all` bytes together.
+    pub(crate) const fn new(each: RangeInclusive<usize>, all: usize) -> Self {
+        Self { kept: Vec::new(), each, all }
+    }
+
+    /// Memory for so many bytes that will come, as it was kept; never for more than twice as many, since who takes it may
+    /// keep it.
+    pub(crate) fn take(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        let place = self.kept.iter().rposition(|each| (bytes..=bytes * 2).contains(&each.capacity()))?;
+        Some(self.kept.swap_remove(place))
+    }
+
+    pub(crate) fn keep(&mut self, memory: Vec<u8>) {
+        let kept: usize = self.kept.iter().map(Vec::capacity).sum();
+        if self.each.contains(&memory.capacity()) && kept + memory.capacity() <= self.all {
+            self.kept.push(memory);
+        }
+    }
+}
+
+/// Memory that is kept when it is dropped.
+pub(crate) struct Spare {
+    memory: Vec<u8>,
+    home: &'static Mutex<Spares>,
+}
+
+impl Spare {
+    pub(crate) fn new(memory: Vec<u8>, home: &'static Mutex<Spares>) -> Self {
+        Self { memory, home }
+    }
+}
+
+impl AsRef<[u8]> for Spare {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        lock(self.home).keep(std::mem::take(&mut self.memory));
+    }
+}
+
+pub(crate) fn lock(spares: &'static Mutex<Spares>) -> MutexGuard<'static, Spares> {
+    // They are whole between any two steps.
+    spares.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again_where_it_fits() {
+        let mut spares = Spares::new(0..=2 << 20, 4 << 20);
+        let memory = Vec::with_capacity(1 << 20);
+        let place = memory.as_ptr();
+        spares.keep(memory);
+        assert_eq!(spares.take((1 << 20) + 1), None, "too small");
+        assert_eq!(spares.take((1 << 19) - 1), None, "more than twice as large");
+        assert_eq!(spares.take(1 << 19).map(|memory| memory.as_ptr()), Some(place));
+        assert_eq!(spares.take(1 << 19), None, "it is taken once");
+    }
+
+    #[test]
+    fn no_more_is_kept_than_is_said() {
+        let mut spares = Spares::new(1 << 19..=1 << 20, 4 << 20);
+        for size in [(1 << 19) - 1, (1 << 20) + 1] {
+            spares.keep(Vec::with_capacity(size));
+        }
+        assert_eq!(spares.kept.len(), 0);
+        (0..100).for_each(|_| spares.keep(Vec::with_capacity(1 << 20)));
+        assert_eq!(spares.kept.len(), 4);
+    }
+
+    #[test]
+    fn what_is_dropped_is_there_again_as_it_was() {
+        static SPARES: Mutex<Spares> = Mutex::new(Spares::new(8..=8, 8));
+        drop(Spare::new(b"whatever".to_vec(), &SPARES));
+        assert_eq!(lock(&SPARES).take(8).as_deref(), Some(&b"whatever"[..]));
+    }
+}
