@@ -14,14 +14,17 @@ use crate::{
     versions,
 };
 
-/// Each name, its package, and the features.
-const HELLOS: [(&str, &str, &str); 6] = [
-    ("trijet-threaded", "trijet", ""),
-    ("trijet-mio", "trijet", "mio"),
-    ("trijet-tokio", "trijet", "tokio"),
-    ("hyper", "hyper", ""),
-    ("axum", "axum", ""),
-    ("tiny_http", "tiny_http", ""),
+/// Each name, its package, and the features. Beside the default backend, as one line of `Cargo.toml` adds another, and
+/// alone, as an application has it that pins one.
+const HELLOS: [(&str, &str, &[&str]); 8] = [
+    ("trijet-threaded", "trijet", &[]),
+    ("trijet-mio", "trijet", &["--features", "mio"]),
+    ("trijet-mio alone", "trijet", &["--no-default-features", "--features", "mio"]),
+    ("trijet-tokio", "trijet", &["--features", "tokio"]),
+    ("trijet-tokio alone", "trijet", &["--no-default-features", "--features", "tokio"]),
+    ("hyper", "hyper", &[]),
+    ("axum", "axum", &[]),
+    ("tiny_http", "tiny_http", &[]),
 ];
 
 /// Builds them all.
@@ -33,7 +36,7 @@ pub fn measure() -> io::Result<Builds> {
         let folder = Folder(env::temp_dir().join(format!("race-build-{}", std::process::id())));
         let mut command = cargo();
         command.args(["build", "--release", "--locked", "--config", "profile.release.strip=true"]);
-        command.args(["-p", &format!("hello-{package}"), "--features", features]);
+        command.args(["-p", &format!("hello-{package}")]).args(features);
         command.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(&folder.0);
         let before = children_seconds()?;
         let said = run(&mut command)?;
@@ -46,7 +49,7 @@ pub fn measure() -> io::Result<Builds> {
             packages: said.lines().filter(|line| line.trim_start().starts_with("Compiling")).count(),
             program_bytes: fs::metadata(program)?.len(),
         };
-        println!("{:16} {:6.1} s of processor, {} bytes", build.name, build.cpu_s, build.program_bytes);
+        println!("{:18} {:6.1} s of processor, {} bytes", build.name, build.cpu_s, build.program_bytes);
         builds.builds.push(build);
     }
     Ok(builds)
