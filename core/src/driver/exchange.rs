@@ -141,7 +141,7 @@ impl<T: Transport> Driver<T> {
             let head = ReceivedHead::Wire(connection.request()?);
             let mut reply = Held::new(match &refusal {
                 None => call.reply_in(spare, head, std::mem::take(&mut body)),
-                Some(refusal) => call.refuse(head, refusal.clone()),
+                Some(refusal) => call.refuse(head, *refusal),
             });
             Some(match Pin::new(&mut *reply).poll(cx) {
                 Poll::Ready(answer) => {
