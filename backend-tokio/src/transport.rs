@@ -160,8 +160,14 @@ impl Transport for TokioTransport {
         // Deadlines mostly move away before they are reached. So one that is armed too early is left
         // alone, and the timer wheel is touched once a period, not at every request.
         loop {
+            // Where the task may take nothing more from Tokio in this poll, the timer is not even told: it is woken at once.
+            let is_told = tokio::task::coop::has_budget_remaining();
             if timer.as_mut().poll(cx).is_pending() {
-                timed.get_or_insert_with(|| cx.waker().clone()).clone_from(cx.waker());
+                match timed {
+                    _ if !is_told => *timed = None,
+                    Some(timed) => timed.clone_from(cx.waker()),
+                    None => *timed = Some(cx.waker().clone()),
+                }
                 return Poll::Pending;
             }
             if timer.deadline() >= at.into() {
