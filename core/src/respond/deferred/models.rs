@@ -9,7 +9,7 @@ use std::{
 use trijet_loom::{model, thread};
 
 use super::*;
-use crate::{jobs::block_on, rt::stand_in::StandIn};
+use crate::{jobs::block_on, respond::BoxReply, rt::stand_in::StandIn};
 
 /// How many answers were dropped; std's, as counting adds no orders to a model.
 #[derive(Clone, Default)]
@@ -36,14 +36,14 @@ impl Counts {
     }
 }
 
-type Waiting = Pin<Box<dyn Future<Output = Answer>>>;
+type Waiting = BoxReply;
 
 /// A reply, and the wait for it as a handler's is waited for, which has begun.
 fn deferred(runtime: &Arc<StandIn>) -> (Reply, Waiting) {
     let (reply, deferred) = Deferred::new(Duration::from_secs(5));
-    let mut waiting: Waiting = Box::pin(settled(ready(deferred.into_response().into())));
+    let mut waiting: Waiting = BoxReply::new(ready(deferred.into_response().into()));
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(runtime.inside(|| waiting.as_mut().poll(&mut cx)).is_pending());
+    assert!(runtime.inside(|| pin!(&mut waiting).poll(&mut cx)).is_pending());
     (reply, waiting)
 }
 
