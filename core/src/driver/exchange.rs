@@ -19,7 +19,7 @@ use crate::{
     body::{self, Source},
     disconnect::Watch,
     h1::{AfterExchange, Event, Framing, KeepAlive, Refusal},
-    panics::{self, Held, Panicked, drop_contained},
+    panics::{self, Panicked, drop_contained},
     respond::{self, Answer, AnswerHead, BoxReply},
 };
 
@@ -38,7 +38,7 @@ pub(super) const INTERNAL_ERROR: Refusal =
 /// What is left of an exchange that could not be ended at once.
 pub(super) enum Rest {
     /// The handler's answer.
-    Reply(Held<BoxReply>, Option<Source>),
+    Reply(BoxReply, Option<Source>),
     /// A response that comes piece by piece.
     Stream(Streamed, Option<Source>),
     /// The rest of the request's body, of which nobody wants to know.
@@ -48,7 +48,7 @@ pub(super) enum Rest {
 /// What the first poll of a handler came to. Most are ready then, and the rest of the exchange waits for nothing.
 enum Begun {
     Answered(Answer),
-    Waiting(Held<BoxReply>),
+    Waiting(BoxReply),
 }
 
 impl<T: Transport> Driver<T> {
@@ -139,13 +139,13 @@ impl<T: Transport> Driver<T> {
         // 3. The handler runs, and is fed with the body that it asks for.
         let polled = contained(io, collected, self.route, || {
             let head = ReceivedHead::Wire(connection.request()?);
-            let mut reply = Held::new(match &refusal {
+            let mut reply = match &refusal {
                 None => call.reply_in(spare, head, std::mem::take(&mut body)),
                 Some(refusal) => call.refuse(head, *refusal),
-            });
-            Some(match Pin::new(&mut *reply).poll(cx) {
+            };
+            Some(match Pin::new(&mut reply).poll(cx) {
                 Poll::Ready(answer) => {
-                    *spare = reply.into_inner().into_spare();
+                    *spare = reply.into_spare();
                     Begun::Answered(answer)
                 }
                 Poll::Pending => Begun::Waiting(reply),
@@ -163,7 +163,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Polls a handler to its end that has been polled once.
-    async fn reply(&mut self, mut reply: Held<BoxReply>, source: Option<&Source>) -> Result<Answer, NoReply> {
+    async fn reply(&mut self, mut reply: BoxReply, source: Option<&Source>) -> Result<Answer, NoReply> {
         let wait_max = self.limits.blocking_queue_timeout;
         let mut first = Some(Ok(Poll::Pending));
         let result = poll_fn(|cx| {
@@ -176,7 +176,7 @@ impl<T: Transport> Driver<T> {
                 }
                 let polled = match first.take() {
                     Some(polled) => polled,
-                    None => self.contained(|| Pin::new(&mut *reply).poll(cx)),
+                    None => self.contained(|| Pin::new(&mut reply).poll(cx)),
                 };
                 match polled {
                     Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
@@ -196,7 +196,7 @@ impl<T: Transport> Driver<T> {
         self.reading.pause(|| self.io.now());
         self.wall_clock = None;
         match &result {
-            Ok(_) => self.spare = reply.into_inner().into_spare(),
+            Ok(_) => self.spare = reply.into_spare(),
             Err(_) => drop(reply),
         }
         result

@@ -7,7 +7,7 @@ use super::{Around, Next};
 use crate::{
     IntoResponse, Request, Response,
     extract::Needs,
-    panics::{self, Held, Panicked},
+    panics::{self, Panicked},
     respond::{self, Answer, Asked, BoxReply, Failure, Render, Spare},
 };
 
@@ -25,9 +25,9 @@ impl Around for Errors {
         let render = self.0.clone();
         let (parts, body) = request.into_parts();
         let asked = Asked::by(&parts, next.context.endpoint.clone());
-        let mut reply = Held::new(next.context.enter(next.inner, parts.into(), body));
+        let mut reply = next.context.enter(next.inner, parts.into(), body);
         BoxReply::new_in(spare, async move {
-            let answer = poll_fn(|cx| match panics::contained(|| Pin::new(&mut *reply).poll(cx)) {
+            let answer = poll_fn(|cx| match panics::contained(|| Pin::new(&mut reply).poll(cx)) {
                 Ok(polled) => polled,
                 Err(Panicked) => Poll::Ready(respond::panicked().into()),
             })

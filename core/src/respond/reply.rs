@@ -19,7 +19,7 @@ use crate::{
     panics::{self, Held},
 };
 
-/// The future of an answer.
+/// The future of an answer. It can be dropped anywhere: a panic of what the app has in it costs a log line.
 pub struct BoxReply(Pin<Box<dyn Place>>);
 
 /// The memory of a reply that is over, for the next one of the same handler: to allocate and to free it each time was a
@@ -89,6 +89,16 @@ pin_project! {
         reply: Option<F>,
         awaited: Option<Held<BoxFuture<Response>>>,
     }
+
+    impl<F> PinnedDrop for Settled<F> {
+        /// Contained, since a panic may be what drops it: of the middleware around it, or of its own poll.
+        fn drop(this: Pin<&mut Self>) {
+            let mut reply = this.project().reply;
+            if reply.is_some() {
+                let _ = panics::contained(|| reply.set(None));
+            }
+        }
+    }
 }
 
 impl<F: Future<Output = Answer> + Send + 'static> Place for Settled<F> {
@@ -115,5 +125,110 @@ impl<F: Future<Output = Answer> + Send + 'static> Place for Settled<F> {
         if let Some(reply) = reply.downcast_mut::<Option<F>>() {
             self.project().reply.set(reply.take());
         }
+    }
+}
+
+#[cfg(all(test, not(trijet_loom)))]
+mod tests {
+    use std::{
+        future::{pending, ready},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Waker,
+    };
+
+    use super::*;
+    use crate::{IntoResponse, exercise::logged, panics::Panicked};
+
+    /// Counts how often it is dropped, and may panic then.
+    struct Held(Arc<AtomicUsize>, bool);
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.1, "planted");
+        }
+    }
+
+    /// A future that lets go of nothing by itself. It may panic.
+    struct Keeps(bool, #[expect(dead_code, reason = "it is there to be dropped")] Held);
+
+    impl Future for Keeps {
+        type Output = Answer;
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Answer> {
+            assert!(!self.0, "planted first");
+            Poll::Ready(http::StatusCode::ACCEPTED.into_answer())
+        }
+    }
+
+    fn poll(reply: &mut BoxReply) -> Poll<u16> {
+        let polled = Pin::new(reply).poll(&mut Context::from_waker(Waker::noop()));
+        polled.map(|answer| answer.into_response().status().as_u16())
+    }
+
+    fn number(number: u16, held: Held) -> impl Future<Output = Answer> + Send + 'static {
+        async move {
+            let _held = &held;
+            (http::StatusCode::from_u16(number).unwrap(), "").into_answer()
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again_by_its_own_kind_alone() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let place_of = |reply: &BoxReply| std::ptr::from_ref(&*reply.0).cast::<()>();
+        let mut first = BoxReply::new(number(201, Held(count.clone(), false)));
+        let place = place_of(&first);
+        assert_eq!(poll(&mut first), Poll::Ready(201));
+        assert_eq!(count.load(Ordering::Relaxed), 1, "nothing is left of it");
+        let mut spare = first.into_spare();
+        let mut second = BoxReply::new_in(&mut spare, number(202, Held(count.clone(), false)));
+        assert!(spare.is_none() && place_of(&second) == place);
+        assert_eq!(poll(&mut second), Poll::Ready(202));
+        let mut spare = second.into_spare();
+        let mut other = BoxReply::new_in(&mut spare, ready(().into_answer()));
+        assert_eq!(poll(&mut other), Poll::Ready(200));
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_large_one_is_not_kept() {
+        let large = [7_u8; 2 * SPARE_BYTES_MAX];
+        let mut reply = BoxReply::new(async move {
+            // Held while it waits, which it might.
+            let held = large;
+            ready(()).await;
+            http::StatusCode::from_u16(200 + u16::from(held[0])).unwrap().into_answer()
+        });
+        assert_eq!(poll(&mut reply), Poll::Ready(207));
+        assert!(reply.into_spare().is_none());
+    }
+
+    /// Without it the process would end.
+    #[test]
+    fn a_panic_may_drop_what_panics_too() {
+        logged();
+        let count = Arc::new(AtomicUsize::new(0));
+        let inner = BoxReply::new(Keeps(true, Held(count.clone(), true)));
+        let mut outer = BoxReply::new(async move { inner.await });
+        assert_eq!(panics::contained(|| poll(&mut outer)), Err(Panicked));
+        drop(outer);
+        // Dropped before its end.
+        let waits = Held(count.clone(), true);
+        let mut waiting = BoxReply::new(async move {
+            let _waits = &waits;
+            pending().await
+        });
+        assert_eq!(poll(&mut waiting), Poll::Pending);
+        drop(waiting);
+        // And behind its end, which is not taken back by that.
+        let mut ended = BoxReply::new(Keeps(false, Held(count.clone(), true)));
+        assert_eq!(poll(&mut ended), Poll::Ready(202));
+        assert_eq!(count.load(Ordering::Relaxed), 3);
+        let told = logged();
+        assert_eq!(told.len(), 4, "{told:?}");
     }
 }
