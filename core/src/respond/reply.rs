@@ -169,11 +169,9 @@ mod tests {
         polled.map(|answer| answer.into_response().status().as_u16())
     }
 
-    fn number(number: u16, held: Held) -> impl Future<Output = Answer> + Send + 'static {
-        async move {
-            let _held = &held;
-            (http::StatusCode::from_u16(number).unwrap(), "").into_answer()
-        }
+    async fn number(number: u16, held: Held) -> Answer {
+        let _held = &held;
+        (http::StatusCode::from_u16(number).unwrap(), "").into_answer()
     }
 
     #[test]
@@ -213,7 +211,7 @@ mod tests {
         logged();
         let count = Arc::new(AtomicUsize::new(0));
         let inner = BoxReply::new(Keeps(true, Held(count.clone(), true)));
-        let mut outer = BoxReply::new(async move { inner.await });
+        let mut outer = BoxReply::new(async move { inner.await.into_response().into() });
         assert_eq!(panics::contained(|| poll(&mut outer)), Err(Panicked));
         drop(outer);
         // Dropped before its end.
