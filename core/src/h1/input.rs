@@ -99,9 +99,8 @@ impl Input {
         };
         work::count(used);
         let spare = if size == BODY { spares::lock(&SPARES).take(BODY) } else { None };
-        let mut larger = spare.unwrap_or_default();
-        // One that is spare is whole already.
-        larger.resize(size, 0);
+        let spare = spare.filter(|spare| spare.len() == size);
+        let mut larger = spare.unwrap_or_else(|| vec![0; size]);
         larger[..used].copy_from_slice(self.bytes());
         self.buffer = larger;
         (self.start, self.filled) = (0, used);
