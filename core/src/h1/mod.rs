@@ -426,10 +426,9 @@ impl Connection {
     /// Goes on to the next request, or closes where [`after_exchange`](Self::after_exchange) says so.
     #[inline]
     pub fn end_exchange(&mut self) {
-        self.state = match self.after_exchange() {
-            AfterExchange::Next => State::Head,
-            AfterExchange::Drain | AfterExchange::Close => State::Closed { is_head: false },
-        };
+        if self.go_on() != AfterExchange::Next {
+            self.state = State::Closed { is_head: false };
+        }
     }
 
     /// Answers `refusal` with a whole response that announces the close.
