@@ -1,5 +1,6 @@
 //! The request body between the handler, which asks for it, and the driver, which alone reads the
-//! connection. One frame at most stands here at a time, and none that was not asked for.
+//! connection. One frame at most stands here at a time, and none that was not asked for but the whole of a short body that
+//! came with its head.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -14,7 +15,17 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// The two ends for one request whose body has `length` bytes, where that is declared.
 pub(crate) fn incoming(length: Option<u64>) -> (Source, Incoming) {
-    let slot = Arc::new(Mutex::new(Slot { length, ..Slot::default() }));
+    ends(Slot { length, ..Slot::default() })
+}
+
+/// The two ends for one whose body is all here. Its reader has neither to ask nor to wait: a half of what an echo of 1 KiB
+/// cost. It is its reader's no longer than another would be: until the exchange is over.
+pub(crate) fn incoming_whole(data: Bytes) -> (Source, Incoming) {
+    ends(Slot { length: Some(data.len() as u64), here: Some(data), ..Slot::default() })
+}
+
+fn ends(slot: Slot) -> (Source, Incoming) {
+    let slot = Arc::new(Mutex::new(slot));
     (Source(slot.clone()), Incoming(slot))
 }
 
@@ -22,6 +33,8 @@ pub(crate) fn incoming(length: Option<u64>) -> (Source, Incoming) {
 struct Slot {
     /// Bytes not yet delivered, where the length was declared.
     length: Option<u64>,
+    /// All of the body, until it is read.
+    here: Option<Bytes>,
     demand: Demand,
     reader: Option<Waker>,
     driver: Option<Waker>,
@@ -69,6 +82,15 @@ impl Incoming {
             Demand::None | Demand::Asked if slot.is_over => {
                 slot.demand = Demand::Ended;
                 Poll::Ready(Some(Err(BodyError::Finished)))
+            }
+            Demand::None if slot.here.is_some() => {
+                slot.length = Some(0);
+                Poll::Ready(slot.here.take().map(|data| Ok(Frame::data(data))))
+            }
+            // All that was declared has been read, and no trailers follow: the driver has not to be asked.
+            Demand::None if slot.length == Some(0) => {
+                slot.demand = Demand::Ended;
+                Poll::Ready(None)
             }
             Demand::None | Demand::Asked => {
                 slot.demand = Demand::Asked;
@@ -155,6 +177,7 @@ impl Drop for Source {
         let reader = {
             let mut slot = lock(&self.0);
             slot.is_over = true;
+            slot.here = None;
             slot.reader.take()
         };
         if let Some(reader) = reader {
@@ -176,6 +199,36 @@ mod models;
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use super::*;
+
+    /// What is here is read without a word to the driver, and goes with the exchange.
+    #[test]
+    fn a_body_that_is_here_needs_no_driver() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (source, incoming) = incoming_whole(Bytes::from_static(b"whole"));
+        assert_eq!(incoming.size_hint().exact(), Some(5));
+        let Poll::Ready(Some(Ok(frame))) = incoming.poll_frame(&mut cx) else { panic!("it is here") };
+        assert_eq!(frame.into_data().ok().as_deref(), Some(&b"whole"[..]));
+        assert_eq!(incoming.size_hint().exact(), Some(0));
+        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(None)));
+        assert!(!source.is_wanted(&cx));
+
+        let (source, incoming) = incoming_whole(Bytes::from_static(b"too late"));
+        drop(source);
+        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(Some(Err(BodyError::Finished)))));
+        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(None)));
+    }
+
+    /// The end of a body of declared length is known with its last byte.
+    #[test]
+    fn the_driver_is_not_asked_for_an_end_that_is_known() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (source, incoming) = incoming(Some(4));
+        assert!(incoming.poll_frame(&mut cx).is_pending());
+        source.deliver(Ok(Frame::data(Bytes::from_static(b"last"))));
+        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(Some(Ok(_)))));
+        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(None)));
+        assert!(!source.is_wanted(&cx) && !source.has_reader());
+    }
 
     /// A reader that outlives its exchange is told so, also where the exchange left it a frame.
     #[test]

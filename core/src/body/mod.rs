@@ -1,5 +1,5 @@
 //! The body of a request or a response: one type for both, pulled by whoever reads it.
-//! It must never hold more than the frame that was asked for.
+//! It must never hold more than the frame that was asked for, or a short body that is here.
 
 mod blocking;
 mod incoming;
@@ -19,9 +19,9 @@ use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 pub use blocking::BodyReader;
-pub(crate) use incoming::{Source, incoming};
+pub(crate) use incoming::{Incoming, Source, incoming, incoming_whole};
 use measured::Measured;
-pub(crate) use whole::Whole;
+use whole::Gather;
 
 use crate::{BoxError, h1::BodyFault, panics::Held};
 
@@ -45,7 +45,7 @@ enum Kind {
     Full(Bytes),
     /// All of a short text that says what went wrong, and that the app may word in another way.
     Sentence(Bytes),
-    Incoming(incoming::Incoming),
+    Incoming(Incoming),
     /// Held, since a panic of the response's other parts may drop it.
     Stream(Held<BoxBody>),
     /// One that ends by itself where it has become too large.
@@ -159,25 +159,16 @@ impl Body {
     /// # Errors
     /// As [`next`](Self::next).
     pub async fn bytes(self) -> Result<Bytes, BodyError> {
-        Ok(self.whole().await?.into_bytes())
-    }
-
-    pub(crate) async fn whole(self) -> Result<Whole, BodyError> {
-        match self.0 {
-            Kind::Full(bytes) | Kind::Sentence(bytes) => Ok(Whole::Piece(bytes)),
-            _ => Whole::gather(self).await,
-        }
+        Ok(Gather::new(self).await?.into_bytes())
     }
 
     /// The whole body, which fails where it has more bytes than that. One that comes from the connection is measured there,
     /// and one that bounds itself need not be.
-    pub(crate) async fn whole_within(mut self, bytes_max: u64) -> Result<Whole, BodyError> {
-        match self.0 {
-            Kind::Full(bytes) | Kind::Sentence(bytes) => return Ok(Whole::Piece(bytes)),
-            Kind::Stream(stream) => self = Self::boxed(Measured::new(stream, bytes_max)),
-            Kind::Empty | Kind::Incoming(_) | Kind::Bounded(_) => {}
-        }
-        Whole::gather(self).await
+    pub(crate) fn whole_within(self, bytes_max: u64) -> Gather {
+        Gather::new(match self.0 {
+            Kind::Stream(stream) => Self::boxed(Measured::new(stream, bytes_max)),
+            kind => Self(kind),
+        })
     }
 
     /// The data as a [`Stream`].
@@ -190,7 +181,7 @@ impl Body {
         HttpBody::size_hint(self).exact() == Some(0)
     }
 
-    pub(crate) fn from_incoming(incoming: incoming::Incoming) -> Self {
+    pub(crate) fn from_incoming(incoming: Incoming) -> Self {
         Self(Kind::Incoming(incoming))
     }
 

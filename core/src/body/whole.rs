@@ -1,7 +1,13 @@
 //! A body gathered into one piece of memory. That of a large one is used again for the next. It must never be larger than
 //! twice what has come, or than what was announced.
 
-use std::{ops::RangeInclusive, sync::Mutex};
+use std::{
+    mem,
+    ops::RangeInclusive,
+    pin::Pin,
+    sync::Mutex,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use http_body::Body as _;
@@ -16,22 +22,52 @@ pub(crate) enum Whole {
     Gathered(Vec<u8>),
 }
 
-impl Whole {
-    pub(super) async fn gather(mut body: Body) -> Result<Self, BodyError> {
-        let Some(first) = body.next().await.transpose()? else { return Ok(Self::Piece(Bytes::new())) };
-        let Some(second) = body.next().await.transpose()? else { return Ok(Self::Piece(first)) };
-        let here = first.len() + second.len();
-        let rest = body.size_hint().exact().and_then(|rest| usize::try_from(rest).ok());
-        let announced = rest.map(|rest| here.saturating_add(rest));
-        let mut whole = announced.and_then(spare_for).unwrap_or_default();
-        append(&mut whole, &first, announced);
-        drop(first);
-        append(&mut whole, &second, announced);
-        drop(second);
-        while let Some(piece) = body.next().await.transpose()? {
-            append(&mut whole, &piece, announced);
+/// The future of a [`Whole`]. Small, since it is a part of what handlers are waited for in.
+pub(crate) struct Gather {
+    body: Body,
+    whole: Whole,
+}
+
+impl Gather {
+    pub(super) fn new(body: Body) -> Self {
+        Self { body, whole: Whole::default() }
+    }
+}
+
+impl Future for Gather {
+    type Output = Result<Whole, BodyError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { body, whole } = &mut *self;
+        while let Some(piece) = ready!(body.poll_data(cx)).transpose()? {
+            let rest = body.size_hint().exact().and_then(|rest| usize::try_from(rest).ok());
+            whole.add(piece, rest);
         }
-        Ok(Self::Gathered(whole))
+        Poll::Ready(Ok(mem::take(whole)))
+    }
+}
+
+impl Default for Whole {
+    fn default() -> Self {
+        Self::Piece(Bytes::new())
+    }
+}
+
+impl Whole {
+    /// Adds a piece, behind which `rest` bytes will come, if that is known.
+    fn add(&mut self, piece: Bytes, rest: Option<usize>) {
+        let announced = |here: usize| rest.map(|rest| here.saturating_add(rest));
+        match self {
+            Self::Piece(first) if first.is_empty() => *first = piece,
+            Self::Piece(first) => {
+                let announced = announced(first.len() + piece.len());
+                let mut whole = announced.and_then(spare_for).unwrap_or_default();
+                append(&mut whole, first, announced);
+                append(&mut whole, &piece, announced);
+                *self = Self::Gathered(whole);
+            }
+            Self::Gathered(whole) => append(whole, &piece, announced(whole.len() + piece.len())),
+        }
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {
@@ -76,7 +112,7 @@ static SPARES: Mutex<Spares> = Mutex::new(Spares::new(EACH, 4 << 20));
 
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
-    use std::task::{Context, Poll, Waker};
+    use std::task::Waker;
 
     use http_body::Frame;
 
@@ -86,15 +122,23 @@ mod tests {
     /// Sends `pieces` through the two ends of a body, and gathers them.
     fn gathered(announced: Option<u64>, pieces: &[&[u8]]) -> Whole {
         let (source, incoming) = incoming(announced);
-        let mut whole = std::pin::pin!(Body::from_incoming(incoming).whole());
+        let mut whole = std::pin::pin!(Gather::new(Body::from_incoming(incoming)));
         let mut cx = Context::from_waker(Waker::noop());
         for piece in pieces {
             assert!(whole.as_mut().poll(&mut cx).is_pending());
             source.deliver(Ok(Frame::data(Bytes::copy_from_slice(piece))));
         }
-        assert!(whole.as_mut().poll(&mut cx).is_pending());
-        source.end();
-        match whole.as_mut().poll(&mut cx) {
+        let mut polled = whole.as_mut().poll(&mut cx);
+        assert_eq!(
+            polled.is_pending(),
+            announced.is_none(),
+            "only an end that was not announced has to be told"
+        );
+        if polled.is_pending() {
+            source.end();
+            polled = whole.as_mut().poll(&mut cx);
+        }
+        match polled {
             Poll::Ready(Ok(whole)) => whole,
             _ => panic!("the body is whole"),
         }

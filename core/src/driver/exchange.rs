@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Body, CloseReason, ReceivedHead, Transport,
     ambient::{self, Collected},
-    body::{self, Source},
+    body::{self, Incoming, Source},
     disconnect::Watch,
     h1::{AfterExchange, Event, Framing, KeepAlive, Refusal},
     panics::{self, Panicked, drop_contained},
@@ -119,11 +119,7 @@ impl<T: Transport> Driver<T> {
             return Err(End::Drop(CloseReason::ResponseFailed));
         };
         let mut call = app.dispatch(&ReceivedHead::Wire(head), io.peer_address());
-        let (source, mut body) = match head.framing() {
-            Framing::Empty => (None, Body::empty()),
-            Framing::Length(length) => with_source(Some(length)),
-            Framing::Chunked => with_source(None),
-        };
+        let framing = head.framing();
         self.route = call.route();
         self.cancels = call.cancels();
         let refusal = match connection.limit_body(call.body_bytes_max()) {
@@ -136,6 +132,12 @@ impl<T: Transport> Driver<T> {
             collected.watch.get_or_insert_default();
         }
         let is_refused = refusal.is_some();
+        let (source, mut body) = match (framing, connection.take_short_body()) {
+            (_, Some(data)) => with_source(body::incoming_whole(data)),
+            (Framing::Empty, None) => (None, Body::empty()),
+            (Framing::Length(length), None) => with_source(body::incoming(Some(length))),
+            (Framing::Chunked, None) => with_source(body::incoming(None)),
+        };
         // 3. The handler runs, and is fed with the body that it asks for.
         let polled = contained(io, collected, self.route, || {
             let head = ReceivedHead::Wire(connection.request()?);
@@ -307,7 +309,6 @@ fn contained<T: Transport, R>(
     ambient::enter_driver(collected, || panics::contained(poll))
 }
 
-fn with_source(length: Option<u64>) -> (Option<Source>, Body) {
-    let (source, incoming) = body::incoming(length);
+fn with_source((source, incoming): (Source, Incoming)) -> (Option<Source>, Body) {
     (Some(source), Body::from_incoming(incoming))
 }

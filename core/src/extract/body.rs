@@ -1,7 +1,7 @@
 //! Extractors of the body as it is: [`Body`] itself, and all of it as [`Bytes`] or [`String`].
 //! The route's body limit bounds them; it is the connection that enforces it, and of a body that a layer has made they do.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, future::ready};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -11,13 +11,16 @@ use http::{HeaderMap, header::CONTENT_TYPE};
 use super::{Context, FromRequest, Rejection};
 use crate::{Body, Request};
 
+// The futures of all of these, and of what is made of them, hold no request: what is looked at is taken out before, so that
+// a handler with a body is not waited for in more than a kilobyte.
+
 impl FromRequest for Body {
     type Rejection = Infallible;
 
     const READS_HEAD: bool = false;
 
-    async fn from_request(request: Request, _: &Context) -> Result<Self, Infallible> {
-        Ok(request.into_body())
+    fn from_request(request: Request, _: &Context) -> impl Future<Output = Result<Self, Infallible>> + Send {
+        ready(Ok(request.into_body()))
     }
 }
 
@@ -26,8 +29,12 @@ impl FromRequest for Bytes {
 
     const READS_HEAD: bool = false;
 
-    async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
-        Ok(request.into_body().whole_within(context.body_bytes_max).await?.into_bytes())
+    fn from_request(
+        request: Request,
+        context: &Context,
+    ) -> impl Future<Output = Result<Self, Rejection>> + Send {
+        let whole = request.into_body().whole_within(context.body_bytes_max);
+        async move { Ok(whole.await?.into_bytes()) }
     }
 }
 
@@ -36,34 +43,52 @@ impl FromRequest for String {
 
     const READS_HEAD: bool = false;
 
-    async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
-        let whole = request.into_body().whole_within(context.body_bytes_max).await?;
-        Self::from_utf8(whole.into_vec()).map_err(|error| {
-            let text = format!("The body is not UTF-8 from byte {} on.", error.utf8_error().valid_up_to());
-            Rejection::new(StatusCode::BAD_REQUEST, text).with_source(error)
-        })
+    fn from_request(
+        request: Request,
+        context: &Context,
+    ) -> impl Future<Output = Result<Self, Rejection>> + Send {
+        let whole = request.into_body().whole_within(context.body_bytes_max);
+        async move {
+            Self::from_utf8(whole.await?.into_vec()).map_err(|error| {
+                let text =
+                    format!("The body is not UTF-8 from byte {} on.", error.utf8_error().valid_up_to());
+                Rejection::new(StatusCode::BAD_REQUEST, text).with_source(error)
+            })
+        }
     }
 }
 
-/// All of a body whose type passes `check`; none of one that is empty, whatever its type is said to be.
+/// All of a body whose type passes `check`.
 #[cfg(any(feature = "json", feature = "form"))]
-pub(super) async fn unless_empty(
+pub(super) fn checked(
     request: Request,
     context: &Context,
     check: fn(&HeaderMap) -> Result<(), Rejection>,
-) -> Result<Option<Bytes>, Rejection> {
+) -> impl Future<Output = Result<Bytes, Rejection>> + Send + use<> {
+    let whole = check(request.headers()).map(|()| request.into_body().whole_within(context.body_bytes_max));
+    async move { Ok(whole?.await?.into_bytes()) }
+}
+
+/// As [`checked`]; none of one that is empty, whatever its type is said to be.
+#[cfg(any(feature = "json", feature = "form"))]
+pub(super) fn unless_empty(
+    request: Request,
+    context: &Context,
+    check: fn(&HeaderMap) -> Result<(), Rejection>,
+) -> impl Future<Output = Result<Option<Bytes>, Rejection>> + Send + use<> {
     let checked = check(request.headers());
     let body = request.into_body();
     let is_known = http_body::Body::size_hint(&body).exact().is_some_and(|length| length > 0);
-    if is_known && checked.is_err() {
-        // It need not be sent for this.
-        return checked.map(|()| None);
+    // It need not be sent to be refused.
+    let whole = (checked.is_ok() || !is_known).then(|| body.whole_within(context.body_bytes_max));
+    async move {
+        let Some(whole) = whole else { return checked.map(|()| None) };
+        let bytes = whole.await?.into_bytes();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        checked.map(|()| Some(bytes))
     }
-    let bytes = body.whole_within(context.body_bytes_max).await?.into_bytes();
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    checked.map(|()| Some(bytes))
 }
 
 /// Refuses a body of another type than `accepts` (called with it in lower case, without parameters); `wanted` names it.

@@ -2,13 +2,12 @@
 
 use std::ops::Deref;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Context, FromRequest, OptionalFromRequest, Rejection,
-    body::{check_content_type, unless_empty},
+    body::{check_content_type, checked, unless_empty},
     located::located,
 };
 use crate::{
@@ -38,21 +37,24 @@ impl<T> Deref for Form<T> {
 impl<T: DeserializeOwned + Send + 'static> FromRequest for Form<T> {
     type Rejection = Rejection;
 
-    async fn from_request(request: Request, context: &Context) -> Result<Self, Rejection> {
-        check_type(request.headers())?;
-        let bytes = Bytes::from_request(request, context).await?;
-        parse(&bytes).map(Self)
+    fn from_request(
+        request: Request,
+        context: &Context,
+    ) -> impl Future<Output = Result<Self, Rejection>> + Send {
+        let bytes = checked(request, context, check_type);
+        async move { parse(&bytes.await?).map(Self) }
     }
 }
 
 impl<T: DeserializeOwned + Send + 'static> OptionalFromRequest for Form<T> {
     type Rejection = Rejection;
 
-    async fn from_request(request: Request, context: &Context) -> Result<Option<Self>, Rejection> {
-        match unless_empty(request, context, check_type).await? {
-            None => Ok(None),
-            Some(bytes) => parse(&bytes).map(|value| Some(Self(value))),
-        }
+    fn from_request(
+        request: Request,
+        context: &Context,
+    ) -> impl Future<Output = Result<Option<Self>, Rejection>> + Send {
+        let bytes = unless_empty(request, context, check_type);
+        async move { bytes.await?.map(|bytes| parse(&bytes).map(Self)).transpose() }
     }
 }
 
