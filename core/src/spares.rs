@@ -33,6 +33,16 @@ impl Spares {
             self.kept.push(memory);
         }
     }
+
+    /// Takes out what is over so many bytes together, to be dropped without the lock.
+    pub(crate) fn cut_to(&mut self, all: usize) -> Vec<Vec<u8>> {
+        let mut kept = 0;
+        let over = self.kept.iter().position(|each| {
+            kept += each.capacity();
+            kept > all
+        });
+        over.map_or_else(Vec::new, |over| self.kept.split_off(over))
+    }
 }
 
 /// Memory that is kept when it is dropped.
@@ -89,6 +99,18 @@ mod tests {
         assert_eq!(spares.kept.len(), 0);
         (0..100).for_each(|_| spares.keep(Vec::with_capacity(1 << 20)));
         assert_eq!(spares.kept.len(), 4);
+    }
+
+    #[test]
+    fn what_is_cut_is_what_is_over() {
+        let mut spares = Spares::new(1..=9, 100);
+        for size in [5, 4, 3] {
+            spares.keep(Vec::with_capacity(size));
+        }
+        assert_eq!(spares.cut_to(12).len(), 0);
+        assert_eq!(spares.cut_to(11).len(), 1);
+        assert_eq!(spares.cut_to(0).len(), 2);
+        assert_eq!(spares.kept.len(), 0);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub use blocking::BodyReader;
 pub(crate) use incoming::{Incoming, Source, incoming, incoming_whole};
 use measured::Measured;
 use whole::Gather;
+pub(crate) use whole::let_go;
 
 use crate::{BoxError, h1::BodyFault, panics::Held};
 
