@@ -6,7 +6,7 @@ use std::sync::Arc;
 pub(crate) const CAPTURES_MAX: usize = 8;
 
 /// Stands between two captures: the one byte that no path has, since the query begins with it.
-const BETWEEN: char = '?';
+const BETWEEN: u8 = b'?';
 
 /// The captured parts of one request's path, in the order of the pattern, joined. Small, as it is moved a few times on
 /// its way to a handler, and kept apart from the request, whose address a middleware may change.
@@ -21,7 +21,7 @@ impl Captures {
         let Some(second) = values.next() else { return Self(Some(first.into())) };
         let mut joined = [first, second].join("?");
         for value in values {
-            joined.push(BETWEEN);
+            joined.push(BETWEEN.into());
             joined.push_str(value);
         }
         Self(Some(joined.into()))
@@ -29,7 +29,7 @@ impl Captures {
 
     pub(crate) fn iter(&self) -> Values<'_> {
         let rest = self.0.as_deref();
-        Values { rest, count: rest.map_or(0, |joined| joined.matches(BETWEEN).count() + 1) }
+        Values { rest, count: rest.map_or(0, |joined| joined.bytes().filter(|&byte| byte == BETWEEN).count() + 1) }
     }
 }
 
@@ -45,10 +45,9 @@ impl<'c> Iterator for Values<'c> {
     fn next(&mut self) -> Option<&'c str> {
         let rest = self.rest?;
         self.count -= 1;
-        let (value, rest) =
-            rest.split_once(BETWEEN).map_or((rest, None), |(value, rest)| (value, Some(rest)));
-        self.rest = rest;
-        Some(value)
+        let end = memchr::memchr(BETWEEN, rest.as_bytes());
+        self.rest = end.map(|end| &rest[end + 1..]);
+        Some(end.map_or(rest, |end| &rest[..end]))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
