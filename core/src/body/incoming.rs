@@ -1,6 +1,5 @@
 //! The request body between the handler, which asks for it, and the driver, which alone reads the
-//! connection. One frame at most stands here at a time, and none that was not asked for but the whole of a short body that
-//! came with its head.
+//! connection. One frame at most stands here at a time, and none that was not asked for.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -15,17 +14,7 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// The two ends for one request whose body has `length` bytes, where that is declared.
 pub(crate) fn incoming(length: Option<u64>) -> (Source, Incoming) {
-    ends(Slot { length, ..Slot::default() })
-}
-
-/// The two ends for one whose body is all here. Its reader has neither to ask nor to wait: an echo of 1 KiB is done with a
-/// quarter less of instructions. It is there for no longer than another would be, which is until the exchange is over.
-pub(crate) fn incoming_whole(data: Bytes) -> (Source, Incoming) {
-    ends(Slot { length: Some(data.len() as u64), here: Some(data), ..Slot::default() })
-}
-
-fn ends(slot: Slot) -> (Source, Incoming) {
-    let slot = Arc::new(Mutex::new(slot));
+    let slot = Arc::new(Mutex::new(Slot { length, ..Slot::default() }));
     (Source(slot.clone()), Incoming(slot))
 }
 
@@ -33,8 +22,6 @@ fn ends(slot: Slot) -> (Source, Incoming) {
 struct Slot {
     /// Bytes not yet delivered, where the length was declared.
     length: Option<u64>,
-    /// All of the body, until it is read.
-    here: Option<Bytes>,
     demand: Demand,
     reader: Option<Waker>,
     driver: Option<Waker>,
@@ -82,15 +69,6 @@ impl Incoming {
             Demand::None | Demand::Asked if slot.is_over => {
                 slot.demand = Demand::Ended;
                 Poll::Ready(Some(Err(BodyError::Finished)))
-            }
-            Demand::None if slot.here.is_some() => {
-                slot.length = Some(0);
-                Poll::Ready(slot.here.take().map(|data| Ok(Frame::data(data))))
-            }
-            // All that was declared has been read, and no trailers follow: the driver has not to be asked.
-            Demand::None if slot.length == Some(0) => {
-                slot.demand = Demand::Ended;
-                Poll::Ready(None)
             }
             Demand::None | Demand::Asked => {
                 slot.demand = Demand::Asked;
@@ -143,31 +121,32 @@ impl Source {
         !matches!(lock(&self.0).demand, Demand::Ended | Demand::Dropped)
     }
 
-    /// Answers the reader. Returns whether its waker is another than `driver`'s, and was woken.
-    pub(crate) fn deliver(&self, frame: Result<Frame<Bytes>, BodyError>) {
+    /// Answers the reader. It is woken, unless by the waker of `cx`: whoever that is will poll it again.
+    pub(crate) fn deliver(&self, cx: &Context<'_>, frame: Result<Frame<Bytes>, BodyError>) {
         let mut slot = lock(&self.0);
         let data = frame.as_ref().ok().and_then(Frame::data_ref);
         if let (Some(length), Some(data)) = (&mut slot.length, data) {
             *length = length.saturating_sub(data.len() as u64);
         }
-        self.answer(slot, Demand::Answered(frame));
+        answer(cx, slot, Demand::Answered(frame));
     }
 
-    /// Tells the reader that the body is complete.
-    pub(crate) fn end(&self) {
-        self.answer(lock(&self.0), Demand::Ended);
+    /// Tells the reader that the body is complete, as [`deliver`](Self::deliver) does.
+    pub(crate) fn end(&self, cx: &Context<'_>) {
+        answer(cx, lock(&self.0), Demand::Ended);
     }
+}
 
-    fn answer(&self, mut slot: MutexGuard<'_, Slot>, answer: Demand) {
-        if matches!(slot.demand, Demand::Dropped | Demand::Ended) {
-            return;
-        }
-        slot.demand = answer;
-        let reader = slot.reader.take();
-        drop(slot);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+fn answer(cx: &Context<'_>, mut slot: MutexGuard<'_, Slot>, answer: Demand) {
+    if matches!(slot.demand, Demand::Dropped | Demand::Ended) {
+        return;
+    }
+    slot.demand = answer;
+    let reader = slot.reader.take();
+    drop(slot);
+    // Most handlers are polled by the driver itself: to wake it was another round of the event loop.
+    if let Some(reader) = reader.filter(|reader| !reader.will_wake(cx.waker())) {
+        reader.wake();
     }
 }
 
@@ -177,7 +156,6 @@ impl Drop for Source {
         let reader = {
             let mut slot = lock(&self.0);
             slot.is_over = true;
-            slot.here = None;
             slot.reader.take()
         };
         if let Some(reader) = reader {
@@ -198,36 +176,41 @@ mod models;
 
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        task::Wake,
+    };
+
     use super::*;
 
-    /// What is here is read without a word to the driver, and goes with the exchange.
+    /// Who polls its reader by itself need not wake anybody for that; who waits elsewhere is woken.
     #[test]
-    fn a_body_that_is_here_needs_no_driver() {
-        let mut cx = Context::from_waker(Waker::noop());
-        let (source, incoming) = incoming_whole(Bytes::from_static(b"whole"));
-        assert_eq!(incoming.size_hint().exact(), Some(5));
-        let Poll::Ready(Some(Ok(frame))) = incoming.poll_frame(&mut cx) else { panic!("it is here") };
-        assert_eq!(frame.into_data().ok().as_deref(), Some(&b"whole"[..]));
-        assert_eq!(incoming.size_hint().exact(), Some(0));
-        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(None)));
-        assert!(!source.is_wanted(&cx));
-
-        let (source, incoming) = incoming_whole(Bytes::from_static(b"too late"));
-        drop(source);
-        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(Some(Err(BodyError::Finished)))));
-        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(None)));
-    }
-
-    /// The end of a body of declared length is known with its last byte.
-    #[test]
-    fn the_driver_is_not_asked_for_an_end_that_is_known() {
-        let mut cx = Context::from_waker(Waker::noop());
-        let (source, incoming) = incoming(Some(4));
-        assert!(incoming.poll_frame(&mut cx).is_pending());
-        source.deliver(Ok(Frame::data(Bytes::from_static(b"last"))));
-        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(Some(Ok(_)))));
-        assert!(matches!(incoming.poll_frame(&mut cx), Poll::Ready(None)));
-        assert!(!source.is_wanted(&cx) && !source.has_reader());
+    fn who_delivers_wakes_others_alone() {
+        #[derive(Default)]
+        struct Woken(AtomicBool);
+        impl Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let (mut own, other) = (Context::from_waker(&waker), Context::from_waker(Waker::noop()));
+        for (driver, is_woken) in [(Context::from_waker(&waker), false), (other, true)] {
+            for ends in [false, true] {
+                let (source, incoming) = incoming(None);
+                assert!(incoming.poll_frame(&mut own).is_pending());
+                if ends {
+                    source.end(&driver);
+                } else {
+                    source.deliver(&driver, Ok(Frame::data(Bytes::from_static(b"data"))));
+                }
+                assert_eq!(woken.0.swap(false, Ordering::Relaxed), is_woken, "{ends}");
+                assert!(incoming.poll_frame(&mut own).is_ready());
+                drop(source);
+                assert!(!woken.0.load(Ordering::Relaxed), "nobody waits");
+            }
+        }
     }
 
     /// A reader that outlives its exchange is told so, also where the exchange left it a frame.
@@ -238,7 +221,7 @@ mod tests {
             let (source, incoming) = incoming(None);
             assert!(incoming.poll_frame(&mut cx).is_pending());
             if is_answered {
-                source.deliver(Ok(Frame::data(Bytes::from_static(b"last"))));
+                source.deliver(&cx, Ok(Frame::data(Bytes::from_static(b"last"))));
             }
             drop(source);
             if is_answered {

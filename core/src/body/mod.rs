@@ -1,5 +1,5 @@
 //! The body of a request or a response: one type for both, pulled by whoever reads it.
-//! It must never hold more than the frame that was asked for, or a short body that is here.
+//! It must never hold more than the frame that was asked for.
 
 mod blocking;
 mod incoming;
@@ -19,7 +19,7 @@ use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 pub use blocking::BodyReader;
-pub(crate) use incoming::{Incoming, Source, incoming, incoming_whole};
+pub(crate) use incoming::{Source, incoming};
 use measured::Measured;
 use whole::Gather;
 pub(crate) use whole::let_go;
@@ -46,7 +46,7 @@ enum Kind {
     Full(Bytes),
     /// All of a short text that says what went wrong, and that the app may word in another way.
     Sentence(Bytes),
-    Incoming(Incoming),
+    Incoming(incoming::Incoming),
     /// Held, since a panic of the response's other parts may drop it.
     Stream(Held<BoxBody>),
     /// One that ends by itself where it has become too large.
@@ -182,7 +182,7 @@ impl Body {
         HttpBody::size_hint(self).exact() == Some(0)
     }
 
-    pub(crate) fn from_incoming(incoming: Incoming) -> Self {
+    pub(crate) fn from_incoming(incoming: incoming::Incoming) -> Self {
         Self(Kind::Incoming(incoming))
     }
 
@@ -221,6 +221,11 @@ impl Body {
             Kind::Full(bytes) | Kind::Sentence(bytes) => Ok(bytes),
             Kind::Incoming(_) | Kind::Stream(_) | Kind::Bounded(_) => Err(self),
         }
+    }
+
+    /// Whether the piece that was just taken was the last of a declared length from the connection: no trailers follow.
+    fn has_come(&self) -> bool {
+        matches!(&self.0, Kind::Incoming(incoming) if incoming.size_hint().exact() == Some(0))
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {

@@ -8,7 +8,7 @@ use std::{
     fmt,
     future::poll_fn,
     sync::{Arc, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use super::{Driver, Served};
@@ -64,7 +64,7 @@ impl<T: Transport> Driving<T> {
     /// [`new`](Self::new), and any other has had its day.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
         if let Some(driver) = &mut self.driver {
-            match driver.advance(cx) {
+            match ready!(driver.advance(cx)) {
                 Served::Idle => return Poll::Ready(idle(driver)),
                 served => self.wait(served),
             }
@@ -123,7 +123,7 @@ async fn wait<T: Transport>(door: Arc<Door<T>>) -> Outcome<T> {
                 Served::Idle => break,
                 Served::Over(end) => return Outcome::Closed(driver.close(end).await),
                 Served::Waits(wait) => match driver.wait(wait).await {
-                    Ok(()) => poll_fn(|cx| Poll::Ready(driver.advance(cx))).await,
+                    Ok(()) => poll_fn(|cx| driver.advance(cx)).await,
                     Err(end) => Served::Over(end),
                 },
             };

@@ -1,4 +1,5 @@
-//! One request and its response: steps 2 to 5 of a request's life. A response that is not whole goes on in stream.rs.
+//! One request and its response: steps 2 to 5 of a request's life. A handler that waits stands in the driver itself, and
+//! takes no future but its own. A response that is not whole goes on in stream.rs.
 
 use std::{
     future::poll_fn,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     Body, CloseReason, ReceivedHead, Transport,
     ambient::{self, Collected},
-    body::{self, Incoming, Source},
+    body::{self, Source},
     disconnect::Watch,
     h1::{AfterExchange, Event, Framing, KeepAlive, Refusal},
     panics::{self, Panicked, drop_contained},
@@ -37,23 +38,21 @@ pub(super) const INTERNAL_ERROR: Refusal =
 
 /// What is left of an exchange that could not be ended at once.
 pub(super) enum Rest {
-    /// The handler's answer.
-    Reply(BoxReply, Option<Source>),
     /// A response that comes piece by piece.
     Stream(Streamed, Option<Source>),
     /// The rest of the request's body, of which nobody wants to know.
     Drain,
 }
 
-/// What the first poll of a handler came to. Most are ready then, and the rest of the exchange waits for nothing.
-enum Begun {
-    Answered(Answer),
-    Waiting(BoxReply),
+/// A handler that has been polled, and where it gets its body from.
+pub(super) struct Running {
+    reply: BoxReply,
+    source: Option<Source>,
 }
 
 impl<T: Transport> Driver<T> {
-    /// Steps 2 to 5, as far as nothing has to be waited for.
-    pub(super) fn exchange(&mut self, cx: &mut Context<'_>) -> Result<Option<Rest>, End> {
+    /// Steps 2 to 5, as far as nothing has to be waited for but the handler: then [`run`](Self::run) follows.
+    pub(super) fn exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Rest>, End>> {
         self.head_deadline = None;
         self.reading.renew();
         // What came with the head is to the peer's credit too.
@@ -61,17 +60,38 @@ impl<T: Transport> Driver<T> {
         self.begin(cx)
     }
 
-    /// Goes on where [`exchange`](Self::exchange) could not.
+    /// Polls the handler that is waited for, or goes on from where it has just been `polled`.
+    #[inline(never)]
+    pub(super) fn run(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut running: Running,
+        polled: Option<Poll<Answer>>,
+    ) -> Poll<Result<Option<Rest>, End>> {
+        let Poll::Ready(result) = self.poll_reply(cx, &mut running, polled) else {
+            self.running = Some(running);
+            return self.parked();
+        };
+        self.queued.clear();
+        self.reading.pause(|| self.io.now());
+        self.wall_clock = None;
+        let Running { reply, source } = running;
+        Poll::Ready(match result {
+            Ok(answer) => {
+                self.spare = reply.into_spare();
+                self.answer(answer, source)
+            }
+            Err(NoReply::Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
+            // What was answered before is still sent.
+            Err(NoReply::Cancelled) => Err(End::Finish(CloseReason::PeerLeft)),
+        })
+    }
+
+    /// Ends an exchange that could not be ended at once.
     pub(super) async fn finish_exchange(&mut self, rest: Rest) -> Result<(), End> {
         let mut next = Some(rest);
         while let Some(rest) = next {
             next = match rest {
-                Rest::Reply(reply, source) => match self.reply(reply, source.as_ref()).await {
-                    Ok(answer) => self.answer(answer, source)?,
-                    Err(NoReply::Panicked) => return Err(End::Refuse(INTERNAL_ERROR)),
-                    // What was answered before is still sent.
-                    Err(NoReply::Cancelled) => return Err(End::Finish(CloseReason::PeerLeft)),
-                },
                 Rest::Stream(stream, source) => {
                     self.stream(stream, source.as_ref()).await?;
                     drop(source);
@@ -111,33 +131,31 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Steps 2 and 3, up to the first time that the handler may have to wait.
-    fn begin(&mut self, cx: &mut Context<'_>) -> Result<Option<Rest>, End> {
+    /// Steps 2 and 3; most handlers are ready at their first poll.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Rest>, End>> {
         let Self { io, connection, app, collected, spare, .. } = self;
         // 2. The router finds the route; nothing of the app runs yet.
         let (Some(head), Some(app)) = (connection.request(), app) else {
-            return Err(End::Drop(CloseReason::ResponseFailed));
+            return Poll::Ready(Err(End::Drop(CloseReason::ResponseFailed)));
         };
         let mut call = app.dispatch(&ReceivedHead::Wire(head), io.peer_address());
-        let framing = head.framing();
+        let (source, mut body) = match head.framing() {
+            Framing::Empty => (None, Body::empty()),
+            Framing::Length(length) => with_source(Some(length)),
+            Framing::Chunked => with_source(None),
+        };
         self.route = call.route();
         self.cancels = call.cancels();
         let refusal = match connection.limit_body(call.body_bytes_max()) {
             Ok(()) => None,
             // Of a declared length that is over the route's limit nothing of the app runs but for its own words for that.
             Err(_) if call.words_refusals() => Some(TOO_LARGE),
-            Err(_) => return Err(End::Refuse(TOO_LARGE)),
+            Err(_) => return Poll::Ready(Err(End::Refuse(TOO_LARGE))),
         };
         if self.cancels && refusal.is_none() {
             collected.watch.get_or_insert_default();
         }
         let is_refused = refusal.is_some();
-        let (source, mut body) = match (framing, connection.take_short_body()) {
-            (_, Some(data)) => with_source(body::incoming_whole(data)),
-            (Framing::Empty, None) => (None, Body::empty()),
-            (Framing::Length(length), None) => with_source(body::incoming(Some(length))),
-            (Framing::Chunked, None) => with_source(body::incoming(None)),
-        };
         // 3. The handler runs, and is fed with the body that it asks for.
         let polled = contained(io, collected, self.route, || {
             let head = ReceivedHead::Wire(connection.request()?);
@@ -148,60 +166,53 @@ impl<T: Transport> Driver<T> {
             Some(match Pin::new(&mut reply).poll(cx) {
                 Poll::Ready(answer) => {
                     *spare = reply.into_spare();
-                    Begun::Answered(answer)
+                    Ok(answer)
                 }
-                Poll::Pending => Begun::Waiting(reply),
+                Poll::Pending => Err(reply),
             })
         });
         // The body of one that is refused is never read, and the engine has the connection closed.
         let source = if is_refused { None } else { source };
-        match polled {
-            Ok(Some(Begun::Answered(answer))) => self.answer(answer, source),
-            Ok(Some(Begun::Waiting(reply))) => Ok(Some(Rest::Reply(reply, source))),
+        Poll::Ready(match polled {
+            Ok(Some(Ok(answer))) => self.answer(answer, source),
+            Ok(Some(Err(reply))) => return self.run(cx, Running { reply, source }, Some(Poll::Pending)),
             Ok(None) if is_refused => Err(End::Refuse(TOO_LARGE)),
             Ok(None) => Err(End::Drop(CloseReason::ResponseFailed)),
             Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
-        }
+        })
     }
 
-    /// Polls a handler to its end that has been polled once.
-    async fn reply(&mut self, mut reply: BoxReply, source: Option<&Source>) -> Result<Answer, NoReply> {
-        let wait_max = self.limits.blocking_queue_timeout;
-        let mut first = Some(Ok(Poll::Pending));
-        let result = poll_fn(|cx| {
-            loop {
-                // Also before each poll: the word may have come from elsewhere.
-                if self.is_cancelled() {
-                    // Those that have not begun need not.
-                    self.queued.iter().for_each(|(job, _)| job.reject());
-                    return Poll::Ready(Err(NoReply::Cancelled));
-                }
-                let polled = match first.take() {
-                    Some(polled) => polled,
-                    None => self.contained(|| Pin::new(&mut reply).poll(cx)),
-                };
-                match polled {
-                    Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
-                    Ok(Poll::Ready(unwanted)) => drop_contained(unwanted),
-                    Ok(Poll::Pending) => {
-                        self.hand_over_jobs(Some(wait_max));
-                        if !self.is_to_poll_again(cx, source) && !self.is_cancelled() {
-                            return self.parked();
-                        }
-                    }
-                    Err(Panicked) => return Poll::Ready(Err(NoReply::Panicked)),
-                }
+    /// Polls a handler, and does what I/O can be done, until it has to be waited for.
+    fn poll_reply(
+        &mut self,
+        cx: &mut Context<'_>,
+        running: &mut Running,
+        mut polled: Option<Poll<Answer>>,
+    ) -> Poll<Result<Answer, NoReply>> {
+        let Running { reply, source } = running;
+        loop {
+            // Also before each poll: the word may have come from elsewhere.
+            if self.is_cancelled() {
+                // Those that have not begun need not.
+                self.queued.iter().for_each(|(job, _)| job.reject());
+                return Poll::Ready(Err(NoReply::Cancelled));
             }
-        })
-        .await;
-        self.queued.clear();
-        self.reading.pause(|| self.io.now());
-        self.wall_clock = None;
-        match &result {
-            Ok(_) => self.spare = reply.into_spare(),
-            Err(_) => drop(reply),
+            let polled = match polled.take() {
+                Some(polled) => Ok(polled),
+                None => self.contained(|| Pin::new(&mut *reply).poll(cx)),
+            };
+            match polled {
+                Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),
+                Ok(Poll::Ready(unwanted)) => drop_contained(unwanted),
+                Ok(Poll::Pending) => {
+                    self.hand_over_jobs(Some(self.limits.blocking_queue_timeout));
+                    if !self.is_to_poll_again(cx, source.as_ref()) && !self.is_cancelled() {
+                        return Poll::Pending;
+                    }
+                }
+                Err(Panicked) => return Poll::Ready(Err(NoReply::Panicked)),
+            }
         }
-        result
     }
 
     /// The common end of a poll that found the handler, or the response's body, pending: do what I/O
@@ -309,6 +320,7 @@ fn contained<T: Transport, R>(
     ambient::enter_driver(collected, || panics::contained(poll))
 }
 
-fn with_source((source, incoming): (Source, Incoming)) -> (Option<Source>, Body) {
+fn with_source(length: Option<u64>) -> (Option<Source>, Body) {
+    let (source, incoming) = body::incoming(length);
     (Some(source), Body::from_incoming(incoming))
 }

@@ -23,7 +23,7 @@ use std::{
     future::poll_fn,
     ops::{Deref, DerefMut},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::{Instant, SystemTime},
 };
 
@@ -37,7 +37,7 @@ use crate::{
     respond::Spare,
 };
 pub use driving::Driving;
-use exchange::Rest;
+use exchange::{Rest, Running};
 use pace::{Progress, Turn};
 
 /// Serves one connection until it is idle, upgraded or closed.
@@ -51,6 +51,8 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
 
 /// A connection and everything that its turn needs.
 struct Driver<T> {
+    /// The handler that is waited for. It goes before the connection does.
+    running: Option<Running>,
     io: Lent<T>,
     connection: Connection,
     app: Option<Arc<App>>,
@@ -139,6 +141,7 @@ const ABSENT: &str = "a driver without a connection serves none";
 impl<T: Transport> Driver<T> {
     fn new(transport: T, app: Arc<App>, limits: Arc<Limits>) -> Self {
         Self {
+            running: None,
             connection: Connection::new(limits.clone()),
             turn: Turn::new(&limits),
             reading: Progress::new(&limits),
@@ -180,30 +183,36 @@ impl<T: Transport> Driver<T> {
         self.head_deadline = None;
     }
 
-    /// Serves until there is nothing to do, something has to be waited for, or the connection has to end.
+    /// Serves until there is nothing to do, something has to be waited for, or the connection has to end. Pending is it
+    /// where a handler is waited for, which takes nothing more.
     // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
-    fn advance(&mut self, cx: &mut Context<'_>) -> Served {
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Served> {
         self.wall_clock = None;
+        if let Some(running) = self.running.take() {
+            let exchanged = ready!(self.run(cx, running, None));
+            if let Err(served) = self.exchanged(exchanged) {
+                return Poll::Ready(served);
+            }
+        }
         loop {
-            if let Err(served) = self.step(cx) {
-                return served;
+            if let Err(served) = ready!(self.step(cx)) {
+                return Poll::Ready(served);
             }
         }
     }
 
-    fn step(&mut self, cx: &mut Context<'_>) -> Result<(), Served> {
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Served>> {
         if self.is_in_the_way() {
             self.make_way(cx)?;
         }
-        match self.connection.next_event() {
+        Poll::Ready(match self.connection.next_event() {
             // 1. Bytes arrive, until the engine has a whole head.
             Event::NeedData => self.look_for_head(cx),
             // 2. – 5. in exchange.rs.
-            Event::Request => match self.exchange(cx) {
-                Ok(Some(rest)) => Err(Served::Waits(Wait::Exchange(rest))),
-                Ok(None) => Ok(self.end_exchange(Ok(()))?),
-                Err(end) => Ok(self.end_exchange(Err(end))?),
-            },
+            Event::Request => {
+                let exchanged = ready!(self.exchange(cx));
+                self.exchanged(exchanged)
+            }
             Event::Refused(refusal) => Err(Served::Over(End::Refuse(refusal))),
             Event::Truncated => {
                 let refusal = Refusal::bad_request("the request ends within its head");
@@ -214,6 +223,15 @@ impl<T: Transport> Driver<T> {
                 // Bodies are read within their exchange: there is none now.
                 Err(Served::Over(End::Drop(CloseReason::ResponseFailed)))
             }
+        })
+    }
+
+    #[inline]
+    fn exchanged(&mut self, exchanged: Result<Option<Rest>, End>) -> Result<(), Served> {
+        match exchanged {
+            Ok(Some(rest)) => Err(Served::Waits(Wait::Exchange(rest))),
+            Ok(None) => Ok(self.end_exchange(Ok(()))?),
+            Err(end) => Ok(self.end_exchange(Err(end))?),
         }
     }
 

@@ -121,9 +121,9 @@ impl<T: Transport> Driver<T> {
         self.connection.ask_body();
         loop {
             match self.connection.next_event() {
-                Event::Data(data) => source.deliver(Ok(Frame::data(data))),
-                Event::EndOfMessage(Some(trailers)) => source.deliver(Ok(Frame::trailers(trailers))),
-                Event::BodyFailed(fault) => source.deliver(Err(fault.into())),
+                Event::Data(data) => source.deliver(cx, Ok(Frame::data(data))),
+                Event::EndOfMessage(Some(trailers)) => source.deliver(cx, Ok(Frame::trailers(trailers))),
+                Event::BodyFailed(fault) => source.deliver(cx, Err(fault.into())),
                 Event::NeedData => {
                     // Rule 1, and a client may be waiting for the 100 that is queued.
                     if self.poll_flush(cx).is_pending() || self.poll_fill_body(cx).is_pending() {
@@ -135,7 +135,7 @@ impl<T: Transport> Driver<T> {
                 | Event::Request
                 | Event::Refused(_)
                 | Event::Closed
-                | Event::Truncated => source.end(),
+                | Event::Truncated => source.end(cx),
             }
             return Fed::Delivered;
         }

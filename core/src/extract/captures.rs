@@ -29,7 +29,10 @@ impl Captures {
 
     pub(crate) fn iter(&self) -> Values<'_> {
         let rest = self.0.as_deref();
-        Values { rest, count: rest.map_or(0, |joined| joined.bytes().filter(|&byte| byte == BETWEEN).count() + 1) }
+        Values {
+            rest,
+            count: rest.map_or(0, |joined| joined.bytes().filter(|&byte| byte == BETWEEN).count() + 1),
+        }
     }
 }
 

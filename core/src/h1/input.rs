@@ -133,22 +133,12 @@ impl Input {
     pub(super) fn take(&mut self, count: usize) -> Bytes {
         let taken = self.start..self.start + count;
         if count < SHARED_MIN || taken.end < self.filled || self.buffer.len() > 2 * count {
-            return self.copy_out(count);
+            let taken = Bytes::copy_from_slice(&self.buffer[taken]);
+            self.start += count;
+            return taken;
         }
         (self.start, self.filled, self.head) = (0, 0, 0..0);
         Bytes::from_owner(Spare::new(mem::take(&mut self.buffer), &SPARES)).slice(taken)
-    }
-
-    /// As [`take`](Self::take), where so many are here and are no more than are copied; the head stays.
-    pub(super) fn take_short(&mut self, count: u64) -> Option<Bytes> {
-        let count = usize::try_from(count).ok()?;
-        (count < SHARED_MIN && count <= self.len()).then(|| self.copy_out(count))
-    }
-
-    fn copy_out(&mut self, count: usize) -> Bytes {
-        let taken = Bytes::copy_from_slice(&self.bytes()[..count]);
-        self.start += count;
-        taken
     }
 
     #[inline]

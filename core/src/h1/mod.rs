@@ -257,18 +257,6 @@ impl Connection {
         Ok(())
     }
 
-    /// All of the request's body, where it is short and is here already. It must make no difference to the peer whether it
-    /// is asked for later, or never: so no client waits for a 100, and one that nobody reads would be drained.
-    #[inline]
-    pub fn take_short_body(&mut self) -> Option<Bytes> {
-        match &mut self.state {
-            State::Exchange(exchange) if exchange.head.framing != Framing::Empty => {
-                exchange.take_short_body(&mut self.input, self.limits.drain_bytes_max)
-            }
-            State::Exchange(_) | State::Head | State::Closed { .. } => None,
-        }
-    }
-
     /// Notes that the body is asked for, which a client may be waiting for: RFC 9110 §10.1.1. A 100 goes
     /// out at the first ask, and never after the response's head.
     pub fn ask_body(&mut self) {
@@ -552,16 +540,6 @@ impl Exchange {
         };
         self.fault = Some(fault);
         Event::BodyFailed(fault)
-    }
-
-    fn take_short_body(&mut self, input: &mut Input, drain_bytes_max: u64) -> Option<Bytes> {
-        let Framing::Length(length) = self.head.framing else { return None };
-        if length > drain_bytes_max || self.expect != Expect::Nothing || self.fault.is_some() {
-            return None;
-        }
-        let data = input.take_short(length)?;
-        self.decoder = Decoder::Done;
-        Some(data)
     }
 
     /// What the rest of the request's body means for the connection. By its declared length, not by

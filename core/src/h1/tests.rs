@@ -16,12 +16,8 @@ const NEXT: &[u8] = b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arrival {
     Whole,
-    /// And a short body is taken at once.
-    WholeAndTaken,
     ByteByByte,
 }
-
-const ARRIVALS: [Arrival; 3] = [Arrival::Whole, Arrival::WholeAndTaken, Arrival::ByteByByte];
 
 fn wall_clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
@@ -32,14 +28,13 @@ struct Server {
     connection: Connection,
     body: Vec<u8>,
     log: Vec<String>,
-    takes_short: bool,
     is_over: bool,
 }
 
 impl Server {
-    fn new(limits: &Limits, takes_short: bool) -> Self {
+    fn new(limits: &Limits) -> Self {
         let connection = Connection::new(limits.clone().into());
-        Self { connection, body: Vec::new(), log: Vec::new(), takes_short, is_over: false }
+        Self { connection, body: Vec::new(), log: Vec::new(), is_over: false }
     }
 
     fn receive(&mut self, mut bytes: &[u8]) {
@@ -70,9 +65,6 @@ impl Server {
                     let limit = self.connection.limits.body_bytes_max;
                     if self.connection.limit_body(limit).is_err() {
                         self.end("too large by its length");
-                    }
-                    if self.takes_short {
-                        self.body.extend(self.connection.take_short_body().unwrap_or_default());
                     }
                 }
                 Event::Data(data) => self.body.extend_from_slice(&data),
@@ -123,9 +115,9 @@ impl Server {
 
 /// What `bytes` come to.
 fn outcome(bytes: &[u8], arrival: Arrival, limits: &Limits) -> String {
-    let mut server = Server::new(limits, arrival == Arrival::WholeAndTaken);
+    let mut server = Server::new(limits);
     match arrival {
-        Arrival::Whole | Arrival::WholeAndTaken => server.receive(bytes),
+        Arrival::Whole => server.receive(bytes),
         Arrival::ByteByByte => bytes.chunks(1).for_each(|byte| server.receive(byte)),
     }
     server.receive_end();
@@ -137,7 +129,7 @@ fn outcome(bytes: &[u8], arrival: Arrival, limits: &Limits) -> String {
 /// # Panics
 /// If the outcome is not the one expected, or depends on how the bytes come.
 fn check(name: &str, request: &[u8], expected: &str, limits: &Limits) {
-    for arrival in ARRIVALS {
+    for arrival in [Arrival::Whole, Arrival::ByteByByte] {
         assert_eq!(outcome(request, arrival, limits), expected, "{name}, {arrival:?}");
     }
     let behind = [request, NEXT].concat();
@@ -147,7 +139,7 @@ fn check(name: &str, request: &[u8], expected: &str, limits: &Limits) {
         None if expected.contains("runcated") => return,
         None => expected.to_owned(),
     };
-    for arrival in ARRIVALS {
+    for arrival in [Arrival::Whole, Arrival::ByteByByte] {
         assert_eq!(
             outcome(&behind, arrival, limits),
             expected,

@@ -13,6 +13,11 @@ fn read(incoming: &Incoming) -> Option<Result<Bytes, BodyError>> {
     frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
 }
 
+/// What polls no reader.
+fn elsewhere() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
 fn wait_until_wanted(source: &Source) {
     let sleeper = Arc::new(Sleeper::default());
     let waker = Waker::from(sleeper.clone());
@@ -28,10 +33,10 @@ fn each_frame_that_is_asked_for_comes_once() {
         let driver = thread::spawn(move || {
             for byte in 0..2 {
                 wait_until_wanted(&source);
-                source.deliver(Ok(Frame::data(Bytes::from(vec![byte]))));
+                source.deliver(&elsewhere(), Ok(Frame::data(Bytes::from(vec![byte]))));
             }
             wait_until_wanted(&source);
-            source.end();
+            source.end(&elsewhere());
         });
         let mut bytes = Vec::new();
         while let Some(frame) = read(&incoming) {
@@ -60,7 +65,7 @@ fn a_driver_that_goes_after_its_answer_leaves_no_reader_waiting() {
         let (source, incoming) = incoming(None);
         let driver = thread::spawn(move || {
             wait_until_wanted(&source);
-            source.deliver(Ok(Frame::data(Bytes::from_static(b"last"))));
+            source.deliver(&elsewhere(), Ok(Frame::data(Bytes::from_static(b"last"))));
         });
         assert!(matches!(read(&incoming), Some(Ok(_))));
         assert!(matches!(read(&incoming), Some(Err(BodyError::Finished))));

@@ -32,7 +32,7 @@ fn heads() {
 fn a_head_without_end_is_refused_at_its_limit() {
     for start in ["GET / HTTP/1.1\r\nHost: a\r\nA: ", "GET / HTTP/1.1\r\nHost: a\r\n"] {
         let head = format!("{start}{}", "x".repeat((16 << 10) - start.len()));
-        let mut server = Server::new(&Limits::default(), false);
+        let mut server = Server::new(&Limits::default());
         server.receive(&head.as_bytes()[..head.len() - 1]);
         assert_eq!(server.log, [""; 0]);
         server.receive(&head.as_bytes()[head.len() - 1..]);

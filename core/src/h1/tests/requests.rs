@@ -243,7 +243,7 @@ fn each_host_is_judged_whatever_came_before_it() {
         for (host, is_valid) in rows {
             let requests = [get(before), get(before), get(host), get(before)].concat();
             let expected = if is_valid { "GET /, GET /, GET /, GET /, closed" } else { "GET /, GET /, 400" };
-            for arrival in ARRIVALS {
+            for arrival in [Arrival::Whole, Arrival::ByteByByte] {
                 let outcome = outcome(requests.as_bytes(), arrival, &Limits::default());
                 assert_eq!(outcome, expected, "{host:?} behind {before:?}, {arrival:?}");
             }

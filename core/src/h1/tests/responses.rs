@@ -198,38 +198,6 @@ fn what_becomes_of_the_connection() {
     }
 }
 
-/// A body is taken ahead of who asks for it only where that makes no difference to the peer.
-#[test]
-fn short_bodies_that_are_here() {
-    let rows: &[(&str, &str, &str, Option<&str>)] = &[
-        ("no body", "X: y", "", None),
-        ("all of it", "Content-Length: 3", "abc", Some("abc")),
-        ("with another request behind it", "Content-Length: 3", "abcGET /", Some("abc")),
-        ("not all of it", "Content-Length: 3", "ab", None),
-        ("in chunks", "Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n", None),
-        ("a client that waits", "Content-Length: 3\r\nExpect: 100-continue", "abc", None),
-    ];
-    for (name, fields, body, taken) in rows {
-        let mut connection = asked(&format!("POST /a?b HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}"));
-        assert_eq!(connection.take_short_body().as_deref(), taken.map(str::as_bytes), "{name}");
-        assert_eq!(connection.request().unwrap().path(), "/a", "{name}: the head is still here");
-        connection.settle();
-        if taken.is_some() {
-            assert!(matches!(connection.next_event(), Event::EndOfMessage(None)), "{name}: it is read");
-        }
-    }
-    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
-    let mut too_large = asked(post);
-    too_large.limit_body(2).unwrap_err();
-    assert_eq!(too_large.take_short_body(), None);
-    // Where what nobody reads is not drained, whether somebody does decides on the connection.
-    let mut undrained = Connection::new(Limits { drain_bytes_max: 2, ..Limits::default() }.into());
-    undrained.input_space()[..post.len()].copy_from_slice(post.as_bytes());
-    undrained.receive(post.len());
-    assert!(matches!(undrained.next_event(), Event::Request));
-    assert_eq!(undrained.take_short_body(), None);
-}
-
 #[test]
 fn a_100_is_never_sent_after_a_final_status() {
     let mut connection =
