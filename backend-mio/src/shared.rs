@@ -11,7 +11,7 @@ use std::{
 };
 
 use trijet_backend::{Figures, Life, Pool, Seat, Service, Watch, inside, poll::PollRuntime};
-use trijet_core::{Limits, SocketSettings, jobs::Job};
+use trijet_core::{Limits, SocketSettings, body, jobs::Job};
 
 use crate::{connections::Driver, mailbox::Mailbox, transport::MioTransport};
 
@@ -133,6 +133,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        body::release_spares();
         self.shared.loops[self.loop_index].connections.fetch_sub(1, Ordering::SeqCst);
         // The look comes first: a write would make every loop wait for this cache line.
         if self.shared.held.load(Ordering::SeqCst) && self.shared.held.swap(false, Ordering::SeqCst) {

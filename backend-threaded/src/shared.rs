@@ -8,7 +8,7 @@ use std::{
 
 use slab::Slab;
 use trijet_backend::{Figures, Life, inside, poll::PollRuntime};
-use trijet_core::{App, Limits, SocketSettings};
+use trijet_core::{App, Limits, SocketSettings, body};
 
 use crate::{
     parking::Parking,
@@ -230,6 +230,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        body::release_spares();
         self.shared.count.fetch_sub(1, Ordering::Relaxed);
         let (is_last, held) = {
             let mut connections = lock(&self.shared.connections);

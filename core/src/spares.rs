@@ -28,10 +28,14 @@ impl Spares {
     }
 
     pub(crate) fn keep(&mut self, memory: Vec<u8>) {
-        let kept: usize = self.kept.iter().map(Vec::capacity).sum();
-        if self.each.contains(&memory.capacity()) && kept + memory.capacity() <= self.all {
+        if self.each.contains(&memory.capacity()) && self.kept() + memory.capacity() <= self.all {
             self.kept.push(memory);
         }
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.iter().map(Vec::capacity).sum()
     }
 
     /// Takes out what is over so many bytes together, to be dropped without the lock.

@@ -22,7 +22,7 @@ pub use blocking::BodyReader;
 pub(crate) use incoming::{Source, incoming};
 use measured::Measured;
 use whole::Gather;
-pub(crate) use whole::let_go;
+pub use whole::release_spares;
 
 use crate::{BoxError, h1::BodyFault, panics::Held};
 

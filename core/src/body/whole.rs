@@ -115,11 +115,12 @@ const EACH: RangeInclusive<usize> = 128 << 10..=2 << 20;
 /// it had its page faults, a third of its time.
 static SPARES: Mutex<Spares> = Mutex::new(Spares::new(EACH, 16 << 20));
 
-/// So much stays when such a client has gone.
+/// So much of it stays when a connection has ended.
 const REST: usize = 4 << 20;
 
-/// A connection has ended.
-pub(crate) fn let_go() {
+/// Lets go of memory that is kept for large bodies, all but a little. A backend calls it when a connection has ended, in
+/// whatever way, so that a burst does not leave it behind.
+pub fn release_spares() {
     let over = spares::lock(&SPARES).cut_to(REST);
     drop(over);
 }
@@ -180,6 +181,24 @@ mod tests {
             }
             assert_eq!(whole, [7; 50_000]);
         }
+    }
+
+    /// A burst of large bodies leaves only so much behind, once its connections have gone.
+    #[test]
+    fn memory_is_released_down_to_a_rest() {
+        const SIZE: usize = 512 << 10;
+        let half = vec![0; SIZE / 2];
+        let bodies: Vec<_> =
+            (0..20).map(|_| gathered(Some(SIZE as u64), &[&half, &half]).into_bytes()).collect();
+        drop(bodies);
+        // Other tests keep a little meanwhile.
+        assert!(kept() > 2 * REST);
+        release_spares();
+        assert!(kept() < 2 * REST);
+    }
+
+    fn kept() -> usize {
+        spares::lock(&SPARES).kept()
     }
 
     /// What another request's body left is never seen.

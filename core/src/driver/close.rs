@@ -4,14 +4,13 @@
 use std::{future::poll_fn, task::Poll};
 
 use super::{Driver, End};
-use crate::{CloseReason, Transport, after, body};
+use crate::{CloseReason, Transport, after};
 
 impl<T: Transport> Driver<T> {
     /// Step 6. The transport is dropped with it, before anybody is told that the connection is over.
     pub(super) async fn close(&mut self, end: End) -> CloseReason {
         let reason = self.see_out(end).await;
         self.io.0 = None;
-        body::let_go();
         reason
     }
 
