@@ -21,7 +21,7 @@ use tokio::{
 use trijet_backend::{
     AcceptFailure, GRACE, LAST_ACCEPTS_MAX, Lines, Phase, Service, Watchdog, panic_text, prepare_connection,
 };
-use trijet_core::{SocketSettings, body};
+use trijet_core::SocketSettings;
 
 use crate::{
     bell::{Bell, Member},
@@ -128,7 +128,6 @@ impl Acceptor {
     fn reap(&mut self, cx: &mut Context<'_>) {
         // Until it is pending or empty: only then will the end of the next one wake this task.
         while let Poll::Ready(Some(ended)) = self.connections.poll_join_next(cx) {
-            body::release_spares();
             if let Some(Ok(panic)) = ended.err().map(JoinError::try_into_panic) {
                 log::error!("a connection was lost to a panic: {}", panic_text(&*panic));
             }

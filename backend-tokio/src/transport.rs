@@ -17,7 +17,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 use trijet_backend::{receive, reset_on_close, send_vectored};
-use trijet_core::{PeerWatch, Transport, jobs::Job};
+use trijet_core::{PeerWatch, Transport, body::release_spares, jobs::Job};
 
 use crate::{connection::Shared, seats::SeatHere};
 
@@ -72,6 +72,12 @@ impl TokioTransport {
             Poll::Ready(Err(_)) => true,
             Poll::Pending => false,
         }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        release_spares();
     }
 }
 

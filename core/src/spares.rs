@@ -27,10 +27,14 @@ impl Spares {
         Some(self.kept.swap_remove(place))
     }
 
-    pub(crate) fn keep(&mut self, memory: Vec<u8>) {
-        if self.each.contains(&memory.capacity()) && self.kept() + memory.capacity() <= self.all {
-            self.kept.push(memory);
+    /// Keeps it, or gives it back, to be dropped without the lock.
+    #[must_use]
+    pub(crate) fn keep(&mut self, memory: Vec<u8>) -> Option<Vec<u8>> {
+        if !self.each.contains(&memory.capacity()) || self.kept() + memory.capacity() > self.all {
+            return Some(memory);
         }
+        self.kept.push(memory);
+        None
     }
 
     /// How many bytes are kept.
@@ -38,14 +42,16 @@ impl Spares {
         self.kept.iter().map(Vec::capacity).sum()
     }
 
-    /// Takes out what is over so many bytes together, to be dropped without the lock.
+    /// Takes out what was kept first and is over so many bytes together, to be dropped without the lock.
     pub(crate) fn cut_to(&mut self, all: usize) -> Vec<Vec<u8>> {
-        let mut kept = 0;
-        let over = self.kept.iter().position(|each| {
-            kept += each.capacity();
-            kept > all
+        let mut kept = self.kept();
+        let over = self.kept.iter().take_while(|each| {
+            let is_over = kept > all;
+            kept -= each.capacity();
+            is_over
         });
-        over.map_or_else(Vec::new, |over| self.kept.split_off(over))
+        let count = over.count();
+        self.kept.drain(..count).collect()
     }
 }
 
@@ -69,7 +75,8 @@ impl AsRef<[u8]> for Spare {
 
 impl Drop for Spare {
     fn drop(&mut self) {
-        lock(self.home).keep(std::mem::take(&mut self.memory));
+        let refused = lock(self.home).keep(std::mem::take(&mut self.memory));
+        drop(refused);
     }
 }
 
@@ -87,7 +94,7 @@ mod tests {
         let mut spares = Spares::new(0..=2 << 20, 4 << 20);
         let memory = Vec::with_capacity(1 << 20);
         let place = memory.as_ptr();
-        spares.keep(memory);
+        assert_eq!(spares.keep(memory), None);
         assert_eq!(spares.take((1 << 20) + 1), None, "too small");
         assert_eq!(spares.take((1 << 19) - 1), None, "more than twice as large");
         assert_eq!(spares.take(1 << 19).map(|memory| memory.as_ptr()), Some(place));
@@ -98,21 +105,21 @@ mod tests {
     fn no_more_is_kept_than_is_said() {
         let mut spares = Spares::new(1 << 19..=1 << 20, 4 << 20);
         for size in [(1 << 19) - 1, (1 << 20) + 1] {
-            spares.keep(Vec::with_capacity(size));
+            assert!(spares.keep(Vec::with_capacity(size)).is_some());
         }
         assert_eq!(spares.kept.len(), 0);
-        (0..100).for_each(|_| spares.keep(Vec::with_capacity(1 << 20)));
-        assert_eq!(spares.kept.len(), 4);
+        let refused = (0..100).filter_map(|_| spares.keep(Vec::with_capacity(1 << 20)));
+        assert_eq!(refused.count(), 96);
     }
 
     #[test]
     fn what_is_cut_is_what_is_over() {
         let mut spares = Spares::new(1..=9, 100);
         for size in [5, 4, 3] {
-            spares.keep(Vec::with_capacity(size));
+            assert_eq!(spares.keep(Vec::with_capacity(size)), None);
         }
         assert_eq!(spares.cut_to(12).len(), 0);
-        assert_eq!(spares.cut_to(11).len(), 1);
+        assert_eq!(spares.cut_to(11)[0].capacity(), 5, "the first goes first");
         assert_eq!(spares.cut_to(0).len(), 2);
         assert_eq!(spares.kept.len(), 0);
     }

@@ -1,9 +1,12 @@
 //! A plain `fn` that lends what belongs to its connection, and waits where the server cannot see it: for
-//! another thread, or in an executor of its own. The connection is driven all the same.
+//! another thread, or in an executor of its own; and an `async fn` that lends to a task. The connection is driven all the
+//! same.
 
 use std::{
+    future::poll_fn,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    pin::pin,
     sync::mpsc::channel,
     task::Poll,
     thread,
@@ -12,7 +15,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use trijet::{
     Backend, Body, IntoResponse, Limits, Next, Request, RequestExt, Response, Router, any,
-    extract::Disconnected, get, post,
+    extract::Disconnected, get, post, rt,
 };
 
 use crate::common::{
@@ -28,6 +31,7 @@ on_every_backend!(
     a_body_is_read_elsewhere,
     a_body_that_comes_slowly_is_read_elsewhere,
     a_body_is_read_here_and_elsewhere_in_turn,
+    a_body_that_was_asked_for_is_read_by_a_task,
     as_many_lend_as_there_are_threads,
     a_client_that_leaves_is_noticed_under_a_lent_body,
     a_lent_body_ends_with_its_server,
@@ -193,6 +197,30 @@ fn a_body_is_read_here_and_elsewhere_in_turn(on: Backend) {
 }
 
 /// Every thread of the limit is taken by a handler that waits for another.
+/// Who has asked for a piece does not take it: it comes to the task that has the body by then.
+fn a_body_that_was_asked_for_is_read_by_a_task(on: Backend) {
+    let app = Router::new().route(
+        "/",
+        post(async |mut body: Body| {
+            poll_fn(|cx| {
+                assert!(pin!(body.next()).poll(cx).is_pending(), "nothing comes unasked");
+                Poll::Ready(())
+            })
+            .await;
+            rt::spawn(async { body.bytes().await }).await.expect("the task ends").expect("a whole body")
+        }),
+    );
+    let server = start(on, app);
+    let mut client = server.connect();
+    client.send(upload("/", "at once")).response().says("at once");
+    client.send("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 10\r\n\r\n");
+    for piece in ["two ", "pieces"] {
+        client.send(piece);
+    }
+    client.response().says("two pieces");
+    client.send(post_chunked("/", "in chunks")).response().says("in chunks");
+}
+
 fn as_many_lend_as_there_are_threads(on: Backend) {
     let (begun, begins) = channel();
     let gate = Gate::default();

@@ -12,6 +12,7 @@ use crate::common::{
 on_every_backend!(
     a_small_rest_is_drained,
     a_small_rest_may_come_after_the_answer,
+    nothing_is_left_of_a_large_one_that_is_read,
     a_large_rest_is_announced_as_a_close,
     chunks_are_announced_as_a_close,
     the_answer_is_readable_while_the_client_still_sends,
@@ -56,6 +57,17 @@ fn a_small_rest_may_come_after_the_answer(on: Backend) {
         client.send(head(path, 10) + "1234");
         assert!(!client.response().says("not read").closes());
         client.send("567890").send(request("/")).response().says("hello");
+    }
+}
+
+/// Nobody asks for the end of a body whose length was declared: with its last byte it is known.
+fn nothing_is_left_of_a_large_one_that_is_read(on: Backend) {
+    let server = start(on, app());
+    let mut client = server.connect();
+    let length = drained() + 1;
+    for _ in 0..2 {
+        client.send(upload("/bytes", &"x".repeat(length)));
+        assert!(!client.response().says(&length.to_string()).closes());
     }
 }
 

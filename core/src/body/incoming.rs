@@ -121,7 +121,8 @@ impl Source {
         !matches!(lock(&self.0).demand, Demand::Ended | Demand::Dropped)
     }
 
-    /// Answers the reader. It is woken, unless by the waker of `cx`: whoever that is will poll it again.
+    /// Answers the reader. It is woken, unless by the waker of `cx`: that is the driver's, which polls its handler, or the
+    /// body of its response, again behind this, or as soon as it may.
     pub(crate) fn deliver(&self, cx: &Context<'_>, frame: Result<Frame<Bytes>, BodyError>) {
         let mut slot = lock(&self.0);
         let data = frame.as_ref().ok().and_then(Frame::data_ref);

@@ -223,11 +223,6 @@ impl Body {
         }
     }
 
-    /// Whether the piece that was just taken was the last of a declared length from the connection: no trailers follow.
-    fn has_come(&self) -> bool {
-        matches!(&self.0, Kind::Incoming(incoming) if incoming.size_hint().exact() == Some(0))
-    }
-
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
             let frame = std::task::ready!(Pin::new(&mut *self).poll_frame(cx));

@@ -1,5 +1,5 @@
-//! A body gathered into one piece of memory. That of a large one is used again for the next. It must never be larger than
-//! twice what has come, or than what was announced.
+//! A body gathered into one piece of memory. That of a large one is used again for the next. It must never be made larger
+//! than twice what has come, or than what was announced.
 
 use std::{
     mem,
@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http_body::Body as _;
 
-use super::{Body, BodyError};
+use super::{Body, BodyError, Kind};
 use crate::spares::{self, Spare, Spares};
 
 /// All of a body.
@@ -42,7 +42,8 @@ impl Future for Gather {
         while let Some(piece) = ready!(body.poll_data(cx)).transpose()? {
             let rest = body.size_hint().exact().and_then(|rest| usize::try_from(rest).ok());
             whole.add(piece, rest);
-            if body.has_come() {
+            // Of a declared length from the connection, this was the last piece: no trailers follow.
+            if rest == Some(0) && matches!(body.0, Kind::Incoming(_)) {
                 break;
             }
         }
@@ -119,7 +120,8 @@ static SPARES: Mutex<Spares> = Mutex::new(Spares::new(EACH, 16 << 20));
 const REST: usize = 4 << 20;
 
 /// Lets go of memory that is kept for large bodies, all but a little. A backend calls it when a connection has ended, in
-/// whatever way, so that a burst does not leave it behind.
+/// whatever way, so that a burst does not leave it behind. (What the app still holds then is kept when it is dropped, until
+/// the next one ends.)
 pub fn release_spares() {
     let over = spares::lock(&SPARES).cut_to(REST);
     drop(over);

@@ -10,6 +10,7 @@ impl<T: Transport> Driver<T> {
     /// Step 6. The transport is dropped with it, before anybody is told that the connection is over.
     pub(super) async fn close(&mut self, end: End) -> CloseReason {
         let reason = self.see_out(end).await;
+        self.connection.discard_output();
         self.io.0 = None;
         reason
     }

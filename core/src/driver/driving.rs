@@ -19,9 +19,9 @@ use crate::{
 
 /// A connection that is served, or the means to serve one. Small: it goes from hand to hand with each turn.
 pub struct Driving<T> {
-    /// The future has it while it waits.
+    /// The future has it while the peer is waited for.
     driver: Option<Box<Driver<T>>>,
-    /// There once something had to be waited for.
+    /// There once the peer had to be waited for.
     waiting: Option<Box<Waiting<T>>>,
 }
 

@@ -50,6 +50,12 @@ pub(super) struct Running {
     source: Option<Source>,
 }
 
+/// What the first poll of a handler came to. Most are ready then.
+enum Begun {
+    Answered(Answer),
+    Waiting(BoxReply),
+}
+
 impl<T: Transport> Driver<T> {
     /// Steps 2 to 5, as far as nothing has to be waited for but the handler: then [`run`](Self::run) follows.
     pub(super) fn exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Rest>, End>> {
@@ -60,22 +66,23 @@ impl<T: Transport> Driver<T> {
         self.begin(cx)
     }
 
-    /// Polls the handler that is waited for, or goes on from where it has just been `polled`.
+    /// Polls the handler that is waited for, unless it was just found pending, and goes on from there.
     #[inline(never)]
     pub(super) fn run(
         &mut self,
         cx: &mut Context<'_>,
         mut running: Running,
-        polled: Option<Poll<Answer>>,
+        was_polled: bool,
     ) -> Poll<Result<Option<Rest>, End>> {
-        let Poll::Ready(result) = self.poll_reply(cx, &mut running, polled) else {
+        let Poll::Ready(result) = self.poll_reply(cx, &mut running, was_polled) else {
             self.running = Some(running);
             return self.parked();
         };
         self.queued.clear();
         self.reading.pause(|| self.io.now());
         self.wall_clock = None;
-        let Running { reply, source } = running;
+        // The reply is the first to go.
+        let Running { source, reply } = running;
         Poll::Ready(match result {
             Ok(answer) => {
                 self.spare = reply.into_spare();
@@ -166,16 +173,16 @@ impl<T: Transport> Driver<T> {
             Some(match Pin::new(&mut reply).poll(cx) {
                 Poll::Ready(answer) => {
                     *spare = reply.into_spare();
-                    Ok(answer)
+                    Begun::Answered(answer)
                 }
-                Poll::Pending => Err(reply),
+                Poll::Pending => Begun::Waiting(reply),
             })
         });
         // The body of one that is refused is never read, and the engine has the connection closed.
         let source = if is_refused { None } else { source };
         Poll::Ready(match polled {
-            Ok(Some(Ok(answer))) => self.answer(answer, source),
-            Ok(Some(Err(reply))) => return self.run(cx, Running { reply, source }, Some(Poll::Pending)),
+            Ok(Some(Begun::Answered(answer))) => self.answer(answer, source),
+            Ok(Some(Begun::Waiting(reply))) => return self.run(cx, Running { reply, source }, true),
             Ok(None) if is_refused => Err(End::Refuse(TOO_LARGE)),
             Ok(None) => Err(End::Drop(CloseReason::ResponseFailed)),
             Err(Panicked) => Err(End::Refuse(INTERNAL_ERROR)),
@@ -187,7 +194,7 @@ impl<T: Transport> Driver<T> {
         &mut self,
         cx: &mut Context<'_>,
         running: &mut Running,
-        mut polled: Option<Poll<Answer>>,
+        mut was_polled: bool,
     ) -> Poll<Result<Answer, NoReply>> {
         let Running { reply, source } = running;
         loop {
@@ -197,9 +204,10 @@ impl<T: Transport> Driver<T> {
                 self.queued.iter().for_each(|(job, _)| job.reject());
                 return Poll::Ready(Err(NoReply::Cancelled));
             }
-            let polled = match polled.take() {
-                Some(polled) => Ok(polled),
-                None => self.contained(|| Pin::new(&mut *reply).poll(cx)),
+            let polled = if std::mem::take(&mut was_polled) {
+                Ok(Poll::Pending)
+            } else {
+                self.contained(|| Pin::new(&mut *reply).poll(cx))
             };
             match polled {
                 Ok(Poll::Ready(answer)) if !self.is_cancelled() => return Poll::Ready(Ok(answer)),

@@ -1,6 +1,6 @@
-//! The driver, from bytes to responses. What can be done at once is done by plain functions; where something has to be
-//! waited for, one sequential `async fn` per connection goes on, and leads back to them. It must never
-//! contain a rule of HTTP (those are the engine's) or know what a socket is (that is the backend's).
+//! The driver, from bytes to responses. What can be done at once is done by plain functions, and so is waiting for a handler;
+//! where the peer has to be waited for, one sequential `async fn` per connection goes on, and leads back to them. It must
+//! never contain a rule of HTTP (those are the engine's) or know what a socket is (that is the backend's).
 //!
 //! Its rules:
 //! 1. Read only when nothing else can be done: output flushed, no handler running, or the running
@@ -11,6 +11,7 @@
 //! 5. Write at once; wait for writability only after `WouldBlock`.
 //! 6. Bound the work of one turn, then yield, so that one client cannot starve others.
 //! 7. The backend owns the clock. One absolute deadline per phase: a slow peer cannot re-arm it.
+//! 8. Poll again whoever may have been given something by the driver's own steps: nobody is woken for that.
 
 mod close;
 mod driving;
@@ -51,10 +52,11 @@ pub async fn drive<T: Transport>(transport: T, app: Arc<App>, limits: Arc<Limits
 
 /// A connection and everything that its turn needs.
 struct Driver<T> {
-    /// The handler that is waited for. It goes before the connection does.
+    // In the order in which they go: what a handler and a response hold, before anybody is told that the connection is over.
+    /// The handler that is waited for.
     running: Option<Running>,
-    io: Lent<T>,
     connection: Connection,
+    io: Lent<T>,
     app: Option<Arc<App>>,
     limits: Arc<Limits>,
     turn: Turn,
@@ -183,13 +185,13 @@ impl<T: Transport> Driver<T> {
         self.head_deadline = None;
     }
 
-    /// Serves until there is nothing to do, something has to be waited for, or the connection has to end. Pending is it
-    /// where a handler is waited for, which takes nothing more.
+    /// Serves until there is nothing to do, something has to be waited for, or the connection has to end. It is
+    /// pending where a handler is waited for.
     // The life of a request, in numbered steps: ARCHITECTURE.md tells it in the same numbers.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Served> {
         self.wall_clock = None;
         if let Some(running) = self.running.take() {
-            let exchanged = ready!(self.run(cx, running, None));
+            let exchanged = ready!(self.run(cx, running, false));
             if let Err(served) = self.exchanged(exchanged) {
                 return Poll::Ready(served);
             }

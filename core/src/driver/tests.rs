@@ -8,12 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::{Instant, SystemTime},
 };
 
 use super::drive;
-use crate::{Body, Limits, Outcome, PeerWatch, Router, Transport, get, jobs::Job};
+use crate::{Body, Limits, Outcome, PeerWatch, Router, Transport, get, jobs::Job, post};
 
 /// A peer that sends one request, and takes 64 KiB as often as they are offered.
 struct Greedy {
@@ -141,6 +141,33 @@ fn turns_end(router: Router) {
         assert!(moved > 0 && moved <= turn_bytes_max, "{moved} bytes in turn {turn}");
         assert_ne!(yields.load(Ordering::Relaxed), 0, "turn {turn} ends without a word of the next");
     }
+}
+
+/// The driver polls again whom it has brought something to: a wake would be another round of an event loop.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
+fn a_handler_that_is_brought_its_body_wakes_nobody() {
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let app = Router::new().route("/", post(async |body: crate::Bytes| body)).build().unwrap();
+    let (taken, wakes) = (Arc::<AtomicUsize>::default(), Arc::<Count>::default());
+    let transport = Greedy {
+        request: b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody",
+        taken: taken.clone(),
+        yields: Arc::default(),
+        now: Instant::now(),
+        stop: Stop::Never,
+    };
+    let mut driver = pin!(drive(transport, app.into(), Limits::default().into()));
+    let polled = driver.as_mut().poll(&mut Context::from_waker(&wakes.clone().into()));
+    assert!(matches!(polled, Poll::Ready(Outcome::Idle(_))));
+    assert_ne!(taken.load(Ordering::Relaxed), 0, "it has answered");
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
 }
 
 /// A stop that begins between two looks at it: the first request of a new connection may still come.

@@ -168,9 +168,13 @@ impl<M, Last: FromRequest<M>> Arguments<M> for (Last,) {
         Source::new(Last::READS_HEAD, head, body, context)
     }
 
-    async fn extract(source: Source) -> Result<Self, Box<Response>> {
-        let request = Request::from_parts(source.head.parts()?, source.body);
-        Ok((or_refuse!(Last::from_request(request, &source.context).await),))
+    fn extract(source: Source) -> impl Future<Output = Result<Self, Box<Response>>> + Send {
+        // As above.
+        let Source { head, body, context } = source;
+        async move {
+            let request = Request::from_parts(head.parts()?, body);
+            Ok((or_refuse!(Last::from_request(request, &context).await),))
+        }
     }
 
     fn declare(needs: &mut Needs) {
