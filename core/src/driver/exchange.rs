@@ -57,15 +57,6 @@ enum Begun {
 }
 
 impl<T: Transport> Driver<T> {
-    /// Steps 2 to 5, as far as nothing has to be waited for but the handler: then [`run`](Self::run) follows.
-    pub(super) fn exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Rest>, End>> {
-        self.head_deadline = None;
-        self.reading.renew();
-        // What came with the head is to the peer's credit too.
-        self.reading.moved(self.connection.input_len(), || self.io.now());
-        self.begin(cx)
-    }
-
     /// Polls the handler that is waited for, unless it was just found pending, and goes on from there.
     #[inline(never)]
     pub(super) fn run(
@@ -138,8 +129,12 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Steps 2 and 3; most handlers are ready at their first poll.
-    fn begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Rest>, End>> {
+    /// Steps 2 to 5, as far as nothing has to be waited for but the handler: then [`run`](Self::run) follows.
+    pub(super) fn exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Rest>, End>> {
+        self.head_deadline = None;
+        self.reading.renew();
+        // What came with the head is to the peer's credit too.
+        self.reading.moved(self.connection.input_len(), || self.io.now());
         let Self { io, connection, app, collected, spare, .. } = self;
         // 2. The router finds the route; nothing of the app runs yet.
         let (Some(head), Some(app)) = (connection.request(), app) else {
