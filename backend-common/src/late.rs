@@ -13,6 +13,8 @@ use std::{
 
 use trijet_core::runtime::wake;
 
+use crate::threads::spawn;
+
 /// One timer's place among those that outlive their server.
 #[derive(Debug, Default)]
 pub struct Late(Option<Place>);
@@ -81,7 +83,7 @@ impl State {
     /// Sees to it that somebody looks in time for the one at `place`.
     fn serve(&mut self, place: Place) -> io::Result<()> {
         if !self.has_thread {
-            thread::Builder::new().name("trijet-late".to_owned()).spawn(run)?;
+            spawn("trijet-late", run)?;
             self.has_thread = true;
         } else if self.waiting.first_key_value().is_some_and(|(first, _)| *first == place) {
             CHANGED.notify_one();

@@ -23,6 +23,7 @@ mod statistics;
 mod sync;
 #[cfg(feature = "systemd")]
 mod systemd;
+mod threads;
 mod unix;
 mod watchdog;
 

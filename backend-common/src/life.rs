@@ -11,7 +11,7 @@ use std::{
 use crate::sync::{
     Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
-    thread,
+    spawn,
 };
 
 /// How far a server's life has gone.
@@ -131,9 +131,7 @@ impl Life {
         }
         let over = trijet_core::after(Instant::now(), self.drain_delay);
         let life = self.clone();
-        let waiting =
-            thread::Builder::new().name("trijet-drain".to_owned()).spawn(move || life.stop_at(over));
-        if let Err(error) = waiting {
+        if let Err(error) = spawn("trijet-drain", move || life.stop_at(over)) {
             log::warn!(
                 "no thread can be started for the delay of the drain, and the stop begins now: {error}"
             );

@@ -4,17 +4,17 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::sync::{
-    Condvar, Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering},
-    thread,
-};
+use crew::{Board, Crew};
+
+use crate::sync::{Condvar, Mutex, MutexGuard, atomic::Ordering, spawn};
+
+mod crew;
 
 /// Threads that run one function over queued items, in order of arrival. Clones share the threads.
 pub struct Pool<T: Send + 'static>(Arc<Shared<T>>);
@@ -23,54 +23,24 @@ pub struct Pool<T: Send + 'static>(Arc<Shared<T>>);
 type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 struct Shared<T> {
-    name: &'static str,
+    board: Board,
     around: Around,
     run: Box<dyn Fn(T) + Send + Sync>,
-    threads_max: usize,
-    /// How many threads there can be, as far as is known. Written under the lock of `state`.
-    ceiling: AtomicUsize,
-    waiting: AtomicUsize,
-    /// As in the state, for who has only to look.
-    lacking: AtomicUsize,
     state: Mutex<State<T>>,
     changed: Condvar,
 }
 
 struct State<T> {
     queue: VecDeque<(Instant, T)>,
-    /// Those that are being started count too, and those that are to be.
-    threads: usize,
-    /// Of these, those that nobody has begun to start.
-    lacking: usize,
-    busy: usize,
-    need: Need,
+    crew: Crew,
     closed: bool,
     keeps_one: bool,
     /// One of the threads without work waits for ever: the one that is kept.
     has_patient: bool,
-    /// When the system last refused a thread, if it has given none since.
-    refused_at: Option<Instant>,
-    /// When it was last said that no thread could be started.
-    warned_at: Option<Instant>,
 }
-
-/// How many threads are needed: the most that were busy at once, in a period at a time. Under a steady trickle
-/// of work each thread has some now and then, so that none would leave for having none.
-struct Need {
-    since: Instant,
-    most: usize,
-    /// Threads that the last period did not need, and that are still here.
-    surplus: usize,
-}
-
-/// Half of [`LINGER`]: what two periods in a row have not needed is gone by then.
-const PERIOD: Duration = if cfg!(all(test, trijet_loom)) { Duration::MAX } else { Duration::from_secs(1) };
 
 /// How long a thread without work stays, if another one does: long enough for a burst, short enough to be gone soon.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// How soon a system that refused a thread is asked again while others run: a refusal costs more than many a request.
-const RETRY: Duration = if cfg!(all(test, trijet_loom)) { Duration::ZERO } else { Duration::from_millis(10) };
 
 impl<T: Send + 'static> Clone for Pool<T> {
     fn clone(&self) -> Self {
@@ -99,24 +69,15 @@ impl<T: Send + 'static> Pool<T> {
         run: impl Fn(T) + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Shared {
-            name,
+            board: Board::new(name, threads_max),
             around: Box::new(around),
             run: Box::new(run),
-            threads_max,
-            ceiling: AtomicUsize::new(threads_max),
-            waiting: AtomicUsize::new(0),
-            lacking: AtomicUsize::new(0),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
-                threads: 0,
-                lacking: 0,
-                busy: 0,
-                need: Need { since: Instant::now(), most: 0, surplus: 0 },
+                crew: Crew::new(),
                 closed: false,
                 keeps_one: false,
                 has_patient: false,
-                refused_at: None,
-                warned_at: None,
             }),
             changed: Condvar::new(),
         }))
@@ -132,18 +93,18 @@ impl<T: Send + 'static> Pool<T> {
 
     /// Items that wait for a thread.
     pub fn waiting(&self) -> usize {
-        self.0.waiting.load(Ordering::Relaxed)
+        self.0.board.waiting.load(Ordering::Relaxed)
     }
 
     /// Its threads, those included that have no work.
     pub fn threads(&self) -> usize {
-        self.0.lock().threads
+        self.0.lock().crew.threads
     }
 
     /// How many threads there can be: as many as are allowed, or those that there are as long as the system refuses
     /// more. It is asked again while there is work for another.
     pub fn ceiling(&self) -> usize {
-        self.0.ceiling.load(Ordering::Relaxed)
+        self.0.board.ceiling.load(Ordering::Relaxed)
     }
 
     /// Queues `item`, unless `queue_max` items wait already.
@@ -164,26 +125,17 @@ impl<T: Send + 'static> Pool<T> {
     /// Gives back the item, where the queue is full or the pool closed.
     pub fn offer(&self, item: T, queue_max: usize) -> Result<(), Vec<T>> {
         let mut state = self.0.lock();
-        let taken = state.queue.len() + state.busy;
-        if state.closed || taken >= queue_max.saturating_add(self.0.threads_max) {
+        let taken = state.queue.len() + state.crew.busy;
+        if state.closed || taken >= queue_max.saturating_add(self.0.board.threads_max) {
             return Err(vec![item]);
         }
         let now = Instant::now();
         state.queue.push_back((now, item));
-        self.0.waiting.store(state.queue.len(), Ordering::Relaxed);
-        // A thread that is not busy waits for work, or is about to look for it.
-        if state.threads > taken || state.threads == self.0.threads_max {
+        self.0.note_queue(&state);
+        if state.crew.has_one_for(taken, now, &self.0.board) {
             drop(state);
             self.0.changed.notify_one();
-            return Ok(());
         }
-        if state.threads > 0 && state.refused_at.is_some_and(|at| now.saturating_duration_since(at) < RETRY) {
-            self.0.ceiling.store(state.threads, Ordering::Relaxed);
-            return Ok(());
-        }
-        state.threads += 1;
-        state.lacking += 1;
-        self.0.lacking.store(state.lacking, Ordering::Relaxed);
         Ok(())
     }
 
@@ -192,16 +144,12 @@ impl<T: Send + 'static> Pool<T> {
     /// # Errors
     /// As [`push`](Self::push), where none can be started.
     pub fn start_lacking(&self) -> Result<(), Vec<T>> {
-        while self.0.lacking.load(Ordering::Relaxed) > 0 {
-            {
-                let mut state = self.0.lock();
-                if state.lacking == 0 {
-                    break;
-                }
-                state.lacking -= 1;
-                self.0.lacking.store(state.lacking, Ordering::Relaxed);
-            }
-            self.start().or_else(|error| self.0.fail(&error))?;
+        while self.0.board.lacking.load(Ordering::Relaxed) > 0
+            && self.0.lock().crew.take_lacking(&self.0.board)
+        {
+            let shared = self.0.clone();
+            let started = spawn(self.0.board.name, move || (shared.around)(&mut || shared.work()));
+            started.map(drop).or_else(|error| self.0.fail(&error))?;
         }
         Ok(())
     }
@@ -245,7 +193,7 @@ impl<T: Send + 'static> Pool<T> {
         }
         left.append(&mut state.queue);
         state.queue = left;
-        self.0.waiting.store(state.queue.len(), Ordering::Relaxed);
+        self.0.note_queue(&state);
         taken
     }
 
@@ -254,35 +202,11 @@ impl<T: Send + 'static> Pool<T> {
         let queue = {
             let mut state = self.0.lock();
             state.closed = true;
-            state.threads -= std::mem::take(&mut state.lacking);
-            self.0.lacking.store(0, Ordering::Relaxed);
+            state.crew.leave_lacking(&self.0.board);
             std::mem::take(&mut state.queue)
         };
         self.0.changed.notify_all();
         drop(queue);
-    }
-
-    fn start(&self) -> std::io::Result<()> {
-        let shared = self.0.clone();
-        thread::Builder::new()
-            .name(shared.name.to_owned())
-            .spawn(move || (shared.around)(&mut || shared.work()))
-            .map(drop)
-    }
-}
-
-impl<T> State<T> {
-    /// Whether this thread, which has no work, may leave: another period was served without it.
-    fn has_surplus(&mut self, now: Instant) -> bool {
-        if now.saturating_duration_since(self.need.since) >= PERIOD {
-            let surplus = self.threads.saturating_sub(self.need.most.max(1));
-            self.need = Need { since: now, most: self.busy, surplus };
-        }
-        if self.need.surplus == 0 {
-            return false;
-        }
-        self.need.surplus -= 1;
-        true
     }
 }
 
@@ -291,65 +215,39 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A thread could not be started: gives back what waits for it, unless there are others. Where there
-    /// are, those that were still to be started are not asked for either, as the system has just said no.
-    fn fail(&self, error: &std::io::Error) -> Result<(), Vec<T>> {
+    /// Says how many wait, to who has only to look.
+    fn note_queue(&self, state: &State<T>) {
+        self.board.waiting.store(state.queue.len(), Ordering::Relaxed);
+    }
+
+    /// A thread could not be started: gives back what waits for it, unless there are others.
+    fn fail(&self, error: &io::Error) -> Result<(), Vec<T>> {
         let mut state = self.lock();
-        state.threads -= 1;
-        if state.threads > state.lacking {
-            state.threads -= std::mem::take(&mut state.lacking);
-            self.lacking.store(0, Ordering::Relaxed);
-        }
-        state.refused_at = Some(Instant::now());
-        self.ceiling.store(state.threads, Ordering::Relaxed);
-        self.warn(&mut state, error);
-        if state.threads > 0 {
-            // One that is only being started either comes, or ends here as the last.
+        if !state.crew.failed(error, &self.board) || state.queue.is_empty() {
             return Ok(());
         }
-        self.waiting.store(0, Ordering::Relaxed);
-        let items: Vec<T> = state.queue.drain(..).map(|(_, item)| item).collect();
-        if items.is_empty() { Ok(()) } else { Err(items) }
-    }
-
-    /// A thread has come, so that the system may have room again. It is taken at its word only where nothing waits but
-    /// this thread's own item: what was refused a thread asks no second time, and would wait behind those that keep
-    /// theirs.
-    fn note_start(&self, state: &mut State<T>) {
-        state.refused_at = None;
-        if self.ceiling.load(Ordering::Relaxed) < self.threads_max {
-            let ceiling = if state.queue.len() > 1 { state.threads } else { self.threads_max };
-            self.ceiling.store(ceiling, Ordering::Relaxed);
-        }
-    }
-
-    /// Says that no thread could be started, at most once a second.
-    fn warn(&self, state: &mut State<T>, error: &std::io::Error) {
-        const INTERVAL: Duration = Duration::from_secs(1);
-        let now = Instant::now();
-        if state.warned_at.is_none_or(|at| now.duration_since(at) >= INTERVAL) {
-            state.warned_at = Some(now);
-            log::warn!("cannot start another thread for {}: {error}; {} run", self.name, state.threads);
-        }
+        let queue = std::mem::take(&mut state.queue);
+        self.note_queue(&state);
+        Err(queue.into_iter().map(|(_, item)| item).collect())
     }
 
     fn work(&self) {
         let mut state = self.lock();
-        self.note_start(&mut state);
+        let waiting = state.queue.len();
+        state.crew.came(waiting, &self.board);
         loop {
             if let Some((_, item)) = state.queue.pop_front() {
-                self.waiting.store(state.queue.len(), Ordering::Relaxed);
-                state.busy += 1;
-                state.need.most = state.need.most.max(state.busy);
+                self.note_queue(&state);
+                state.crew.works();
                 drop(state);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.run)(item))) {
-                    log::error!("a thread of {} panicked: {}", self.name, crate::panic_text(&*panic));
+                    self.board.tell(&*panic);
                 }
                 state = self.lock();
-                state.busy -= 1;
+                state.crew.busy -= 1;
                 continue;
             }
-            if state.closed || state.has_surplus(Instant::now()) {
+            if state.closed || state.crew.has_surplus() {
                 break;
             }
             if state.keeps_one && !state.has_patient {
@@ -365,7 +263,7 @@ impl<T> Shared<T> {
                 break;
             }
         }
-        state.threads -= 1;
+        state.crew.threads -= 1;
     }
 }
 
@@ -374,7 +272,10 @@ mod models;
 
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
-    use std::sync::{Barrier, mpsc};
+    use std::{
+        sync::{Barrier, mpsc},
+        thread,
+    };
 
     use super::*;
 
@@ -458,14 +359,14 @@ mod tests {
             pool.push(true, BURST).unwrap();
         }
         (0..BURST).for_each(|_| ends.recv_timeout(Duration::from_secs(20)).unwrap());
-        assert_eq!(pool.0.lock().threads, BURST);
+        assert_eq!(pool.0.lock().crew.threads, BURST);
         let start = Instant::now();
-        while pool.0.lock().threads > 2 {
+        while pool.0.lock().crew.threads > 2 {
             // Far more often than a thread without work would leave, for each of them.
             pool.push(false, BURST).unwrap();
             ends.recv_timeout(Duration::from_secs(20)).unwrap();
             thread::sleep(Duration::from_millis(1));
-            assert!(start.elapsed() < Duration::from_secs(20), "{} threads stay", pool.0.lock().threads);
+            assert!(start.elapsed() < Duration::from_secs(20), "{} threads stay", pool.0.lock().crew.threads);
         }
         pool.close();
     }

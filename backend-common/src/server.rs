@@ -17,6 +17,7 @@ use crate::{
     address::{self, bind_all},
     context::Owner,
     sockets,
+    threads::spawn,
 };
 
 /// A way to run servers.
@@ -201,7 +202,7 @@ fn launch<B: Backend>(service: Service, owner: Owner) -> io::Result<()> {
             end.finished(served.and(stopped));
         }
     };
-    thread::Builder::new().name(format!("trijet-{}", B::NAME)).spawn(serve).map(drop).map_err(|error| {
+    spawn(format!("trijet-{}", B::NAME), serve).map(drop).map_err(|error| {
         // What those of the start have begun has an end all the same; the log has what fails.
         _ = hooks.stop(&handle);
         io::Error::new(error.kind(), format!("the server's thread cannot be started: {error}"))

@@ -5,7 +5,6 @@
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError, Weak},
-    thread,
 };
 
 use signal_hook::{
@@ -14,7 +13,7 @@ use signal_hook::{
     low_level::{emulate_default_handler, signal_name},
 };
 
-use crate::Life;
+use crate::{Life, threads::spawn};
 
 static LISTENING: Mutex<Listening> = Mutex::new(Listening { is_begun: false, lives: Vec::new() });
 
@@ -27,7 +26,7 @@ pub(crate) fn stop_on_signal(life: &Arc<Life>) -> io::Result<()> {
     let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     if !listening.is_begun {
         let signals = Signals::new([SIGINT, SIGTERM])?;
-        thread::Builder::new().name("trijet-signals".to_owned()).spawn(move || listen(signals))?;
+        spawn("trijet-signals", move || listen(signals))?;
         listening.is_begun = true;
     }
     let own = Arc::downgrade(life);

@@ -74,7 +74,7 @@ impl Probe {
     }
 
     fn wait_for_the_threads(&self) {
-        while self.pool.0.lock().threads > 0 {
+        while self.pool.0.lock().crew.threads > 0 {
             thread::yield_now();
         }
     }
@@ -84,7 +84,7 @@ impl Probe {
         assert_eq!(self.counts.dropped.load(Relaxed), items, "an item is kept, or was given out twice");
         let state = self.pool.0.lock();
         assert!(state.queue.is_empty());
-        assert_eq!((state.threads, state.busy), (0, 0));
+        assert_eq!((state.crew.threads, state.crew.busy), (0, 0));
     }
 
     fn run(&self) -> usize {
@@ -102,7 +102,7 @@ fn who_offers_and_who_helps_start_a_thread_between_them() {
         let helper = thread::spawn(move || assert!(other.pool.start_lacking().is_ok()));
         assert!(probe.pool.start_lacking().is_ok());
         helper.join().unwrap();
-        assert_eq!((probe.pool.threads(), probe.pool.0.lock().lacking), (1, 0));
+        assert_eq!((probe.pool.threads(), probe.pool.0.lock().crew.lacking), (1, 0));
         probe.wait_for(1);
         probe.close();
         probe.assert_none_is_lost(1);
@@ -132,7 +132,7 @@ fn pushes_at_the_same_time_stay_within_the_bounds() {
         let mut taken = usize::from(probe.push(0));
         taken += pusher.join().unwrap();
         assert_eq!(taken, 2, "there is a thread for each");
-        assert!(probe.pool.0.lock().threads <= 2);
+        assert!(probe.pool.0.lock().crew.threads <= 2);
         probe.wait_for(taken);
         probe.close();
         assert_eq!(probe.run(), taken);
@@ -149,7 +149,7 @@ fn what_is_over_the_bounds_comes_back() {
         let mut taken = usize::from(probe.push(0));
         taken += pusher.join().unwrap();
         assert!(taken >= 1);
-        assert!(probe.pool.0.lock().threads <= 1);
+        assert!(probe.pool.0.lock().crew.threads <= 1);
         probe.wait_for(taken);
         probe.close();
         assert_eq!((probe.run(), probe.counts.most_at_once.load(Relaxed)), (taken, 1));
@@ -164,10 +164,10 @@ fn pushes_at_the_same_time_start_no_thread_above_the_limit() {
         let other = probe.clone();
         let pusher = thread::spawn(move || {
             assert!(other.push(1));
-            assert!(other.pool.0.lock().threads <= 1);
+            assert!(other.pool.0.lock().crew.threads <= 1);
         });
         assert!(probe.push(1));
-        assert!(probe.pool.0.lock().threads <= 1);
+        assert!(probe.pool.0.lock().crew.threads <= 1);
         pusher.join().unwrap();
         probe.wait_for(2);
         probe.close();
@@ -217,7 +217,7 @@ fn the_threads_leave_when_nothing_comes() {
     model(|| {
         let probe = Probe::new(1);
         assert!(probe.push(0));
-        while probe.pool.0.lock().threads > 0 {
+        while probe.pool.0.lock().crew.threads > 0 {
             // One may be over just as the item comes.
             probe.pool.0.changed.expire(&probe.pool.0.state);
             thread::yield_now();
@@ -301,8 +301,8 @@ fn what_waits_for_no_thread_of_its_own_is_seen_by_the_ceiling() {
             pusher.join().unwrap();
             {
                 let state = probe.pool.0.lock();
-                let is_enough = state.queue.len() + state.busy <= state.threads;
-                assert!(is_enough || probe.pool.ceiling() <= state.threads, "nobody is to let go");
+                let is_enough = state.queue.len() + state.crew.busy <= state.crew.threads;
+                assert!(is_enough || probe.pool.ceiling() <= state.crew.threads, "nobody is to let go");
             }
             probe.wait_for(3);
             probe.close();

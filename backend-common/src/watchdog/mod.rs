@@ -20,7 +20,10 @@ use std::{
 
 use trijet_core::Limits;
 
-use crate::statistics::{Figures, Hold, LoopStatistics, Statistics};
+use crate::{
+    statistics::{Figures, Hold, LoopStatistics, Statistics},
+    threads::spawn,
+};
 use occupant::Occupant;
 use records::{Line, Records};
 pub use seat::{Seat, TASK};
@@ -109,9 +112,7 @@ impl Watch {
     pub fn start(self: &Arc<Self>) -> Watchdog {
         if let Some(hold_max) = self.hold_max {
             let watch = self.clone();
-            let started =
-                thread::Builder::new().name("trijet-watchdog".to_owned()).spawn(move || watch.run(hold_max));
-            match started {
+            match spawn("trijet-watchdog", move || watch.run(hold_max)) {
                 Ok(thread) => _ = self.watchdog.set(thread.thread().clone()),
                 Err(error) => {
                     log::warn!(

@@ -1,18 +1,19 @@
 //! The driver over a transport that is always ready: what the simulated one, with its bounded pipes, cannot show.
 
 use std::{
+    future::pending,
     io::{self, IoSlice},
     net::SocketAddr,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
     time::{Instant, SystemTime},
 };
 
-use super::drive;
+use super::{Driving, drive};
 use crate::{Body, Limits, Outcome, PeerWatch, Router, Transport, get, jobs::Job, post};
 
 /// A peer that sends one request, and takes 64 KiB as often as they are offered.
@@ -22,6 +23,25 @@ struct Greedy {
     yields: Arc<AtomicUsize>,
     now: Instant,
     stop: Stop,
+    _end: Option<Note>,
+}
+
+/// Says that it is dropped.
+struct Note(&'static str, Arc<Mutex<Vec<&'static str>>>);
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        self.1.lock().unwrap().push(self.0);
+    }
+}
+
+impl Greedy {
+    /// Sends `request`, of which `taken` counts the bytes of the answer.
+    #[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
+    fn new(request: &'static [u8], taken: &Arc<AtomicUsize>) -> Self {
+        let taken = taken.clone();
+        Self { request, taken, yields: Arc::default(), now: Instant::now(), stop: Stop::Never, _end: None }
+    }
 }
 
 /// When the server stops.
@@ -94,6 +114,8 @@ impl Transport for Greedy {
     }
 }
 
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
 /// A body that always has another piece.
 struct Endless;
 
@@ -119,17 +141,11 @@ fn a_large_body_for_a_fast_peer_is_sent_in_many_turns() {
     turns_end(Router::new().route("/", get(async || vec![b'x'; 32 << 20])));
 }
 
-#[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
 fn turns_end(router: Router) {
     let app = router.build().unwrap();
     let (taken, yields) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-    let transport = Greedy {
-        request: b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        taken: taken.clone(),
-        yields: yields.clone(),
-        now: Instant::now(),
-        stop: Stop::Never,
-    };
+    let mut transport = Greedy::new(GET, &taken);
+    transport.yields = yields.clone();
     let limits = Limits::default();
     let turn_bytes_max = limits.turn_bytes_max + 2 * limits.output_high_bytes;
     let mut driver = pin!(drive(transport, app.into(), limits.into()));
@@ -145,7 +161,6 @@ fn turns_end(router: Router) {
 
 /// The driver polls again whom it has brought something to: a wake would be another round of an event loop.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
 fn a_handler_that_is_brought_its_body_wakes_nobody() {
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -156,13 +171,7 @@ fn a_handler_that_is_brought_its_body_wakes_nobody() {
     }
     let app = Router::new().route("/", post(async |body: crate::Bytes| body)).build().unwrap();
     let (taken, wakes) = (Arc::<AtomicUsize>::default(), Arc::<Count>::default());
-    let transport = Greedy {
-        request: b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody",
-        taken: taken.clone(),
-        yields: Arc::default(),
-        now: Instant::now(),
-        stop: Stop::Never,
-    };
+    let transport = Greedy::new(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", &taken);
     let mut driver = pin!(drive(transport, app.into(), Limits::default().into()));
     let polled = driver.as_mut().poll(&mut Context::from_waker(&wakes.clone().into()));
     assert!(matches!(polled, Poll::Ready(Outcome::Idle(_))));
@@ -170,14 +179,35 @@ fn a_handler_that_is_brought_its_body_wakes_nobody() {
     assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
 }
 
+/// What a handler holds goes before anybody is told that the connection is over, which is when its transport goes.
+#[test]
+fn a_driver_that_is_dropped_drops_its_handler_and_then_the_transport() {
+    let order = Arc::<Mutex<Vec<_>>>::default();
+    let noted = order.clone();
+    let handler = move || {
+        let held = Note("handler", noted.clone());
+        async move {
+            let _held = held;
+            pending::<()>().await;
+        }
+    };
+    let app = Router::new().route("/", get(handler)).build().unwrap();
+    let mut transport = Greedy::new(GET, &Arc::default());
+    transport._end = Some(Note("transport", order.clone()));
+    let (app, limits) = (Arc::new(app), Arc::new(Limits::default()));
+    let mut driving = Driving::new(None, transport, &app, &limits);
+    assert!(driving.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(order.lock().unwrap().is_empty(), "it waits");
+    drop(driving);
+    assert_eq!(*order.lock().unwrap(), ["handler", "transport"]);
+}
+
 /// A stop that begins between two looks at it: the first request of a new connection may still come.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
 fn a_stop_during_the_first_read_closes_no_new_connection() {
     let app = Router::new().build().unwrap().into();
-    let now = Instant::now();
-    let transport =
-        Greedy { request: b"", taken: Arc::default(), yields: Arc::default(), now, stop: Stop::DuringARead };
+    let mut transport = Greedy::new(b"", &Arc::default());
+    transport.stop = Stop::DuringARead;
     let mut driver = pin!(drive(transport, app, Limits::default().into()));
     match driver.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Outcome::Idle(transport)) => assert!(transport.is_stopping()),

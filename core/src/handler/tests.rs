@@ -182,3 +182,23 @@ fn a_value_says_at_start_what_it_lacks() {
         matches!(faults[..], [fault] if fault.starts_with("GET /") && fault.contains("there is no folder"))
     );
 }
+
+/// So much is kept for the next reply of a handler that what handlers mostly take fits into it.
+#[test]
+fn the_memory_of_common_handlers_serves_again() {
+    async fn everything(_: Method, _: Uri, _: HeaderMap, path: Path<(String, u8)>, body: Bytes) -> Bytes {
+        let Path((_, _)) = path;
+        body
+    }
+    fn blocking(_: HeaderMap, path: Path<(String, u8)>, body: String) -> String {
+        path.0.0 + &body
+    }
+    let app = app(Router::new()
+        .route("/async/{a}/{b}", post(everything))
+        .route("/fn/{a}/{b}", post(blocking))
+        .route("/nothing", post(async || ())));
+    for target in ["/async/a/1", "/fn/a/1", "/nothing"] {
+        let reply = reply(&app, request("POST", target).body(Body::from("body")).unwrap(), None);
+        assert!(reply.into_spare().is_some(), "{target} takes more");
+    }
+}

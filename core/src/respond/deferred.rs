@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use http::StatusCode;
+use http::{StatusCode, response::Parts};
 
 use super::{IntoResponse, internal_error, sentence};
 use crate::{
-    Response,
+    BoxFuture, Response,
     panics::drop_contained,
     rt, runtime,
     sync::{Mutex, MutexGuard},
@@ -220,20 +220,33 @@ pub(super) async fn settled(response: Response) -> Response {
 }
 
 /// As [`settled`], of which it is known.
-pub(super) async fn awaited(promised: Promised, placeholder: Response) -> Response {
-    completed(promised, placeholder).await.unwrap_or_else(|instead| instead)
+pub(super) fn awaited(promised: Promised, placeholder: Response) -> BoxFuture<Response> {
+    Box::pin(completed(promised, placeholder))
 }
 
-/// Waits for the response that `placeholder` stands for, and adds what was said of it.
-async fn completed(promised: Promised, placeholder: Response) -> Result<Response, Response> {
-    let (said, _) = placeholder.into_parts();
-    let mut response = match promised.response().await {
-        Ok(response) => response,
-        Err(instead) => return Err(instead),
+/// Waits for the response that `placeholder` stands for, which may be a placeholder itself, and adds what was said of it.
+async fn completed(mut promised: Promised, placeholder: Response) -> Response {
+    // The outermost first.
+    let mut said = vec![placeholder.into_parts().0];
+    let mut response = loop {
+        let response = match promised.response().await {
+            Ok(response) => response,
+            Err(instead) => return instead,
+        };
+        match self::promised(&response) {
+            Some(next) => promised = next,
+            None => break response,
+        }
+        said.push(response.into_parts().0);
     };
-    if let Some(next) = self::promised(&response) {
-        response = Box::pin(completed(next, response)).await?;
+    for said in said.iter().rev() {
+        add(said, &mut response);
     }
+    response
+}
+
+/// Adds what was `said` of `response`, which stands before what it says itself.
+fn add(said: &Parts, response: &mut Response) {
     if said.status != unsaid() {
         *response.status_mut() = said.status;
     }
@@ -241,11 +254,9 @@ async fn completed(promised: Promised, placeholder: Response) -> Result<Response
     for name in said.headers.keys() {
         headers.remove(name);
     }
-    // Names that come again have none, as in the map's own iteration.
     for (name, value) in &said.headers {
-        headers.append(name, value.clone());
+        headers.append(name.clone(), value.clone());
     }
-    Ok(response)
 }
 
 #[cfg(all(test, trijet_loom))]

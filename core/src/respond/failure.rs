@@ -180,7 +180,7 @@ impl Asked {
                 parts.headers.get_all(name).iter().for_each(|value| vary(response.headers_mut(), value));
             } else if !response.headers().contains_key(name) {
                 for value in parts.headers.get_all(name) {
-                    response.headers_mut().append(name, value.clone());
+                    response.headers_mut().append(name.clone(), value.clone());
                 }
             }
         }

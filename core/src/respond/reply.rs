@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     Answer,
-    deferred::{awaited, promised},
+    deferred::{Promised, awaited, promised},
 };
 use crate::{
     BoxFuture, Response,
@@ -27,7 +27,7 @@ pub struct BoxReply(Pin<Box<dyn Place>>);
 pub(crate) struct Spare(Pin<Box<dyn Place>>);
 
 /// The most bytes of a [`Spare`]: a handler that holds much asks for its memory each time.
-const SPARE_BYTES_MAX: usize = 1 << 10;
+const SPARE_BYTES_MAX: usize = 2 << 10;
 
 impl BoxReply {
     pub(crate) fn new(reply: impl Future<Output = Answer> + Send + 'static) -> Self {
@@ -87,7 +87,7 @@ pin_project! {
         // None while it is a spare, and while the other is there.
         #[pin]
         reply: Option<F>,
-        awaited: Option<Held<BoxFuture<Response>>>,
+        awaited: Option<Other>,
     }
 
     impl<F> PinnedDrop for Settled<F> {
@@ -109,16 +109,10 @@ impl<F: Future<Output = Answer> + Send + 'static> Place for Settled<F> {
             let _ = panics::contained(|| this.reply.set(None));
             match answer.as_response().and_then(promised) {
                 None => return Poll::Ready(answer),
-                Some(promised) => {
-                    let response = answer.into_response();
-                    *this.awaited = Some(Held::new(Box::pin(awaited(promised, response))));
-                }
+                Some(promised) => *this.awaited = Some(other(promised, answer)),
             }
         }
-        let Some(awaited) = this.awaited else { return Poll::Pending };
-        let Poll::Ready(response) = awaited.as_mut().poll(cx) else { return Poll::Pending };
-        *this.awaited = None;
-        Poll::Ready(response.into())
+        poll_other(this.awaited, cx)
     }
 
     fn fill(self: Pin<&mut Self>, reply: &mut dyn Any) {
@@ -126,6 +120,22 @@ impl<F: Future<Output = Answer> + Send + 'static> Place for Settled<F> {
             self.project().reply.set(reply.take());
         }
     }
+}
+
+/// The answer that another stands for.
+type Other = Held<BoxFuture<Response>>;
+
+// These two are one in a program, not one for each type of reply: 2 KB each.
+
+fn other(promised: Promised, placeholder: Answer) -> Other {
+    Held::new(awaited(promised, placeholder.into_response()))
+}
+
+fn poll_other(other: &mut Option<Other>, cx: &mut Context<'_>) -> Poll<Answer> {
+    let Some(waiting) = other else { return Poll::Pending };
+    let Poll::Ready(response) = waiting.as_mut().poll(cx) else { return Poll::Pending };
+    *other = None;
+    Poll::Ready(response.into())
 }
 
 #[cfg(all(test, not(trijet_loom)))]
