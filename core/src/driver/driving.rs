@@ -18,7 +18,20 @@ use crate::{
 };
 
 /// A connection that is served, or the means to serve one. Small: it goes from hand to hand with each turn.
-pub struct Driving<T> {
+///
+/// A trait object, since it is dropped in many places of a backend: what drops a driver is 5 KB of machine code, and was
+/// there once for each of some 13 units that a backend is compiled in.
+pub struct Driving<T>(Box<dyn Drive<T>>);
+
+trait Drive<T>: Send {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>>;
+
+    /// Turns to the next connection, or gives it back where that must have another.
+    fn enter(&mut self, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Option<T>;
+}
+
+/// A driver, and where it waits.
+struct Turns<T> {
     /// The future has it while the peer is waited for.
     driver: Option<Box<Driver<T>>>,
     /// There once the peer had to be waited for.
@@ -28,8 +41,8 @@ pub struct Driving<T> {
 /// The future in which a driver waits, one time after the other.
 struct Waiting<T> {
     future: BoxFuture<Outcome<T>>,
-    /// Where a driver comes in, and goes out when its connection is idle. None: the future serves a connection by itself.
-    door: Option<Arc<Door<T>>>,
+    /// Where a driver comes in, and goes out when its connection is idle.
+    door: Arc<Door<T>>,
 }
 
 /// Never waited for: who polls the future is who puts things in and takes them out, and only it looks meanwhile.
@@ -43,26 +56,31 @@ struct Passing<T> {
 
 impl<T: Transport> Driving<T> {
     /// Begins to serve a connection: by `spare`, which has given its last one back as idle, where there is one.
-    pub fn new(spare: Option<Self>, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
-        if let Some(Self { driver: Some(mut driver), waiting }) = spare {
-            if driver.serves_by(limits) {
-                driver.enter(transport, app.clone());
-                return Self { driver: Some(driver), waiting };
+    pub fn new(spare: Option<Self>, mut transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
+        if let Some(mut spare) = spare {
+            match spare.0.enter(transport, app, limits) {
+                None => return spare,
+                Some(back) => transport = back,
             }
         }
         let driver = Driver::new(transport, app.clone(), limits.clone());
-        Self { driver: Some(Box::new(driver)), waiting: None }
+        Self(Box::new(Turns { driver: Some(Box::new(driver)), waiting: None }))
     }
 
     /// Serves by another future, for once: a backend's tests have drivers of their own.
     pub fn by(future: impl Future<Output = Outcome<T>> + Send + 'static) -> Self {
-        let waiting = Waiting { future: Box::pin(future), door: None };
-        Self { driver: None, waiting: Some(waiting.into()) }
+        Self(Box::new(Once(Box::pin(future))))
     }
 
     /// Goes on serving. Behind an outcome it must not be polled any more: one behind [`Outcome::Idle`] is a spare for
     /// [`new`](Self::new), and any other has had its day.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
+        self.0.poll(cx)
+    }
+}
+
+impl<T: Transport> Drive<T> for Turns<T> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
         if let Some(driver) = &mut self.driver {
             match ready!(driver.advance(cx)) {
                 Served::Idle => return Poll::Ready(idle(driver)),
@@ -73,23 +91,44 @@ impl<T: Transport> Driving<T> {
         if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
             return Poll::Ready(outcome);
         }
-        let Some(mut driver) = door.as_ref().and_then(|door| door.lock().goes_out.take()) else {
-            return Poll::Pending;
-        };
+        let Some(mut driver) = door.lock().goes_out.take() else { return Poll::Pending };
         let outcome = idle(&mut driver);
         self.driver = Some(driver);
         Poll::Ready(outcome)
     }
 
+    fn enter(&mut self, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Option<T> {
+        match &mut self.driver {
+            Some(driver) if driver.serves_by(limits) => driver.enter(transport, app.clone()),
+            _ => return Some(transport),
+        }
+        None
+    }
+}
+
+impl<T: Transport> Turns<T> {
     /// Hands the driver to the future.
     fn wait(&mut self, served: Served) {
         let waiting = self.waiting.get_or_insert_with(|| {
             let door = Arc::new(Door(Mutex::new(Passing { comes_in: None, goes_out: None })));
-            Waiting { future: Box::pin(wait(door.clone())), door: Some(door) }.into()
+            Waiting { future: Box::pin(wait(door.clone())), door }.into()
         });
-        if let (Some(door), Some(driver)) = (&waiting.door, self.driver.take()) {
-            door.lock().comes_in = Some((driver, served));
+        if let Some(driver) = self.driver.take() {
+            waiting.door.lock().comes_in = Some((driver, served));
         }
+    }
+}
+
+/// What serves one connection and no other.
+struct Once<T>(BoxFuture<Outcome<T>>);
+
+impl<T> Drive<T> for Once<T> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
+        self.0.as_mut().poll(cx)
+    }
+
+    fn enter(&mut self, transport: T, _: &Arc<App>, _: &Arc<Limits>) -> Option<T> {
+        Some(transport)
     }
 }
 
