@@ -147,11 +147,7 @@ pub fn bind(addresses: impl ToSocketAddrs, settings: SocketSettings) -> io::Resu
 ///
 /// # Errors
 /// As [`bind`].
-pub(crate) fn bind_all(
-    listens: impl IntoIterator<Item = impl Into<Listen>>,
-    settings: &SocketSettings,
-) -> io::Result<Vec<Listener>> {
-    let listens: Vec<Listen> = listens.into_iter().map(Into::into).collect();
+pub(crate) fn bind_all(listens: Vec<Listen>, settings: &SocketSettings) -> io::Result<Vec<Listener>> {
     let listens = listens.into_iter().map(Resolved::new).collect::<io::Result<Vec<_>>>()?;
     let v4: Vec<u16> = listens.iter().flat_map(Resolved::v4_ports).collect();
     // All of IPv6 is all of IPv4 too on most systems, and would be in the way of what is listened on there.
@@ -345,7 +341,7 @@ mod tests {
         let bound = bind("127.0.0.1:0", settings).unwrap();
         let v6: Address = format!("[::]:{}", bound.local_addr().unwrap().port()).parse().unwrap();
         if std::net::TcpListener::bind("[::]:0").is_ok() {
-            assert_eq!(bind_all([Listen::from(bound), v6.into()], &settings).unwrap().len(), 2);
+            assert_eq!(bind_all(vec![Listen::from(bound), v6.into()], &settings).unwrap().len(), 2);
         }
     }
 }

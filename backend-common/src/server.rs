@@ -110,7 +110,7 @@ impl Settings {
     pub fn start<B: Backend>(
         self,
         router: Router,
-        listeners: impl IntoIterator<Item = impl Into<Listen>>,
+        listeners: Vec<Listen>,
         why: &str,
     ) -> io::Result<ServerHandle> {
         let (mut service, handle) = self.service(router, listeners, B::NAME)?;
@@ -133,7 +133,7 @@ impl Settings {
     pub fn service(
         self,
         router: Router,
-        listeners: impl IntoIterator<Item = impl Into<Listen>>,
+        listeners: Vec<Listen>,
         backend: &'static str,
     ) -> io::Result<(Service, ServerHandle)> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
@@ -333,6 +333,7 @@ impl<B: Backend> Server<B> {
         self,
         listeners: impl IntoIterator<Item = impl Into<Listen>>,
     ) -> io::Result<ServerHandle> {
+        let listeners = listeners.into_iter().map(Into::into).collect();
         self.settings.start::<B>(self.router, listeners, "pinned in code")
     }
 

@@ -10,6 +10,11 @@ pub(crate) fn spawn(
     name: impl Into<String>,
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<thread::JoinHandle<()>> {
-    let work: Box<dyn FnOnce() + Send> = Box::new(work);
-    thread::Builder::new().name(name.into()).spawn(work)
+    spawn_boxed(name.into(), Box::new(work))
+}
+
+// Once also where it is called from: inlined it was in three units of the package.
+#[inline(never)]
+fn spawn_boxed(name: String, work: Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(name).spawn(work)
 }

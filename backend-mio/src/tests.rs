@@ -119,7 +119,7 @@ struct Lines {
 fn lines(workers: usize, limits: Limits) -> Lines {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = Settings { workers: Some(workers), limits, ..Settings::default() };
-    let (service, _) = settings.service(Router::default(), vec![listener], "mio").unwrap();
+    let (service, _) = settings.service(Router::default(), vec![listener.into()], "mio").unwrap();
     let address = service.handle.local_addr();
     let life = service.life.clone();
     let (parked, receive) = mpsc::channel();
@@ -456,7 +456,7 @@ fn a_loop_that_fails_ends_the_server_with_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Settings { workers: Some(3), ..Settings::default() };
-    let (service, _) = settings.service(Router::default(), vec![listener], "mio").unwrap();
+    let (service, _) = settings.service(Router::default(), vec![listener.into()], "mio").unwrap();
     let run = crate::prepare(service, Box::new(|_, _| panic!("planted in the loop itself"))).unwrap();
     let server = thread::spawn(run);
     let mut client = TcpStream::connect(address).unwrap();

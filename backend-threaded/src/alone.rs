@@ -14,7 +14,7 @@ use crate::{parking::Parking, shared::Shared, transport::ThreadedTransport, watc
 pub(crate) fn shared(router: Router, limits: Limits) -> Arc<Shared> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = Settings { workers: Some(1), limits, ..Settings::default() };
-    let (service, _) = settings.service(router, vec![listener], "threaded").unwrap();
+    let (service, _) = settings.service(router, vec![listener.into()], "threaded").unwrap();
     let poll = mio::Poll::new().unwrap();
     let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
     let parking = Parking::new(poll.registry().try_clone().unwrap(), waker.clone());

@@ -89,7 +89,7 @@ mod tests {
         let (router, settings) =
             Server::<Tokio>::new(Router::new().route("/", get(async || "hello"))).into_parts();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (service, handle) = settings.service(router, vec![listener], Tokio::NAME).unwrap();
+        let (service, handle) = settings.service(router, vec![listener.into()], Tokio::NAME).unwrap();
         let _watchdog = service.watch.start();
         let (mut moved, mut holder) = (SeatHere::default(), SeatHere::default());
         moved.enter(&service.watch, 0);

@@ -9,9 +9,8 @@ use crate::{
     Body, IntoResponse, Limits,
     extract::{At, Captures, ContextRef},
     h1::Refusal,
-    middleware,
     received::ReceivedHead,
-    respond::{Asked, BoxReply, Render, Spare},
+    respond::{BoxReply, Spare},
     routing::{Compiled, Endpoint, Table, Unmatched},
 };
 
@@ -54,26 +53,20 @@ impl Dispatch<'_> {
 
     /// Whether a router around the route words the errors that are found before the app runs.
     pub fn words_refusals(&self) -> bool {
-        self.renders().next().is_some()
+        self.endpoint.words().next().is_some()
     }
 
     /// Answers in place of [`reply`](Self::reply) a request that is refused before the app runs. No middleware sees it;
     /// the routers that have [`errors`](crate::Router::errors) word it, the innermost first.
     pub fn refuse(&self, head: ReceivedHead<'_>, refusal: Refusal) -> BoxReply {
         let response = refusal.into_response();
-        match head.into_request(Body::empty()) {
-            Ok(request) => {
-                let (parts, _) = request.into_parts();
-                let renders = self.renders().cloned().collect();
-                middleware::refused(Asked::by(&parts, self.endpoint.clone()), response, renders)
+        let words = self.endpoint.words().next();
+        match (words, head.into_request(Body::empty())) {
+            (Some(words), Ok(request)) => {
+                (words.refuse)(request.into_parts().0, self.endpoint.clone(), response)
             }
-            Err(_) => BoxReply::new(ready(response.into())),
+            _ => BoxReply::new(ready(response.into())),
         }
-    }
-
-    /// The innermost first.
-    fn renders(&self) -> impl Iterator<Item = &Arc<Render>> {
-        self.endpoint.layers.iter().rev().filter_map(|layer| layer.middleware.render())
     }
 
     /// The most bytes that the request's body may have.

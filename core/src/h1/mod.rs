@@ -48,7 +48,10 @@ pub use framing::{Expect, Framing, KeepAlive};
 pub use head::RequestHead;
 pub use refusal::Refusal;
 
-use crate::{Limits, respond::Fields};
+use crate::{
+    Limits,
+    respond::{Fields, set},
+};
 use decode::{Decoded, Decoder};
 use encode::{Asked, Encoding};
 use input::{Expecting, Input};
@@ -441,9 +444,9 @@ impl Connection {
             State::Closed { is_head } => refused(*is_head),
         };
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        set(&mut headers, header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            set(&mut headers, header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         let body = Bytes::from(format!("{}\n", refusal.reason));
         let (fields, length) = (Fields::Map(&headers), BodyLength::Known(body.len() as u64));

@@ -3,12 +3,15 @@
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
+use http::request::Parts;
+
 use super::{Around, Next};
 use crate::{
     IntoResponse, Request, Response,
     extract::Needs,
     panics::{self, Panicked},
     respond::{self, Answer, Asked, BoxReply, Failure, Render, Spare},
+    routing::Endpoint,
 };
 
 /// The middleware that words failures.
@@ -40,17 +43,26 @@ impl Around for Errors {
 
     fn declare(&self, _: &mut Needs) {}
 
-    fn render(&self) -> Option<&Arc<Render>> {
-        Some(&self.0)
+    fn words(&self) -> Option<Words<'_>> {
+        Some(Words { render: &self.0, refuse: refused })
     }
 }
 
-/// The answer to a request that is refused before any of the app has run; the innermost of `renders` comes first.
-pub(crate) fn refused(asked: Asked, refusal: Response, renders: Vec<Arc<Render>>) -> BoxReply {
+/// How a middleware words failures.
+pub(crate) struct Words<'a> {
+    render: &'a Arc<Render>,
+    /// Gives the answer to a request that is refused before any of the app has run. It comes along, so that a program that
+    /// words no failures has none of it.
+    pub(crate) refuse: fn(Parts, Arc<Endpoint>, Response) -> BoxReply,
+}
+
+/// Whoever words failures around the endpoint words the refusal, the innermost first.
+fn refused(parts: Parts, endpoint: Arc<Endpoint>, refusal: Response) -> BoxReply {
+    let asked = Asked::by(&parts, endpoint.clone());
     BoxReply::new(async move {
         let mut answer = Answer::from(refusal);
-        for render in renders {
-            answer = asked.clone().worded(answer, &*render).await;
+        for words in endpoint.words() {
+            answer = asked.clone().worded(answer, &**words.render).await;
         }
         answer
     })

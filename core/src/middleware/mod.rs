@@ -5,11 +5,11 @@ mod access_log;
 mod arguments;
 mod errors;
 
-use std::{fmt, future::ready, marker::PhantomData, net::SocketAddr, sync::Arc};
+use std::{fmt, future::ready, marker::PhantomData, net::SocketAddr};
 
 pub use access_log::access_log;
 pub use arguments::LayerArguments;
-pub(crate) use errors::{Errors, refused};
+pub(crate) use errors::{Errors, Words};
 
 use crate::{
     Body, IntoResponse, Request, Response,
@@ -17,7 +17,7 @@ use crate::{
     handler::{Asynchronous, Blocking, Call},
     jobs::{self, Unfinished},
     received::ReceivedHead,
-    respond::{self, Answer, BoxReply, Render, Spare},
+    respond::{self, Answer, BoxReply, Spare},
 };
 
 /// A function that stands around handlers: `async fn(request, next)` or `fn(request, next)`.
@@ -208,7 +208,7 @@ pub(crate) trait Around: Send + Sync {
     fn declare(&self, needs: &mut Needs);
 
     /// How it words failures, if it does.
-    fn render(&self) -> Option<&Arc<Render>> {
+    fn words(&self) -> Option<Words<'_>> {
         None
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use http::{StatusCode, response::Parts};
 
-use super::{IntoResponse, internal_error, sentence};
+use super::{IntoResponse, append, internal_error, sentence};
 use crate::{
     BoxFuture, Response,
     panics::drop_contained,
@@ -58,7 +58,7 @@ impl Deferred {
     /// panic for example, it is 500.
     pub fn new(deadline: Duration) -> (Reply, Self) {
         let slot = Arc::new(Slot(Mutex::new(State { phase: Phase::Owed, waker: None })));
-        (Reply(slot.clone()), Self(Promised { slot, deadline }))
+        (Reply(slot.clone()), Self(Promised { slot, deadline, wait: awaited }))
     }
 }
 
@@ -167,6 +167,8 @@ impl Slot {
 pub(super) struct Promised {
     slot: Arc<Slot>,
     deadline: Duration,
+    /// [`awaited`]. It comes along, so that a program that defers nothing has none of it.
+    wait: fn(Self, Response) -> BoxFuture<Response>,
 }
 
 /// As the extension of a response that stands for another: responses' extensions have to be `Clone`.
@@ -184,6 +186,11 @@ impl Drop for Promised {
 }
 
 impl Promised {
+    /// As [`settled`], of what `placeholder` is known to stand for.
+    pub(super) fn wait_for(self, placeholder: Response) -> BoxFuture<Response> {
+        (self.wait)(self, placeholder)
+    }
+
     /// The answer, or what stands in for it: nothing that was said of the former belongs to the latter.
     async fn response(self) -> Result<Response, Response> {
         let phase = match rt::deadline(self.deadline, poll_fn(|cx| self.slot.poll(cx))).await {
@@ -215,12 +222,11 @@ pub(super) fn promised(response: &Response) -> Option<Promised> {
 pub(super) async fn settled(response: Response) -> Response {
     match promised(&response) {
         None => response,
-        Some(promised) => awaited(promised, response).await,
+        Some(promised) => promised.wait_for(response).await,
     }
 }
 
-/// As [`settled`], of which it is known.
-pub(super) fn awaited(promised: Promised, placeholder: Response) -> BoxFuture<Response> {
+fn awaited(promised: Promised, placeholder: Response) -> BoxFuture<Response> {
     Box::pin(completed(promised, placeholder))
 }
 
@@ -255,7 +261,7 @@ fn add(said: &Parts, response: &mut Response) {
         headers.remove(name);
     }
     for (name, value) in &said.headers {
-        headers.append(name.clone(), value.clone());
+        append(headers, name.clone(), value.clone());
     }
 }
 

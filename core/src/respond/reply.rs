@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     Answer,
-    deferred::{Promised, awaited, promised},
+    deferred::{Promised, promised},
 };
 use crate::{
     BoxFuture, Response,
@@ -128,7 +128,7 @@ type Other = Held<BoxFuture<Response>>;
 // These two are one in a program, not one for each type of reply: 2 KB each.
 
 fn other(promised: Promised, placeholder: Answer) -> Other {
-    Held::new(awaited(promised, placeholder.into_response()))
+    Held::new(promised.wait_for(placeholder.into_response()))
 }
 
 fn poll_other(other: &mut Option<Other>, cx: &mut Context<'_>) -> Poll<Answer> {

@@ -13,9 +13,9 @@ use crate::{
     Body, IntoResponse, Redirect, Response,
     extract::{At, ContextRef, Needs, StateMap},
     handler::Service,
-    middleware::Around,
+    middleware::{Around, Words},
     received::ReceivedHead,
-    respond::{BoxReply, Spare, sentence},
+    respond::{self, BoxReply, Spare, sentence},
 };
 
 /// A handler and everything around it.
@@ -51,6 +51,11 @@ impl Endpoint {
             At::Layer(index) => self.layers.get(index).map_or(&self.state, |layer| &layer.state),
             At::Handler => &self.state,
         }
+    }
+
+    /// How the middleware around it words failures, the innermost first.
+    pub(crate) fn words(&self) -> impl Iterator<Item = Words<'_>> {
+        self.layers.iter().rev().filter_map(|layer| layer.middleware.words())
     }
 }
 
@@ -136,7 +141,7 @@ impl Builtin {
         let mut response = if text.is_empty() { Response::default() } else { sentence(status, text) };
         *response.status_mut() = status;
         if let Some(allow) = allow {
-            response.headers_mut().insert(ALLOW, allow.clone());
+            respond::set(response.headers_mut(), ALLOW, allow.clone());
         }
         response
     }

@@ -1,13 +1,17 @@
 //! Hosts: which routes a request's host has. The port plays no part, and upper case is lower case. A host that
 //! cannot be one of these must cost no more than a look at its length.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
+
+use super::Numbers;
 
 /// What is looked up by host: `T` is the table of routes.
 pub(super) struct Hosts<T> {
-    exact: HashMap<Box<str>, T>,
+    /// The numbers of their tables.
+    exact: Numbers,
     /// By what follows `*.`.
-    below: HashMap<Box<str>, T>,
+    below: Numbers,
+    tables: Vec<T>,
     /// The length of the longest of these: what is longer is none of them.
     below_bytes_max: usize,
 }
@@ -17,18 +21,20 @@ const HOST_BYTES_MAX: usize = 254;
 
 impl<T> Hosts<T> {
     pub(super) fn new() -> Self {
-        Self { exact: HashMap::new(), below: HashMap::new(), below_bytes_max: 0 }
+        Self { exact: Numbers::new(), below: Numbers::new(), tables: Vec::new(), below_bytes_max: 0 }
     }
 
     /// Adds a host that [`checked`] has let through, once.
     pub(super) fn insert(&mut self, host: &str, table: T) {
-        match host.strip_prefix("*.") {
+        let (numbers, name) = match host.strip_prefix("*.") {
             Some(parent) => {
                 self.below_bytes_max = self.below_bytes_max.max(parent.len());
-                self.below.insert(parent.into(), table)
+                (&mut self.below, parent)
             }
-            None => self.exact.insert(host.into(), table),
+            None => (&mut self.exact, host),
         };
+        numbers.insert(name.to_owned(), self.tables.len());
+        self.tables.push(table);
     }
 
     /// What a host has, with or without a port: written out, or else by the longest `*.` that covers it.
@@ -44,8 +50,8 @@ impl<T> Hosts<T> {
             (None, true) => Cow::Owned(host.to_ascii_lowercase()),
             (None, false) => Cow::Borrowed(host),
         };
-        if let Some(table) = self.exact.get(&*host) {
-            return Some(table);
+        if let Some(number) = self.exact.get(&*host) {
+            return self.tables.get(*number);
         }
         let mut rest = &*host;
         while let Some((label, parent)) = rest.split_once('.').filter(|_| !self.below.is_empty()) {
@@ -53,8 +59,8 @@ impl<T> Hosts<T> {
                 return None;
             }
             if parent.len() <= self.below_bytes_max {
-                if let Some(table) = self.below.get(parent) {
-                    return Some(table);
+                if let Some(number) = self.below.get(parent) {
+                    return self.tables.get(*number);
                 }
             }
             rest = parent;

@@ -63,7 +63,14 @@ fn check_text(pattern: &str) -> Result<(), String> {
 /// Whether a segment of a path is `.` or `..`, which clients resolve: RFC 3986 §5.2.4, and where they are escaped too, as
 /// WHATWG URL says.
 pub(super) fn is_dots(segment: &str) -> bool {
-    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    let Some(rest) = behind_dot(segment) else { return false };
+    rest.is_empty() || behind_dot(rest).is_some_and(str::is_empty)
+}
+
+/// What follows the dot that `text` begins with.
+fn behind_dot(text: &str) -> Option<&str> {
+    let (escape, behind) = text.split_at_checked(3).unwrap_or_default();
+    if escape.eq_ignore_ascii_case("%2e") { Some(behind) } else { text.strip_prefix('.') }
 }
 
 /// What is wrong with `prefix` as that of a nest.
