@@ -149,8 +149,11 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
         }
     }
 
-    let drafts = sites.iter().flat_map(|(site, _)| &site.drafts);
-    let allow = allow(&drafts.flat_map(Draft::methods).collect::<Vec<_>>());
+    let mut methods = Vec::new();
+    for (site, _) in &sites {
+        site.drafts.iter().for_each(|draft| draft.add_methods(&mut methods));
+    }
+    let allow = allow(&methods);
     let (table, hosts) = builder.tables(sites, &urls);
     if !builder.faults.is_empty() {
         return Err(BuildError { faults: builder.faults });
@@ -401,8 +404,11 @@ impl Part {
 }
 
 impl Draft {
-    pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
-        self.offers.iter().filter_map(|part| part.offer.method.clone())
+    /// Adds the methods that it offers by name.
+    pub(super) fn add_methods(&self, methods: &mut Vec<Method>) {
+        for part in &self.offers {
+            methods.extend(part.offer.method.clone());
+        }
     }
 }
 

@@ -98,7 +98,9 @@ impl Builder {
     }
 
     fn finish(&mut self, host: &str, pattern: &str, draft: &Draft, nests: &[DraftNest]) -> Route {
-        let allow = allow(&draft.methods().collect::<Vec<_>>());
+        let mut methods = Vec::new();
+        draft.add_methods(&mut methods);
+        let allow = allow(&methods);
         let names = pattern::names(pattern).unwrap_or_default();
         let around = &draft.around;
         let options = self.number(format!("OPTIONS {host}{pattern}"));
