@@ -35,12 +35,16 @@ impl Calls {
 
     /// Runs `call`, or drops it where too many wait.
     pub fn run(&self, call: Box<dyn Call>) {
-        self.calls.push_or_drop(call, self.queue_max, |call| call.is_waiting());
+        self.push(&self.calls, call);
     }
 
     /// As [`run`](Self::run), for the look-up of a name.
     pub fn look_up(&self, call: Box<dyn Call>) {
-        self.lookups.push_or_drop(call, self.queue_max, |call| call.is_waiting());
+        self.push(&self.lookups, call);
+    }
+
+    fn push(&self, pool: &Pool<Box<dyn Call>>, call: Box<dyn Call>) {
+        pool.push_or_drop(call, self.queue_max, |call| call.is_waiting());
     }
 
     /// Drops those that wait, and takes no more. Those that run are left alone.

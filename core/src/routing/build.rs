@@ -1,5 +1,6 @@
 //! From the tree of routers to flat drafts of tables: prefixes joined, layers lined up, states and fallbacks
-//! inherited. It runs once, before serving, and must report each fault; `finish` makes the tables.
+//! inherited. It runs once, before serving, and must report each fault; `finish` makes the tables. It reads the routers, and
+//! takes nothing out of them: what moves parts of a value out of it is larger than what clones them.
 
 use std::sync::Arc;
 
@@ -45,12 +46,12 @@ impl Fallback {
 }
 
 #[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct Builder<'r> {
     /// Of the endpoints, by their numbers.
     names: Vec<Box<str>>,
     pub(super) named: Vec<Naming>,
     /// Those of merged routers too; each waits until the fallback of the app is known.
-    hosts: Vec<(String, Router, Surroundings, Place)>,
+    hosts: Vec<(&'r str, &'r Router, Surroundings, Place)>,
     pub(super) faults: Vec<String>,
 }
 
@@ -126,14 +127,14 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
         place: None,
     };
     let mut site = Site::default();
-    let (not_found, fallback) = builder.add_scope(router, &root, &nothing, &mut site);
+    let (not_found, fallback) = builder.add_scope(&router, &root, &nothing, &mut site);
     let mut sites = vec![(site, not_found)];
 
     let hosts = std::mem::take(&mut builder.hosts);
     let places: Vec<Place> = hosts.iter().map(|(.., place)| *place).collect();
     let mut numbers = Numbers::new();
     for (number, (host, router, around, place)) in hosts.into_iter().enumerate() {
-        match host::checked(&host) {
+        match host::checked(host) {
             Err(fault) => builder.faults.push(format!("host `{host}` {}: {fault}", at(place))),
             Ok(host) => {
                 if let Some(first) = numbers.insert(host.clone(), number) {
@@ -210,7 +211,7 @@ impl Surroundings {
     }
 }
 
-impl Builder {
+impl<'r> Builder<'r> {
     /// The number of another endpoint, which logs name so.
     pub(super) fn number(&mut self, name: impl Into<Box<str>>) -> u32 {
         let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
@@ -221,7 +222,7 @@ impl Builder {
     /// Adds a router that answers for all paths below its prefix, and gives its answer to unknown ones.
     fn add_scope(
         &mut self,
-        router: Router,
+        router: &'r Router,
         here: &Surroundings,
         inherited: &Fallback,
         site: &mut Site,
@@ -263,39 +264,43 @@ impl Builder {
     /// Adds the routes of a router and of those merged into it; `scope_layers` layers are the scope's own.
     fn add(
         &mut self,
-        router: Router,
+        router: &'r Router,
         here: &Surroundings,
         scope_layers: usize,
         fallbacks: &mut Vec<Fallback>,
-        nested: &mut Vec<(Router, Surroundings, Place)>,
+        nested: &mut Vec<(&'r Router, Surroundings, Place)>,
         site: &mut Site,
     ) {
-        self.faults.extend(router.faults);
-        if let Some((service, place)) = router.fallback {
-            let layers = here.layers[scope_layers..].to_vec();
-            let (prefix, state) = (here.prefix.as_str().into(), here.state.clone());
-            fallbacks.push(Fallback { service, prefix, state, layers, place: Some(place) });
+        self.faults.extend_from_slice(&router.faults);
+        if let Some((service, place)) = &router.fallback {
+            fallbacks.push(Fallback {
+                service: service.clone(),
+                prefix: here.prefix.as_str().into(),
+                state: here.state.clone(),
+                layers: here.layers[scope_layers..].to_vec(),
+                place: Some(place),
+            });
         }
-        for (pattern, methods, place) in router.routes {
-            self.add_route(&pattern, methods, place, here, site);
+        for (pattern, methods, place) in &router.routes {
+            self.add_route(pattern, methods, place, here, site);
         }
-        for child in router.children {
+        for child in &router.children {
             match child {
                 Child::Merged(router) => {
-                    let there = here.within(&router);
+                    let there = here.within(router);
                     self.add(router, &there, scope_layers, fallbacks, nested, site);
                 }
                 Child::Nested(prefix, router, place) => {
-                    if let Err(fault) = pattern::check_prefix(&prefix) {
+                    if let Err(fault) = pattern::check_prefix(prefix) {
                         self.faults.push(format!("nest `{prefix}` {}: {fault}", at(place)));
                         continue;
                     }
-                    let mut there = here.within(&router);
-                    there.prefix += &prefix;
+                    let mut there = here.within(router);
+                    there.prefix += prefix;
                     nested.push((router, there, place));
                 }
                 Child::Host(host, router, place) if here.prefix.is_empty() && site.host.is_empty() => {
-                    let there = here.within(&router);
+                    let there = here.within(router);
                     self.hosts.push((host, router, there, place));
                 }
                 Child::Host(host, _, place) => self.faults.push(format!(
@@ -309,7 +314,7 @@ impl Builder {
     fn add_route(
         &mut self,
         pattern: &str,
-        methods: MethodRouter,
+        methods: &MethodRouter,
         place: Place,
         here: &Surroundings,
         site: &mut Site,
@@ -341,19 +346,19 @@ impl Builder {
             let places = and(draft.place, place);
             self.faults.push(format!("`{told}` is given two policies of trailing slashes {places}"));
         }
-        for (method, service) in methods.handlers {
+        for (method, service) in &methods.handlers {
             let name = name(method.as_ref(), &told);
-            let endpoint = part.endpoint(self.number(name.as_str()), service, here);
+            let endpoint = part.endpoint(self.number(name.as_str()), service.clone(), here);
             self.check(&name, Some(place), &endpoint);
-            if let Some(first) = draft.offers.iter().find(|other| other.offer.method == method) {
+            if let Some(first) = draft.offers.iter().find(|other| other.offer.method == *method) {
                 self.faults.push(format!("`{name}` is routed twice {}", and(first.place, place)));
             }
-            let offer = Offer { method, endpoint };
+            let offer = Offer { method: method.clone(), endpoint };
             draft.offers.push(Offered { offer, around: around.clone(), place });
         }
-        for service in methods.fallbacks {
+        for service in &methods.fallbacks {
             let name = format!("another method of {told}");
-            let other = Arc::new(Other::new(service));
+            let other = Arc::new(Other::new(service.clone()));
             let endpoint = part.endpoint(self.number(name.as_str()), other.clone(), here);
             self.check(&name, Some(place), &endpoint);
             if let Some(first) =
@@ -362,7 +367,7 @@ impl Builder {
                 self.faults.push(format!("`{told}` has two fallbacks {}", and(first.place, place)));
             }
         }
-        for named in methods.names {
+        for named in &methods.names {
             let name = named.name;
             if let Some(count) = named.captures.filter(|count| *count != names.len()) {
                 self.faults.push(format!(

@@ -13,7 +13,7 @@ pub(super) fn and(first: Place, second: Place) -> String {
     if first == second { at(first) } else { format!("({first}, {second})") }
 }
 
-impl Builder {
+impl Builder<'_> {
     /// Checks that all that `endpoint` needs is there; `name` and `place` tell which it is.
     pub(super) fn check(&mut self, name: &str, place: Option<Place>, endpoint: &Endpoint) {
         let place = place.map_or(name.to_owned(), |place| format!("{name} {}", at(place)));

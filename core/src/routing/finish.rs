@@ -18,7 +18,7 @@ use super::{
 /// Of each host.
 type Sites = Vec<(Site, Arc<Endpoint>)>;
 
-impl Builder {
+impl Builder<'_> {
     /// The table of all hosts that have none of their own, which is the first of `sites`, and those of the others.
     pub(super) fn tables(&mut self, sites: Sites, urls: &Urls) -> (Table, Option<Box<Hosts<Table>>>) {
         let mut map = self.named(&sites);
