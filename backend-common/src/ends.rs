@@ -2,8 +2,8 @@
 //! its thread past the end of its server must not keep that from being told.
 
 use std::{
-    io,
-    sync::{Arc, mpsc},
+    io, mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,9 +21,22 @@ pub fn server_has_ended() -> io::Error {
 #[derive(Debug)]
 pub struct Ends {
     life: Arc<Life>,
-    /// `None`: the life has changed.
-    told: mpsc::Receiver<Option<usize>>,
-    tell: mpsc::Sender<Option<usize>>,
+    told: Arc<Told>,
+}
+
+// By hand, since a channel of the library is 30 KB of each program.
+#[derive(Debug, Default)]
+struct Told {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The indices of the threads that have ended.
+    ended: Vec<usize>,
+    /// Whether the life has changed since it was looked at.
+    has_changed: bool,
 }
 
 /// Tells its thread's end when it is dropped.
@@ -31,62 +44,74 @@ pub struct Ends {
 #[must_use = "dropping it tells the end"]
 pub struct Ending {
     index: usize,
-    tell: mpsc::Sender<Option<usize>>,
+    told: Arc<Told>,
+}
+
+impl Told {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_one();
+    }
 }
 
 impl Ends {
     /// For threads that end with `life`.
     pub fn new(life: &Arc<Life>) -> Self {
-        let (tell, told) = mpsc::channel();
-        let changed = tell.clone();
-        // Where nobody waits any more, nobody is told.
-        life.on_change(move || _ = changed.send(None));
-        Self { life: life.clone(), told, tell }
+        let told = Arc::<Told>::default();
+        let changed = told.clone();
+        life.on_change(move || changed.tell(|state| state.has_changed = true));
+        Self { life: life.clone(), told }
     }
 
     /// What the thread with this index is to keep to its end.
     pub fn of(&self, index: usize) -> Ending {
-        Ending { index, tell: self.tell.clone() }
+        Ending { index, told: self.told.clone() }
     }
 
     /// Waits for all `count` threads, and gives the indices of those that have ended: all, unless the time to stop has
     /// been over for a while. The log says so, of `what`.
     pub fn wait(self, count: usize, what: &str) -> Vec<usize> {
-        let mut ended = Vec::with_capacity(count);
         let mut cut = None;
-        while ended.len() < count {
+        loop {
+            // Without the lock, which is taken under the life's.
             let over = match self.life.phase() {
                 Phase::Running => None,
                 Phase::Stopping(deadline) => Some(deadline),
                 Phase::Cut => Some(*cut.get_or_insert_with(Instant::now)),
             };
-            let told = match over {
-                None => self.told.recv().ok(),
-                Some(over) => {
-                    let left = trijet_core::after(over, GRACE).saturating_duration_since(Instant::now());
-                    self.told.recv_timeout(left).ok()
-                }
-            };
-            match told {
-                Some(end) => ended.extend(end),
-                None => {
-                    let held = count - ended.len();
-                    log::warn!(
-                        "the time to stop is over, and a handler still holds {held} of {count} {what}: left behind, \
-                         with all connections there, until it lets go"
-                    );
-                    break;
-                }
+            let mut state = self.told.lock();
+            if state.ended.len() >= count {
+                return mem::take(&mut state.ended);
             }
+            if mem::take(&mut state.has_changed) {
+                continue;
+            }
+            let changed = &self.told.changed;
+            let Some(over) = over else {
+                drop(changed.wait(state));
+                continue;
+            };
+            let left = trijet_core::after(over, GRACE).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let held = count - state.ended.len();
+                log::warn!(
+                    "the time to stop is over, and a handler still holds {held} of {count} {what}: left behind, with \
+                     all connections there, until it lets go"
+                );
+                return mem::take(&mut state.ended);
+            }
+            drop(changed.wait_timeout(state, left));
         }
-        ended
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        // As above.
-        _ = self.tell.send(Some(self.index));
+        self.told.tell(|state| state.ended.push(self.index));
     }
 }
 

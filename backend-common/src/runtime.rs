@@ -3,13 +3,14 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, mpsc},
-    thread,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use trijet_core::Limits;
+
+use crate::threads::spawn;
 
 /// How long a blocking thread without work stays: long enough for a burst, short enough to be gone soon.
 const LINGER: Duration = Duration::from_secs(2);
@@ -79,15 +80,14 @@ fn build(thread_name: &str, workers: usize, limits: &Limits) -> io::Result<Runti
 /// Starts so many threads at a time, and ends them. Where the system refuses one to a runtime that is being
 /// built, Tokio panics, and then waits for ever for the workers that it has started: so it is asked before.
 fn try_threads(count: usize) -> io::Result<()> {
-    let (over, is_over) = mpsc::channel::<()>();
-    let is_over = Arc::new(Mutex::new(is_over));
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock();
     let start = |_| {
-        let is_over = is_over.clone();
-        // Each waits until nobody can send any more.
-        thread::Builder::new().spawn(move || drop(is_over.lock().map(|over| over.recv())))
+        let gate = gate.clone();
+        spawn("trijet-trial", move || drop(gate.lock()))
     };
     let started: io::Result<Vec<_>> = (0..count).map(start).collect();
-    drop(over);
+    drop(closed);
     started?.into_iter().for_each(|thread| drop(thread.join()));
     Ok(())
 }

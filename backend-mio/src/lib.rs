@@ -22,7 +22,7 @@ use std::{
     io,
     net::ToSocketAddrs,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
+    sync::{Arc, OnceLock},
     thread,
 };
 
@@ -98,7 +98,7 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
 
     // The threads start here, where a failure can still be told, and wait for the word to serve.
     let ends = Ends::new(&life);
-    let mut threads = Threads(Vec::with_capacity(workers));
+    let mut loops = Loops { word: Arc::default(), threads: Vec::with_capacity(workers) };
     for (index, (poll, reactor)) in polls.into_iter().zip(reactors).enumerate() {
         let acceptor = if index == ACCEPTING_LOOP { acceptor.take() } else { None };
         let mailbox = mailboxes[index].clone();
@@ -107,24 +107,20 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
         let event_loop = EventLoop { index, poll, mailbox, reactor, seat, shared, acceptor };
         let context = context.clone();
         let ending = ends.of(index);
-        let (start, started) = mpsc::channel::<()>();
+        let word = loops.word.clone();
         let thread = thread::Builder::new()
             .name(format!("trijet-mio-{index}"))
             .spawn(move || {
                 let _ending = ending;
-                context.within(|| if started.recv().is_ok() { run(event_loop) } else { Ok(()) })
+                context.within(|| if is_to_serve(&word) { run(event_loop) } else { Ok(()) })
             })
             .map_err(because("the thread of an event loop cannot be started"))?;
-        threads.0.push((start, thread));
+        loops.threads.push(thread);
     }
     let watchdog = shared.watch.start();
     life.on_change(move || mailboxes.iter().for_each(|mailbox| mailbox.notify()));
     Ok(Box::new(move || {
-        let (starts, threads): (Vec<_>, Vec<_>) = std::mem::take(&mut threads.0).into_iter().unzip();
-        for start in starts {
-            // A loop that is gone already is found by its join.
-            _ = start.send(());
-        }
+        let threads = loops.say(true);
         let ended = ends.wait(threads.len(), "event loops");
         let threads = threads.into_iter().enumerate().filter(|(index, _)| ended.contains(index));
         let ends: Vec<_> = threads.map(|(_, thread)| thread.join()).collect();
@@ -137,16 +133,39 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
     }))
 }
 
-/// Loops that wait for the word to serve. Without it, their end of the channel closes, and they end: whoever is told that
-/// the server has not started finds its listeners closed.
-struct Threads(Vec<(mpsc::Sender<()>, thread::JoinHandle<io::Result<()>>)>);
+/// Loops that wait for the word to serve. Without it they end when this is dropped: whoever is told that the server has not
+/// started finds its listeners closed.
+struct Loops {
+    // Not a channel, which is 30 KB of each program.
+    word: Arc<OnceLock<bool>>,
+    threads: Vec<thread::JoinHandle<io::Result<()>>>,
+}
 
-impl Drop for Threads {
+impl Loops {
+    /// Tells them, once, and gives their threads.
+    fn say(&mut self, serve: bool) -> Vec<thread::JoinHandle<io::Result<()>>> {
+        self.word.get_or_init(|| serve);
+        let threads = std::mem::take(&mut self.threads);
+        threads.iter().for_each(|thread| thread.thread().unpark());
+        threads
+    }
+}
+
+impl Drop for Loops {
     fn drop(&mut self) {
-        for (start, thread) in self.0.drain(..) {
-            drop(start);
+        for thread in self.say(false) {
             // One that panics without having served has said so.
             _ = thread.join();
+        }
+    }
+}
+
+/// Waits for the word.
+fn is_to_serve(word: &OnceLock<bool>) -> bool {
+    loop {
+        match word.get() {
+            Some(serve) => return *serve,
+            None => thread::park(),
         }
     }
 }
