@@ -68,7 +68,6 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Writes what can be written in this turn. Ready once nothing is queued, be it because writing failed.
-    #[inline]
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.connection.output_len() > 0 {
             if self.broken.is_some() {

@@ -232,15 +232,15 @@ pub(crate) fn allow(methods: &[Method]) -> HeaderValue {
             || *method == Method::OPTIONS
             || (*method == Method::HEAD && methods.contains(&Method::GET))
     };
+    let standard = STANDARD.iter().filter(|method| offers(method));
+    let others = methods.iter().filter(|method| !STANDARD.contains(method));
     let mut names = String::new();
-    let mut add = |method: &Method| {
+    for method in standard.chain(others) {
         if !names.is_empty() {
             names += ", ";
         }
         names += method.as_str();
-    };
-    STANDARD.iter().filter(|method| offers(method)).for_each(&mut add);
-    methods.iter().filter(|method| !STANDARD.contains(method)).for_each(add);
+    }
     // Methods are tokens, so their list is a header value.
     HeaderValue::try_from(names).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
