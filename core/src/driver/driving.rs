@@ -56,13 +56,17 @@ struct Passing<T> {
 
 impl<T: Transport> Driving<T> {
     /// Begins to serve a connection: by `spare`, which has given its last one back as idle, where there is one.
-    pub fn new(spare: Option<Self>, mut transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
-        if let Some(mut spare) = spare {
-            match spare.0.enter(transport, app, limits) {
-                None => return spare,
-                Some(back) => transport = back,
-            }
+    #[inline]
+    pub fn new(spare: Option<Self>, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
+        let Some(mut spare) = spare else { return Self::first(transport, app, limits) };
+        match spare.0.enter(transport, app, limits) {
+            None => spare,
+            Some(transport) => Self::first(transport, app, limits),
         }
+    }
+
+    #[inline(never)]
+    fn first(transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
         let driver = Driver::new(transport, app.clone(), limits.clone());
         Self(Box::new(Turns { driver: Some(Box::new(driver)), waiting: None }))
     }
