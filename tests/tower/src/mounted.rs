@@ -1,12 +1,13 @@
 //! An app of axum, mounted: what its extractors, its state and its layers see.
 
-use std::net::SocketAddr;
+use std::{convert::Infallible, net::SocketAddr};
 
 use axum::{
     Extension, Json,
     extract::{MatchedPath, OriginalUri, Path, Query, State},
     routing::{get, post},
 };
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tower_http::{cors::CorsLayer, normalize_path::NormalizePath};
 use trijet::{Backend, Router, http::Uri, interop};
@@ -44,6 +45,10 @@ fn app() -> axum::Router {
             "/users/{id}",
             get(async |Path(id): Path<u32>, State(name): State<&'static str>| format!("{name} {id}")),
         )
+        .route(
+            "/stream",
+            get(async || axum::body::Body::from_stream(stream::iter([Ok::<_, Infallible>("a stream")]))),
+        )
         .route("/search", get(async |Query(asked): Query<Asked>| asked.q))
         .route("/sum", post(async |Json(sum): Json<Sum>| Json(sum.left + sum.right)))
         .route("/upper", post(async |text: String| text.to_uppercase()))
@@ -68,6 +73,13 @@ fn the_extractors_of_axum(on: Backend) {
     client.get("/none").with_status(404);
     let head = client.send(request("/").replacen("GET", "HEAD", 1)).response_to_head();
     assert_eq!((head.status, head.header("content-length")), (200, Some("4")));
+    client.get("/stream").says("a stream");
+    let head = client.send(request("/stream").replacen("GET", "HEAD", 1)).response_to_head();
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, None),
+        "axum leaves its body out, not empty"
+    );
     client.send(request("/").replacen("GET", "DELETE", 1)).response().with_status(405);
     let sum = upload("/sum", r#"{"left":40,"right":2}"#);
     let answer =

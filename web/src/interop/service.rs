@@ -1,12 +1,20 @@
 //! [`service`]: a service of tower as a handler. It must call nothing of the service before the handler's future is
 //! polled, and keeps no request from another: each has its own clone.
 
-use std::{fmt, future::poll_fn, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+};
 
-use http_body::Body as HttpBody;
+use http::{Method, header::CONTENT_LENGTH};
+use http_body::{Body as HttpBody, Frame};
 use tower_service::Service;
 use trijet_core::{
-    Body, BoxError, Handler, IntoResponse, ReceivedHead, Request, Response, Router, any,
+    Body, BoxError, Bytes, Handler, IntoResponse, ReceivedHead, Request, Response, Router, any,
     extract::{Context, ContextRef, Needs},
     respond::Answer,
 };
@@ -208,7 +216,9 @@ where
                 Err(answer) => return answer,
             };
             let at = Place::of(&request, context.route());
+            let is_head = *request.method() == Method::HEAD;
             match answered(&mut self.service, request).await {
+                Ok(response) if is_head => without_body(response).into(),
                 Ok(response) => response.into(),
                 Err(error) => self.on_error.answer("the service at", &at, error).into(),
             }
@@ -237,6 +247,30 @@ where
     poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
     let response = service.call(request).await.map_err(Into::into)?;
     Ok(response.map(Body::new))
+}
+
+/// An answer to HEAD whose body the service may have left out by itself, as axum does. Where it does not say how long that
+/// is, nothing is said of it: RFC 9110 §8.6 wants the length that it has for GET, or none.
+fn without_body(response: Response) -> Response {
+    if !response.body().is_empty() || response.headers().contains_key(CONTENT_LENGTH) {
+        return response;
+    }
+    response.map(|_| Body::new(LeftOut))
+}
+
+/// A body of unknown length.
+struct LeftOut;
+
+impl HttpBody for LeftOut {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
 }
 
 impl<S> fmt::Debug for Mounted<S> {
