@@ -3,14 +3,18 @@
 
 use std::{
     io, mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::{Life, Phase};
+use crate::{
+    Life, Phase,
+    sync::{Condvar, Mutex, MutexGuard},
+};
 
 /// How long threads have to drop what is the app's, once the time to stop is over.
-pub const GRACE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration =
+    if cfg!(all(test, trijet_loom)) { Duration::ZERO } else { Duration::from_secs(1) };
 
 /// What a handler's connection that outlives its server fails with.
 pub fn server_has_ended() -> io::Error {
@@ -114,6 +118,9 @@ impl Drop for Ending {
         self.told.tell(|state| state.ended.push(self.index));
     }
 }
+
+#[cfg(all(test, trijet_loom))]
+mod models;
 
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
