@@ -148,7 +148,7 @@ impl Server {
         listeners: impl IntoIterator<Item = impl Into<Listen>>,
     ) -> io::Result<ServerHandle> {
         let (backend, why) = choose(self.backend)?;
-        let listeners = listeners.into_iter().map(Into::into).collect();
+        let listeners: Vec<Listen> = listeners.into_iter().map(Into::into).collect();
         match backend {
             #[cfg(feature = "threaded")]
             Backend::Threaded => self.settings.start::<trijet_threaded::Threaded>(self.app, listeners, &why),

@@ -3,6 +3,7 @@
 //! No waker is called, cloned or dropped under its lock.
 
 use std::{
+    collections::BTreeMap,
     io, mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -22,13 +23,12 @@ pub struct Late(Option<Place>);
 type Place = (Instant, u64);
 
 struct State {
-    /// The earliest last. They are few, one a thread that waits at most: a map for them would be 10 KB of each program.
-    waiting: Vec<(Place, Waker)>,
+    waiting: BTreeMap<Place, Waker>,
     begun: u64,
     has_thread: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { waiting: Vec::new(), begun: 0, has_thread: false });
+static STATE: Mutex<State> = Mutex::new(State { waiting: BTreeMap::new(), begun: 0, has_thread: false });
 /// There is an earlier timer than all others, or none at all.
 static CHANGED: Condvar = Condvar::new();
 
@@ -48,15 +48,9 @@ impl Late {
             state.begun += 1;
             (at, state.begun)
         });
-        match state.find(place) {
-            Ok(index) => mem::swap(&mut state.waiting[index].1, &mut waker),
-            Err(index) => {
-                let waker = mem::replace(&mut waker, Waker::noop().clone());
-                state.waiting.insert(index, (place, waker));
-            }
-        }
+        mem::swap(state.waiting.entry(place).or_insert_with(|| Waker::noop().clone()), &mut waker);
         let served = state.serve(place);
-        let unserved = if served.is_err() { state.remove(place) } else { None };
+        let unserved = if served.is_err() { state.waiting.remove(&place) } else { None };
         drop(state);
         drop((waker, unserved));
         if let Err(error) = served {
@@ -73,7 +67,7 @@ impl Drop for Late {
         if let Some(place) = self.0 {
             let forgotten = {
                 let mut state = lock();
-                let forgotten = state.remove(place);
+                let forgotten = state.waiting.remove(&place);
                 if state.waiting.is_empty() {
                     // The thread has nothing to stay for.
                     CHANGED.notify_one();
@@ -86,21 +80,12 @@ impl Drop for Late {
 }
 
 impl State {
-    /// The index of `place`, or the one that it belongs to.
-    fn find(&self, place: Place) -> Result<usize, usize> {
-        self.waiting.binary_search_by(|(other, _)| place.cmp(other))
-    }
-
-    fn remove(&mut self, place: Place) -> Option<Waker> {
-        self.find(place).ok().map(|index| self.waiting.remove(index).1)
-    }
-
     /// Sees to it that somebody looks in time for the one at `place`.
     fn serve(&mut self, place: Place) -> io::Result<()> {
         if !self.has_thread {
             spawn("trijet-late", run)?;
             self.has_thread = true;
-        } else if self.waiting.last().is_some_and(|(first, _)| *first == place) {
+        } else if self.waiting.first_key_value().is_some_and(|(first, _)| *first == place) {
             CHANGED.notify_one();
         }
         Ok(())
@@ -110,14 +95,12 @@ impl State {
 /// Wakes those whose time has come, until there is none left.
 fn run() {
     let mut state = lock();
-    while let Some(((at, _), _)) = state.waiting.last() {
-        let left = at.saturating_duration_since(Instant::now());
+    while let Some(first) = state.waiting.first_entry() {
+        let left = first.key().0.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            let first = state.waiting.pop();
+            let waker = first.remove();
             drop(state);
-            if let Some((_, waker)) = first {
-                wake(waker);
-            }
+            wake(waker);
             state = lock();
         } else {
             state = CHANGED.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;

@@ -7,10 +7,10 @@ use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use crew::{Board, Crew};
+use crew::{Board, Crew, LINGER};
 
 use crate::sync::{Condvar, Mutex, MutexGuard, atomic::Ordering, spawn};
 
@@ -38,9 +38,6 @@ struct State<T> {
     /// One of the threads without work waits for ever: the one that is kept.
     has_patient: bool,
 }
-
-/// How long a thread without work stays, if another one does: long enough for a burst, short enough to be gone soon.
-const LINGER: Duration = Duration::from_secs(2);
 
 impl<T: Send + 'static> Clone for Pool<T> {
     fn clone(&self) -> Self {
@@ -132,7 +129,7 @@ impl<T: Send + 'static> Pool<T> {
         let now = Instant::now();
         state.queue.push_back((now, item));
         self.0.note_queue(&state);
-        if state.crew.has_one_for(taken, now, &self.0.board) {
+        if state.crew.provide(taken, now, &self.0.board) {
             drop(state);
             self.0.changed.notify_one();
         }
@@ -244,7 +241,7 @@ impl<T> Shared<T> {
                     self.board.tell(&*panic);
                 }
                 state = self.lock();
-                state.crew.busy -= 1;
+                state.crew.rests();
                 continue;
             }
             if state.closed || state.crew.has_surplus() {
@@ -263,7 +260,7 @@ impl<T> Shared<T> {
                 break;
             }
         }
-        state.crew.threads -= 1;
+        state.crew.leaves();
     }
 }
 
@@ -275,6 +272,7 @@ mod tests {
     use std::{
         sync::{Barrier, mpsc},
         thread,
+        time::Duration,
     };
 
     use super::*;

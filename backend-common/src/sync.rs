@@ -1,4 +1,4 @@
-//! Locks, atomics and threads: std's, and loom's in the models of this package (`just loom`).
+//! Locks, atomics and the start of threads: the real ones, and loom's in the models of this package (`just loom`).
 
 #[cfg(not(all(test, trijet_loom)))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};

@@ -1,11 +1,10 @@
-//! How the backends' own threads are started.
+//! How the threads are started that nobody asks for a result.
 
 use std::{io, thread};
 
 /// Starts a thread called `name` that does `work`.
 ///
-/// The work is boxed: what starts a thread is some 3 KB of machine code, and so in a program once, not for each kind of
-/// work.
+/// The work is boxed: what starts a thread is some 3 KB of machine code, which is there for each type of the work.
 pub(crate) fn spawn(
     name: impl Into<String>,
     work: impl FnOnce() + Send + 'static,

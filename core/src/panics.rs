@@ -32,7 +32,7 @@ fn tell(panic: Box<dyn Any + Send>) -> Panicked {
 }
 
 /// Drops `value`, whose destructor is the app's.
-// One function, which is called: inlined it was there in each of the many places that drop a response.
+// One function for each type, which is called: inlined it was in each of the many places that drop a response.
 #[inline(never)]
 pub(crate) fn drop_contained<V>(value: V) {
     let _ = contained(|| drop(value));

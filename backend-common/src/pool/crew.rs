@@ -12,7 +12,7 @@ use crate::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// What is to be known without the lock of the pool, under which all of it is written.
+/// What is to be known without the lock of the pool, under which its figures are written.
 pub(super) struct Board {
     pub(super) name: &'static str,
     pub(super) threads_max: usize,
@@ -47,7 +47,10 @@ struct Need {
     surplus: usize,
 }
 
-/// Half of [`LINGER`](super::LINGER): what two periods in a row have not needed is gone by then.
+/// How long a thread without work stays, if another one does: long enough for a burst, short enough to be gone soon.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// Half of [`LINGER`]: what two periods in a row have not needed is gone by then.
 const PERIOD: Duration = if cfg!(all(test, trijet_loom)) { Duration::MAX } else { Duration::from_secs(1) };
 
 /// How soon a system that refused a thread is asked again while others run: a refusal costs more than many a request.
@@ -71,9 +74,9 @@ impl Crew {
         Self { threads: 0, lacking: 0, busy: 0, need, refused_at: None, warned_at: None }
     }
 
-    /// An item came at `now`, behind `taken` that wait or are run: whether there is a thread to be told of it. If not,
-    /// one is lacking from now on, unless the system has just refused one.
-    pub(super) fn has_one_for(&mut self, taken: usize, now: Instant, board: &Board) -> bool {
+    /// Sees to a thread for an item that came at `now`, behind `taken` that wait or are run: whether there is one to be told
+    /// of it. If not, one is lacking from now on, unless the system has just refused one.
+    pub(super) fn provide(&mut self, taken: usize, now: Instant, board: &Board) -> bool {
         // A thread that is not busy waits for work, or is about to look for it.
         if self.threads > taken || self.threads == board.threads_max {
             return true;
@@ -134,6 +137,16 @@ impl Crew {
     pub(super) fn works(&mut self) {
         self.busy += 1;
         self.need.most = self.need.most.max(self.busy);
+    }
+
+    /// It has run it.
+    pub(super) fn rests(&mut self) {
+        self.busy -= 1;
+    }
+
+    /// A thread ends.
+    pub(super) fn leaves(&mut self) {
+        self.threads -= 1;
     }
 
     /// Whether a thread without work may leave: another period was served without it.

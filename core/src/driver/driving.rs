@@ -27,7 +27,7 @@ trait Drive<T>: Send {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<T>>;
 
     /// Turns to the next connection, or gives it back where that must have another.
-    fn enter(&mut self, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Option<T>;
+    fn enter(&mut self, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Result<(), T>;
 }
 
 /// A driver, and where it waits.
@@ -60,8 +60,8 @@ impl<T: Transport> Driving<T> {
     pub fn new(spare: Option<Self>, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Self {
         let Some(mut spare) = spare else { return Self::first(transport, app, limits) };
         match spare.0.enter(transport, app, limits) {
-            None => spare,
-            Some(transport) => Self::first(transport, app, limits),
+            Ok(()) => spare,
+            Err(transport) => Self::first(transport, app, limits),
         }
     }
 
@@ -101,12 +101,12 @@ impl<T: Transport> Drive<T> for Turns<T> {
         Poll::Ready(outcome)
     }
 
-    fn enter(&mut self, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Option<T> {
+    fn enter(&mut self, transport: T, app: &Arc<App>, limits: &Arc<Limits>) -> Result<(), T> {
         match &mut self.driver {
             Some(driver) if driver.serves_by(limits) => driver.enter(transport, app.clone()),
-            _ => return Some(transport),
+            _ => return Err(transport),
         }
-        None
+        Ok(())
     }
 }
 
@@ -131,8 +131,8 @@ impl<T> Drive<T> for Once<T> {
         self.0.as_mut().poll(cx)
     }
 
-    fn enter(&mut self, transport: T, _: &Arc<App>, _: &Arc<Limits>) -> Option<T> {
-        Some(transport)
+    fn enter(&mut self, transport: T, _: &Arc<App>, _: &Arc<Limits>) -> Result<(), T> {
+        Err(transport)
     }
 }
 

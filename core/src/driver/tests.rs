@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{Driving, drive};
-use crate::{Body, Limits, Outcome, PeerWatch, Router, Transport, get, jobs::Job, post};
+use crate::{App, Body, Limits, Outcome, PeerWatch, Router, Transport, get, jobs::Job, post};
 
 /// A peer that sends one request, and takes 64 KiB as often as they are offered.
 struct Greedy {
@@ -200,6 +200,38 @@ fn a_driver_that_is_dropped_drops_its_handler_and_then_the_transport() {
     assert!(order.lock().unwrap().is_empty(), "it waits");
     drop(driving);
     assert_eq!(*order.lock().unwrap(), ["handler", "transport"]);
+}
+
+/// Serves a request, and is a spare then.
+fn idle(app: &Arc<App>, limits: &Arc<Limits>) -> Driving<Greedy> {
+    let mut driving = Driving::new(None, Greedy::new(GET, &Arc::default()), app, limits);
+    let polled = driving.poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Outcome::Idle(_))));
+    driving
+}
+
+#[test]
+fn a_spare_serves_by_its_own_limits_alone() {
+    let app = Arc::new(Router::new().route("/", get(async || "")).build().unwrap());
+    let wide = Arc::new(Limits::default());
+    let narrow = Arc::new(Limits { head_bytes_max: GET.len() / 2, ..Limits::default() });
+    for (limits, is_served) in [(&wide, true), (&narrow, false)] {
+        let transport = Greedy::new(GET, &Arc::default());
+        let mut driving = Driving::new(Some(idle(&app, &wide)), transport, &app, limits);
+        let polled = driving.poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(matches!(polled, Poll::Ready(Outcome::Idle(_))), is_served);
+    }
+}
+
+#[test]
+fn what_serves_once_is_no_spare() {
+    let app = Arc::new(Router::new().route("/", get(async || "")).build().unwrap());
+    let limits = Arc::new(Limits::default());
+    let once = Driving::by(async { Outcome::Idle(Greedy::new(b"", &Arc::default())) });
+    let taken = Arc::default();
+    let mut driving = Driving::new(Some(once), Greedy::new(GET, &taken), &app, &limits);
+    assert!(driving.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert_ne!(taken.load(Ordering::Relaxed), 0, "it is answered");
 }
 
 /// A stop that begins between two looks at it: the first request of a new connection may still come.

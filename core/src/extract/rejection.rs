@@ -8,7 +8,7 @@ use http::{StatusCode, header::X_CONTENT_TYPE_OPTIONS};
 use crate::{
     BodyError, BoxError, IntoResponse, Response,
     jobs::JobError,
-    respond::{BUSY, INTERNAL_ERROR, NOSNIFF, sentence, set},
+    respond::{BUSY, INTERNAL_ERROR, NOSNIFF, sentence, set_field},
 };
 
 /// Why a request was refused, with the status and the sentence to answer.
@@ -109,7 +109,7 @@ impl IntoResponse for Rejection {
         let mut response = sentence(self.status, self.text);
         if self.may_quote {
             // Escaped; and no browser shall look for another type in it all the same.
-            set(response.headers_mut(), X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+            set_field(response.headers_mut(), X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         }
         response
     }

@@ -16,7 +16,7 @@ use super::{
     target::{self, Target},
     work,
 };
-use crate::{Limits, respond::set};
+use crate::{Limits, respond::set_field};
 
 /// A request's head, and what it says about the rest of the exchange. Its bytes stay where they were received, so
 /// its path and its parts can be had only until something else is read.
@@ -121,7 +121,7 @@ impl<'a> RequestHead<'a> {
                 if let Some(authority) = uri.authority() {
                     // RFC 9112 §3.2.2: the target's authority replaces what the Host field says.
                     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| REQUEST_LINE)?;
-                    set(&mut headers, header::HOST, host);
+                    set_field(&mut headers, header::HOST, host);
                 }
                 Uri::clone(uri)
             }

@@ -50,7 +50,7 @@ pub use refusal::Refusal;
 
 use crate::{
     Limits,
-    respond::{Fields, set},
+    respond::{Fields, set_field},
 };
 use decode::{Decoded, Decoder};
 use encode::{Asked, Encoding};
@@ -444,9 +444,9 @@ impl Connection {
             State::Closed { is_head } => refused(*is_head),
         };
         let mut headers = HeaderMap::new();
-        set(&mut headers, header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        set_field(&mut headers, header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
-            set(&mut headers, header::RETRY_AFTER, HeaderValue::from_static("1"));
+            set_field(&mut headers, header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         let body = Bytes::from(format!("{}\n", refusal.reason));
         let (fields, length) = (Fields::Map(&headers), BodyLength::Known(body.len() as u64));

@@ -28,7 +28,7 @@ impl Answer {
         match self.0 {
             Kind::Typed(content_type, body) => {
                 let mut response = Response::new(body);
-                super::set(response.headers_mut(), CONTENT_TYPE, content_type.clone());
+                super::set_field(response.headers_mut(), CONTENT_TYPE, content_type.clone());
                 response
             }
             Kind::Whole(response) => *response,

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use http::{StatusCode, response::Parts};
+use http::{HeaderMap, StatusCode, response::Parts};
 
-use super::{IntoResponse, append, internal_error, sentence};
+use super::{IntoResponse, append_field, internal_error, sentence};
 use crate::{
     BoxFuture, Response,
     panics::drop_contained,
@@ -233,7 +233,7 @@ fn awaited(promised: Promised, placeholder: Response) -> BoxFuture<Response> {
 /// Waits for the response that `placeholder` stands for, which may be a placeholder itself, and adds what was said of it.
 async fn completed(mut promised: Promised, placeholder: Response) -> Response {
     // The outermost first.
-    let mut said = vec![placeholder.into_parts().0];
+    let mut said = vec![said_by(placeholder)];
     let mut response = loop {
         let response = match promised.response().await {
             Ok(response) => response,
@@ -243,27 +243,96 @@ async fn completed(mut promised: Promised, placeholder: Response) -> Response {
             Some(next) => promised = next,
             None => break response,
         }
-        said.push(response.into_parts().0);
+        said.push(said_by(response));
     };
-    for said in said.iter().rev() {
-        add(said, &mut response);
+    for (status, fields) in said.iter().rev() {
+        if *status != unsaid() {
+            *response.status_mut() = *status;
+        }
+        let headers = response.headers_mut();
+        for name in fields.keys() {
+            headers.remove(name);
+        }
+        for (name, value) in fields {
+            append_field(headers, name.clone(), value.clone());
+        }
     }
     response
 }
 
-/// Adds what was `said` of `response`, which stands before what it says itself.
-fn add(said: &Parts, response: &mut Response) {
-    if said.status != unsaid() {
-        *response.status_mut() = said.status;
-    }
-    let headers = response.headers_mut();
-    for name in said.headers.keys() {
-        headers.remove(name);
-    }
-    for (name, value) in &said.headers {
-        append(headers, name.clone(), value.clone());
-    }
+/// What a placeholder says of the response. Nothing else of it is kept: what of the app's is in it could panic when it is
+/// dropped, beside that of another.
+fn said_by(placeholder: Response) -> (StatusCode, HeaderMap) {
+    let (Parts { status, headers, extensions, .. }, body) = placeholder.into_parts();
+    drop_contained(body);
+    drop_contained(extensions);
+    (status, headers)
 }
 
 #[cfg(all(test, trijet_loom))]
 mod models;
+
+#[cfg(all(test, feature = "testing", not(trijet_loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        Router,
+        exercise::logged,
+        get, inline,
+        sim::{TestClient, TestResponse},
+    };
+
+    /// Stands for what is there already.
+    fn ready(response: impl IntoResponse) -> Deferred {
+        let (reply, deferred) = Deferred::new(Duration::from_secs(600));
+        reply.send(response);
+        deferred
+    }
+
+    fn answer<R: IntoResponse + 'static>(
+        handler: impl Fn() -> R + Clone + Send + Sync + 'static,
+    ) -> TestResponse {
+        TestClient::new(Router::new().route("/", get(inline(handler)))).get("/").send()
+    }
+
+    /// Of what stands for others, the outermost says most.
+    #[test]
+    fn what_is_said_along_a_chain_is_added_from_its_end() {
+        let last = || ready((StatusCode::OK, [("x", "0"), ("zero", "0")], "at last"));
+        let middle = move || ready((StatusCode::CREATED, [("x", "1"), ("one", "1")], last()));
+        let answer = answer(move || (StatusCode::ACCEPTED, [("x", "2"), ("two", "2")], middle()));
+        assert_eq!((answer.status.as_u16(), answer.text()), (202, "at last"));
+        let said = ["x", "zero", "one", "two"].map(|name| answer.header(name));
+        assert_eq!(said, [Some("2"), Some("0"), Some("1"), Some("2")]);
+        assert_eq!(answer.headers.get_all("x").iter().count(), 1);
+    }
+
+    #[test]
+    fn nothing_that_was_said_belongs_to_an_error() {
+        let dropped = || Deferred::new(Duration::from_secs(600)).1;
+        let middle = move || ready((StatusCode::CREATED, [("one", "1")], dropped()));
+        let answer = answer(move || (StatusCode::ACCEPTED, [("two", "2")], middle()));
+        let said = (answer.status.as_u16(), answer.header("one"), answer.header("two"));
+        assert_eq!(said, (500, None, None));
+    }
+
+    /// Were one to go while the panic of the other unwinds, the process would end.
+    #[test]
+    fn what_placeholders_hold_panics_each_for_itself() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("planted");
+            }
+        }
+        fn armed(response: impl IntoResponse) -> Response {
+            let mut response = response.into_response();
+            response.extensions_mut().insert(Arc::new(Bomb));
+            response
+        }
+        logged();
+        let answer = answer(|| armed(ready(armed(ready("at last")))));
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "at last"));
+        assert_eq!(logged().iter().filter(|line| line.contains("planted")).count(), 2);
+    }
+}

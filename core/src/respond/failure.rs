@@ -16,7 +16,7 @@ use http::{
     request::Parts,
 };
 
-use super::{Answer, IntoResponse, accept, append, deferred, sentence};
+use super::{Answer, IntoResponse, accept, append_field, deferred, sentence};
 use crate::{Response, routing::Endpoint};
 
 /// An error response that Trijet has made, or that has no body, before it is sent: what
@@ -180,7 +180,7 @@ impl Asked {
                 parts.headers.get_all(name).iter().for_each(|value| vary(response.headers_mut(), value));
             } else if !response.headers().contains_key(name) {
                 for value in parts.headers.get_all(name) {
-                    append(response.headers_mut(), name.clone(), value.clone());
+                    append_field(response.headers_mut(), name.clone(), value.clone());
                 }
             }
         }
@@ -222,6 +222,6 @@ fn vary(headers: &mut HeaderMap, value: &HeaderValue) {
                 .any(|name| name == "*" || name.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
     };
     if !headers.get_all(VARY).iter().any(is_said) {
-        append(headers, VARY, value.clone());
+        append_field(headers, VARY, value.clone());
     }
 }

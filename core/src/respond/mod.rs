@@ -103,20 +103,20 @@ pub(crate) fn sentence(status: StatusCode, text: impl Into<Cow<'static, str>>) -
 
 fn plain(status: StatusCode, text: Cow<'static, str>) -> Response {
     let mut response = Response::new(Body::sentence(text));
-    set(response.headers_mut(), CONTENT_TYPE, TEXT.clone());
+    set_field(response.headers_mut(), CONTENT_TYPE, TEXT.clone());
     *response.status_mut() = status;
     response
 }
 
-/// Sets a field. A program has this and [`append`] once: inlined, they are 2 and 3 KB of machine code at each place.
+/// Sets a field. A program has this and [`append_field`] once: inlined, they are 2 and 3 KB of machine code at each place.
 #[inline(never)]
-pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+pub(crate) fn set_field(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     headers.insert(name, value);
 }
 
 /// Adds a field to those of its name.
 #[inline(never)]
-pub(crate) fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+pub(crate) fn append_field(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     headers.append(name, value);
 }
 
@@ -163,7 +163,7 @@ impl IntoResponse for JobError {
         match self {
             Self::Rejected => {
                 let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, BUSY);
-                set(response.headers_mut(), http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+                set_field(response.headers_mut(), http::header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }
             Self::Panicked => panicked(),

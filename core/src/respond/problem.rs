@@ -9,7 +9,7 @@ use http::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-use super::{IntoResponse, NOSNIFF, set, unsendable};
+use super::{IntoResponse, NOSNIFF, set_field, unsendable};
 use crate::{Response, extract::Rejection};
 
 /// An error in the format that APIs agree on: `application/problem+json`, RFC 9457.
@@ -165,9 +165,9 @@ impl IntoResponse for Problem {
                 let mut response = Response::new(data.into());
                 *response.status_mut() = self.status;
                 let headers = response.headers_mut();
-                set(headers, CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+                set_field(headers, CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
                 // JSON escapes no markup: whatever a detail quotes, no browser shall look for a page in it.
-                set(headers, X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+                set_field(headers, X_CONTENT_TYPE_OPTIONS, NOSNIFF);
                 response
             }
             Err(error) => unsendable(format_args!("Problem: {error}")),

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, StatusCode, header::LOCATION};
 
-use super::{IntoResponse, set, unsendable};
+use super::{IntoResponse, set_field, unsendable};
 use crate::Response;
 
 /// A response that sends the client to another address.
@@ -47,7 +47,7 @@ impl IntoResponse for Redirect {
         match HeaderValue::try_from(self.target) {
             Ok(target) => {
                 let mut response = self.status.into_response();
-                set(response.headers_mut(), LOCATION, target);
+                set_field(response.headers_mut(), LOCATION, target);
                 response
             }
             Err(error) => unsendable(format_args!("the target of a redirect: {error}")),

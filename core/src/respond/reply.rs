@@ -87,7 +87,7 @@ pin_project! {
         // None while it is a spare, and while the other is there.
         #[pin]
         reply: Option<F>,
-        awaited: Option<Other>,
+        awaited: Option<Awaited>,
     }
 
     impl<F> PinnedDrop for Settled<F> {
@@ -109,10 +109,10 @@ impl<F: Future<Output = Answer> + Send + 'static> Place for Settled<F> {
             let _ = panics::contained(|| this.reply.set(None));
             match answer.as_response().and_then(promised) {
                 None => return Poll::Ready(answer),
-                Some(promised) => *this.awaited = Some(other(promised, answer)),
+                Some(promised) => *this.awaited = Some(wait_for(promised, answer)),
             }
         }
-        poll_other(this.awaited, cx)
+        poll_awaited(this.awaited, cx)
     }
 
     fn fill(self: Pin<&mut Self>, reply: &mut dyn Any) {
@@ -123,18 +123,18 @@ impl<F: Future<Output = Answer> + Send + 'static> Place for Settled<F> {
 }
 
 /// The answer that another stands for.
-type Other = Held<BoxFuture<Response>>;
+type Awaited = Held<BoxFuture<Response>>;
 
 // These two are one in a program, not one for each type of reply: 2 KB each.
 
-fn other(promised: Promised, placeholder: Answer) -> Other {
+fn wait_for(promised: Promised, placeholder: Answer) -> Awaited {
     Held::new(promised.wait_for(placeholder.into_response()))
 }
 
-fn poll_other(other: &mut Option<Other>, cx: &mut Context<'_>) -> Poll<Answer> {
-    let Some(waiting) = other else { return Poll::Pending };
+fn poll_awaited(awaited: &mut Option<Awaited>, cx: &mut Context<'_>) -> Poll<Answer> {
+    let Some(waiting) = awaited else { return Poll::Pending };
     let Poll::Ready(response) = waiting.as_mut().poll(cx) else { return Poll::Pending };
-    *other = None;
+    *awaited = None;
     Poll::Ready(response.into())
 }
 

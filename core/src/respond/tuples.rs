@@ -5,7 +5,7 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::{IntoResponse, Unsendable, unsendable};
+use super::{IntoResponse, Unsendable, append_field, unsendable};
 use crate::Response;
 
 /// What can stand before the last value of a tuple that is a response: it changes the head.
@@ -81,7 +81,7 @@ where
     for (name, value) in pairs {
         let name = name.try_into().map_err(|error| InvalidHeader(error.to_string()))?;
         match value.try_into() {
-            Ok(value) => headers.append(name, value),
+            Ok(value) => append_field(&mut headers, name, value),
             Err(error) => return Err(InvalidHeader(format!("`{name}`: {error}"))),
         };
     }

@@ -141,7 +141,7 @@ impl Builtin {
         let mut response = if text.is_empty() { Response::default() } else { sentence(status, text) };
         *response.status_mut() = status;
         if let Some(allow) = allow {
-            respond::set(response.headers_mut(), ALLOW, allow.clone());
+            respond::set_field(response.headers_mut(), ALLOW, allow.clone());
         }
         response
     }

@@ -33,7 +33,8 @@ use crate::{
 /// Where in the app's code something was added.
 type Place = &'static Location<'static>;
 
-/// The numbers of what is told apart by text while routers are built. One kind of map for all: each is 10 KB of code.
+/// The numbers of what is told apart by text: patterns and names while routers are built, and hosts. One kind of map for all,
+/// since each is 10 KB of code.
 type Numbers = BTreeMap<String, usize>;
 
 /// Routes, and what surrounds them.
