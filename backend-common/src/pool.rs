@@ -2,6 +2,8 @@
 //! It must never grow past its bounds, and never lose an item: what it cannot take it gives back. An item waits
 //! only while there is a thread, or while one is being started.
 
+mod crew;
+
 use std::{
     collections::VecDeque,
     fmt, io,
@@ -10,11 +12,8 @@ use std::{
     time::Instant,
 };
 
-use crew::{Board, Crew, LINGER};
-
 use crate::sync::{Condvar, Mutex, MutexGuard, atomic::Ordering, spawn};
-
-mod crew;
+use crew::{Board, Crew, LINGER};
 
 /// Threads that run one function over queued items, in order of arrival. Clones share the threads.
 pub struct Pool<T: Send + 'static>(Arc<Shared<T>>);
