@@ -7,6 +7,7 @@ use http::Method;
 
 use crate::{
     Body, IntoResponse, Limits,
+    driver::Bursts,
     extract::{At, Captures, ContextRef},
     h1::Refusal,
     received::ReceivedHead,
@@ -18,6 +19,7 @@ use crate::{
 pub struct App {
     routes: Compiled,
     body_bytes_max: u64,
+    bursts: Bursts,
 }
 
 /// What becomes of one request: the call that answers it, and the settings of the route that it met.
@@ -87,7 +89,7 @@ impl Dispatch<'_> {
 
 impl App {
     pub(crate) fn new(routes: Compiled) -> Self {
-        Self { routes, body_bytes_max: Limits::default().body_bytes_max }
+        Self { routes, body_bytes_max: Limits::default().body_bytes_max, bursts: Bursts::default() }
     }
 
     /// Sets the most bytes that a request's body may have where its route does not say: a server passes
@@ -96,6 +98,11 @@ impl App {
     pub fn with_body_bytes_max(mut self, bytes: u64) -> Self {
         self.body_bytes_max = bytes;
         self
+    }
+
+    /// What its connections may have queued over their high marks.
+    pub(crate) fn bursts(&self) -> &Bursts {
+        &self.bursts
     }
 
     /// How logs name the routes, `GET /reports/{id}` for example, by the numbers that

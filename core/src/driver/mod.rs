@@ -13,6 +13,7 @@
 //! 7. The backend owns the clock. One absolute deadline per phase: a slow peer cannot re-arm it.
 //! 8. Poll again whoever may have been given something by the driver's own steps: nobody is woken for that.
 
+mod burst;
 mod close;
 mod driving;
 mod exchange;
@@ -37,6 +38,8 @@ use crate::{
     jobs::JobWatch,
     respond::Spare,
 };
+use burst::Burst;
+pub(crate) use burst::Bursts;
 pub use driving::Driving;
 use exchange::{Rest, Running};
 use pace::{Progress, Turn};
@@ -74,6 +77,8 @@ struct Driver<T> {
     spare: Option<Spare>,
     /// Jobs that wait for a thread, and until when they may.
     queued: Vec<(JobWatch, Instant)>,
+    /// What may be queued over the high mark, while more is than that.
+    burst: Option<Burst>,
     /// Why nothing can be written any more: it is discarded, while a handler runs to its end.
     broken: Option<CloseReason>,
     head_deadline: Option<Instant>,
@@ -156,6 +161,7 @@ impl<T: Transport> Driver<T> {
             route: 0,
             spare: None,
             queued: Vec::new(),
+            burst: None,
             broken: None,
             head_deadline: None,
             wall_clock: None,

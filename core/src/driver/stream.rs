@@ -21,6 +21,9 @@ pub(super) struct Streamed {
     pub(super) body: Body,
 }
 
+/// So many times the high mark are gathered for one write.
+const BURST: usize = 4;
+
 /// What a body gives.
 type Piece = Option<Result<Frame<bytes::Bytes>, BodyError>>;
 
@@ -54,7 +57,7 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed)));
                 }
                 let queued = self.connection.output_len();
-                is_throttled = queued >= self.limits.output_high_bytes
+                is_throttled = queued >= self.output_max(queued)
                     || (is_throttled && queued > self.limits.output_low_bytes);
                 let polled = match first.take() {
                     Some(polled) => polled,
@@ -91,7 +94,11 @@ impl<T: Transport> Driver<T> {
                             self.io.yield_turn(cx);
                             return self.parked();
                         }
-                        let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
+                        let queued = self.connection.output_len();
+                        if queued <= self.limits.output_high_bytes {
+                            self.burst = None;
+                        }
+                        let has_room = queued <= self.limits.output_low_bytes;
                         if !(again || is_throttled && has_room) {
                             return self.parked();
                         }
@@ -102,6 +109,19 @@ impl<T: Transport> Driver<T> {
         .await;
         drop(body);
         result
+    }
+
+    /// How much may be queued before the body has to wait: more than the high mark where a write is to take it, of pieces
+    /// that are not copied.
+    fn output_max(&mut self, queued: usize) -> usize {
+        let high = self.limits.output_high_bytes;
+        if queued < high || self.connection.output_copied_len() >= high {
+            return high;
+        }
+        if self.burst.is_none() {
+            self.burst = self.app.as_ref().and_then(|app| app.bursts().grant(high.saturating_mul(BURST - 1)));
+        }
+        high * if self.burst.is_some() { BURST } else { 1 }
     }
 
     /// Polls a response's body before its head is written: it may fail, while that can still be told, or

@@ -21,6 +21,8 @@ struct Greedy {
     request: &'static [u8],
     taken: Arc<AtomicUsize>,
     yields: Arc<AtomicUsize>,
+    /// The most that it was offered at once.
+    most: Arc<AtomicUsize>,
     now: Instant,
     stop: Stop,
     _end: Option<Note>,
@@ -40,7 +42,15 @@ impl Greedy {
     #[expect(clippy::disallowed_methods, reason = "some Instant is needed to begin with")]
     fn new(request: &'static [u8], taken: &Arc<AtomicUsize>) -> Self {
         let taken = taken.clone();
-        Self { request, taken, yields: Arc::default(), now: Instant::now(), stop: Stop::Never, _end: None }
+        Self {
+            request,
+            taken,
+            yields: Arc::default(),
+            most: Arc::default(),
+            now: Instant::now(),
+            stop: Stop::Never,
+            _end: None,
+        }
     }
 }
 
@@ -67,7 +77,9 @@ impl Transport for Greedy {
     }
 
     fn poll_write(&mut self, _: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let count = from.iter().map(|slice| slice.len()).sum::<usize>().min(64 << 10);
+        let offered = from.iter().map(|slice| slice.len()).sum::<usize>();
+        self.most.fetch_max(offered, Ordering::Relaxed);
+        let count = offered.min(64 << 10);
         let taken = self.taken.fetch_add(count, Ordering::Relaxed);
         assert!(taken < 64 << 20, "the turn does not end");
         Poll::Ready(Ok(count))
@@ -116,8 +128,8 @@ impl Transport for Greedy {
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A body that always has another piece.
-struct Endless;
+/// A body that always has another piece of so many bytes.
+struct Endless(usize);
 
 impl http_body::Body for Endless {
     type Data = crate::Bytes;
@@ -127,13 +139,37 @@ impl http_body::Body for Endless {
         self: std::pin::Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<crate::Bytes>, Self::Error>>> {
-        Poll::Ready(Some(Ok(http_body::Frame::data(crate::Bytes::from_static(&[b'x'; 1 << 10])))))
+        Poll::Ready(Some(Ok(http_body::Frame::data(
+            crate::Bytes::from_static(&[b'x'; 64 << 10]).slice(..self.0),
+        ))))
     }
 }
 
 #[test]
 fn an_endless_body_for_a_fast_peer_ends_its_turns() {
-    turns_end(Router::new().route("/", get(async || Body::new(Endless))));
+    for piece in [1 << 10, 64 << 10] {
+        turns_end(Router::new().route("/", get(move || async move { Body::new(Endless(piece)) })));
+    }
+}
+
+/// Large pieces are gathered, up to four times the high mark; small ones, which are copied, up to it.
+#[test]
+fn pieces_are_gathered_for_one_write() {
+    let high = Limits::default().output_high_bytes;
+    for (piece, gathered) in [(64 << 10, 4 * high), (16 << 10, 4 * high), (1 << 10, high)] {
+        let app =
+            Router::new().route("/", get(move || async move { Body::new(Endless(piece)) })).build().unwrap();
+        let (transport, most) = {
+            let transport = Greedy::new(GET, &Arc::default());
+            let most = transport.most.clone();
+            (transport, most)
+        };
+        let mut driver = pin!(drive(transport, app.into(), Limits::default().into()));
+        assert!(driver.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let most = most.load(Ordering::Relaxed);
+        // The head, and a frame for each chunk, are beside it.
+        assert!((gathered..gathered + piece + 1024).contains(&most), "{most} of pieces of {piece}");
+    }
 }
 
 #[test]
@@ -147,7 +183,7 @@ fn turns_end(router: Router) {
     let mut transport = Greedy::new(GET, &taken);
     transport.yields = yields.clone();
     let limits = Limits::default();
-    let turn_bytes_max = limits.turn_bytes_max + 2 * limits.output_high_bytes;
+    let turn_bytes_max = limits.turn_bytes_max + 4 * limits.output_high_bytes;
     let mut driver = pin!(drive(transport, app.into(), limits.into()));
     for turn in 1..=10 {
         let before = taken.load(Ordering::Relaxed);

@@ -35,8 +35,8 @@ pub(super) enum Time {
     Acted,
 }
 
-/// Pieces of output handed to one write.
-const SLICES: usize = 16;
+/// Pieces of output handed to one write: a burst of 16 KiB pieces, with what frames each, and the head.
+const SLICES: usize = 34;
 
 impl<T: Transport> Driver<T> {
     /// Writes everything that is queued, waiting for the peer. `is_pending` where it was just found that it has to.
@@ -106,6 +106,7 @@ impl<T: Transport> Driver<T> {
                 }
             }
         }
+        self.burst = None;
         self.writing.pause(|| self.io.now());
         Poll::Ready(())
     }

@@ -465,6 +465,11 @@ impl Connection {
         self.output.len()
     }
 
+    /// Those of them that are in the engine's own memory, since they came in small pieces.
+    pub fn output_copied_len(&self) -> usize {
+        self.output.copied_len()
+    }
+
     /// All that is to be written, where that is one piece, as it nearly always is.
     #[inline]
     pub fn output_in_one(&self) -> Option<&[u8]> {

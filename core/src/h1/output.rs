@@ -24,7 +24,12 @@ const HEAD_ROOM: usize = 512;
 impl Output {
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.sealed_len + self.tail.len() - self.written
+        self.sealed_len + self.copied_len()
+    }
+
+    /// How much of it was copied, since it came in small pieces.
+    pub(super) fn copied_len(&self) -> usize {
+        self.tail.len() - self.written
     }
 
     /// Makes room for a head, which comes in many pieces.
@@ -43,8 +48,8 @@ impl Output {
         if data.len() < SEPARATE {
             return self.put(&data);
         }
-        if self.written < self.tail.len() {
-            self.sealed_len += self.tail.len() - self.written;
+        if self.copied_len() > 0 {
+            self.sealed_len += self.copied_len();
             let tail = Bytes::from(std::mem::take(&mut self.tail));
             self.sealed.push_back(tail.slice(std::mem::take(&mut self.written)..));
         }
@@ -83,7 +88,7 @@ impl Output {
         }
         self.written += count;
         // A peer that takes its time must not have a buffer grow by what it has taken. At most as much is moved.
-        if self.written >= self.tail.len() - self.written {
+        if self.written >= self.copied_len() {
             self.tail.drain(..std::mem::take(&mut self.written));
         }
     }

@@ -89,6 +89,47 @@ fn a_producer_waits_for_a_slow_reader() {
     }
 }
 
+/// What a fast peer takes in one write is gathered before it is known to be fast. Slow ones cannot have all of it.
+#[test]
+fn many_slow_readers_hold_little_more_than_their_high_marks() {
+    const LARGE: usize = 16 << 10;
+    const SLOW: usize = 40;
+    let count = Count::default();
+    let large = async |State(count): State<Count>| {
+        let pieces = (0..PIECES).map(move |_| {
+            count.one_more();
+            Ok::<_, Infallible>(vec![b'x'; LARGE])
+        });
+        Body::from_stream(Stream(pieces))
+    };
+    let router = Router::new().route("/", get(large)).state(count.clone());
+    let sim = Sim::new(router, Settings { buffer_bytes: 4096, ..Settings::default() });
+    let slow: Vec<_> = (0..SLOW)
+        .map(|_| {
+            let peer = sim.connect();
+            peer.stop_reading().send(request("GET", "/"));
+            peer
+        })
+        .collect();
+    sim.settle();
+    // Each has what is queued, what is in the socket, and the piece that went over the mark.
+    let (each, all) = ((64 << 10) + 4096 + LARGE, 2 << 20);
+    let made = count.so_far() * LARGE;
+    assert!((SLOW * (64 << 10) + all / 2..=SLOW * each + all).contains(&made), "{made}");
+    // One that leaves has held it for no longer than that; so has one that reads on to less than its high mark.
+    slow.iter().enumerate().for_each(|(index, peer)| {
+        match index % 2 {
+            0 => peer.reset(),
+            _ => peer.read((256 << 10) - (48 << 10)),
+        };
+    });
+    sim.settle();
+    let before = count.so_far();
+    sim.connect().stop_reading().send(request("GET", "/"));
+    sim.settle();
+    assert_eq!(count.so_far() - before, (256 << 10) / LARGE, "it is as at first");
+}
+
 #[test]
 fn pipelined_responses_wait_for_a_slow_reader() {
     let count = Count::default();
