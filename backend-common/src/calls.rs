@@ -10,16 +10,53 @@ use std::{
 
 use trijet_core::{
     Limits,
+    jobs::Job,
     runtime::{self, Call, Runtime},
 };
 
-use crate::{Context, Pool};
+use crate::{Around, Context, Pool};
 
 /// Calls that may block, and their threads.
 pub struct Calls {
-    calls: Pool<Box<dyn Call>>,
-    lookups: Pool<Box<dyn Call>>,
+    calls: Pool<Blocking>,
+    lookups: Pool<Blocking>,
     queue_max: usize,
+}
+
+/// What may block: pools are of this one kind, and made and asked in this package, since each kind, and each package that
+/// asks it, is 9 KB of a program.
+pub(crate) enum Blocking {
+    Job(Job),
+    Call(Box<dyn Call>),
+}
+
+impl Blocking {
+    pub(crate) fn pool(name: &'static str, threads_max: usize, around: Around) -> Pool<Self> {
+        Pool::within(name, threads_max, around, Self::run)
+    }
+
+    /// Has it run, or drops it where too many wait: more than `queue_max`, but for what has to wait as long as it takes.
+    pub(crate) fn push(self, pool: &Pool<Self>, queue_max: usize) {
+        let queue_max = match &self {
+            Self::Job(job) => job.queue_max(queue_max),
+            Self::Call(_) => queue_max,
+        };
+        pool.push_or_drop(self, queue_max, Self::is_waiting);
+    }
+
+    fn run(self) {
+        match self {
+            Self::Job(job) => job.run(None),
+            Self::Call(call) => call.run(),
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        match self {
+            Self::Job(job) => job.is_waiting(),
+            Self::Call(call) => call.is_waiting(),
+        }
+    }
 }
 
 impl Calls {
@@ -27,7 +64,7 @@ impl Calls {
     pub fn new<R: Runtime>(limits: &Limits, context: &Context, runtime: Weak<R>) -> Self {
         let pool = |name| {
             let around = inside(context, runtime.clone());
-            Pool::within(name, limits.blocking_threads_max, around, |call: Box<dyn Call>| call.run())
+            Blocking::pool(name, limits.blocking_threads_max, around)
         };
         let (calls, lookups) = (pool("trijet-call"), pool("trijet-lookup"));
         Self { calls, lookups, queue_max: limits.blocking_queue_max }
@@ -35,16 +72,12 @@ impl Calls {
 
     /// Runs `call`, or drops it where too many wait.
     pub fn run(&self, call: Box<dyn Call>) {
-        self.push(&self.calls, call);
+        Blocking::Call(call).push(&self.calls, self.queue_max);
     }
 
     /// As [`run`](Self::run), for the look-up of a name.
     pub fn look_up(&self, call: Box<dyn Call>) {
-        self.push(&self.lookups, call);
-    }
-
-    fn push(&self, pool: &Pool<Box<dyn Call>>, call: Box<dyn Call>) {
-        pool.push_or_drop(call, self.queue_max, |call| call.is_waiting());
+        Blocking::Call(call).push(&self.lookups, self.queue_max);
     }
 
     /// Drops those that wait, and takes no more. Those that run are left alone.
@@ -62,18 +95,15 @@ impl fmt::Debug for Calls {
 
 /// What stands around the whole work of a pool's threads: they are inside of `context` and `runtime`. The latter is kept
 /// weakly, for it may hold the pool.
-pub fn inside<R: Runtime>(
-    context: &Context,
-    runtime: Weak<R>,
-) -> impl Fn(&mut dyn FnMut()) + Send + Sync + 'static {
+pub fn inside<R: Runtime>(context: &Context, runtime: Weak<R>) -> Around {
     let context = context.clone();
-    move |work| {
+    Box::new(move |work| {
         context.within(|| {
             let entered = runtime.upgrade().map(|runtime: Arc<R>| runtime::enter(runtime));
             work();
             drop(entered);
         });
-    }
+    })
 }
 
 /// The addresses of `host`, as the system knows them. It blocks.

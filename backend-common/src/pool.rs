@@ -18,8 +18,8 @@ use crew::{Board, Crew, LINGER};
 /// Threads that run one function over queued items, in order of arrival. Clones share the threads.
 pub struct Pool<T: Send + 'static>(Arc<Shared<T>>);
 
-/// What stands around the whole life of a thread.
-type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+/// What stands around the whole life of a thread: what it needs once. It has to call what it is given.
+pub type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 struct Shared<T> {
     board: Board,
@@ -53,20 +53,19 @@ impl<T: Send + 'static> fmt::Debug for Pool<T> {
 impl<T: Send + 'static> Pool<T> {
     /// A pool of at most `threads_max` threads that run `run`.
     pub fn new(name: &'static str, threads_max: usize, run: impl Fn(T) + Send + Sync + 'static) -> Self {
-        Self::within(name, threads_max, |work| work(), run)
+        Self::within(name, threads_max, Box::new(|work| work()), run)
     }
 
-    /// As [`new`](Self::new), each of whose threads does all its work within one call of `around`, which is for
-    /// what a thread needs once: it has to call what it is given.
+    /// As [`new`](Self::new), each of whose threads does all its work within one call of `around`.
     pub fn within(
         name: &'static str,
         threads_max: usize,
-        around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static,
+        around: Around,
         run: impl Fn(T) + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Shared {
             board: Board::new(name, threads_max),
-            around: Box::new(around),
+            around,
             run: Box::new(run),
             state: Mutex::new(State {
                 queue: VecDeque::new(),

@@ -124,7 +124,7 @@ fn prepare(mut service: Service, drive: Box<Drive>) -> io::Result<Run> {
         let ended = ends.wait(threads.len(), "event loops");
         let threads = threads.into_iter().enumerate().filter(|(index, _)| ended.contains(index));
         let ends: Vec<_> = threads.map(|(_, thread)| thread.join()).collect();
-        shared.pool.close();
+        shared.jobs.close();
         shared.runtime.end();
         drop(watchdog);
         ends.into_iter().try_for_each(|end| {

@@ -10,8 +10,8 @@ use std::{
     },
 };
 
-use trijet_backend::{Figures, Life, Pool, Seat, Service, Watch, inside, poll::PollRuntime};
-use trijet_core::{Limits, SocketSettings, body, jobs::Job};
+use trijet_backend::{Figures, Jobs, Life, Seat, Service, Watch, poll::PollRuntime};
+use trijet_core::{Limits, SocketSettings, body};
 
 use crate::{connections::Driver, mailbox::Mailbox, transport::MioTransport};
 
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) connections_max: usize,
     pub(crate) life: Arc<Life>,
     pub(crate) watch: Arc<Watch>,
-    pub(crate) pool: Pool<Job>,
+    pub(crate) jobs: Jobs,
     pub(crate) runtime: Arc<PollRuntime>,
     pub(crate) loops: Vec<LoopShare>,
     /// Whether accepting waits for a connection to end.
@@ -49,10 +49,7 @@ impl Shared {
         runtime: Arc<PollRuntime>,
         drive: Box<Drive>,
     ) -> Self {
-        let (threads_max, inside) =
-            (service.limits.blocking_threads_max, inside(&service.context, Arc::downgrade(&runtime)));
-        let pool =
-            Pool::within("trijet-blocking", threads_max, inside, |job: Job| job.run(None)).keeping_one();
+        let jobs = Jobs::new(&service.limits, &service.context, Arc::downgrade(&runtime));
         let loops = mailboxes
             .into_iter()
             .enumerate()
@@ -69,7 +66,7 @@ impl Shared {
             connections_max: service.connections_max,
             life: service.life,
             watch: service.watch,
-            pool,
+            jobs,
             runtime,
             loops,
             held: AtomicBool::new(false),
@@ -79,7 +76,7 @@ impl Shared {
 
     /// What others are told.
     pub(crate) fn figures(&self) -> Figures {
-        Figures { connections: self.connections(), threads: self.pool.threads(), queued: self.pool.waiting() }
+        Figures { connections: self.connections(), threads: self.jobs.threads(), queued: self.jobs.waiting() }
     }
 
     pub(crate) fn connections(&self) -> usize {

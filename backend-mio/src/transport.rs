@@ -139,9 +139,7 @@ impl Transport for MioTransport {
     }
 
     fn run_job(&mut self, job: Job) {
-        let shared = &self.0.permit.shared;
-        let queue_max = job.queue_max(shared.limits.blocking_queue_max);
-        shared.pool.push_or_drop(job, queue_max, Job::is_waiting);
+        self.0.permit.shared.jobs.run(job);
     }
 
     fn enter_app(&mut self, route: u32) {

@@ -194,11 +194,10 @@ fn runtime(
 /// Polls tasks on threads that no request waits for. One that waits holds none.
 fn spawn(service: &Service, runtime: Weak<PollRuntime>) -> Spawn {
     let around = inside(&service.context, runtime);
-    let pool = Pool::within("trijet-task", service.limits.blocking_threads_max, around, Task::run);
+    let pool = Pool::within("trijet-task", service.limits.blocking_threads_max, around, Runnable::run);
     let schedule: Schedule = Arc::new(move |task| {
-        for task in pool.push(task, usize::MAX).err().into_iter().flatten() {
-            log::error!("no thread can be started: a task is dropped");
-            task.discard();
+        if let Err(back) = pool.push(Runnable::Spawned(task), usize::MAX) {
+            back.into_iter().for_each(Runnable::refuse);
         }
     });
     Box::new(move |future| Task::spawn(future, schedule.clone()))

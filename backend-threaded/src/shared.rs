@@ -16,7 +16,7 @@ use crate::{
         Mutex, MutexGuard, Pool, Waker,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Runnable, Task},
+    task::Runnable,
     waker::TaskWaker,
     watching::Watching,
 };
@@ -28,8 +28,9 @@ pub(crate) struct Shared {
     pub(crate) connections_max: usize,
     pub(crate) life: Arc<Life>,
     pub(crate) pool: Pool<Runnable>,
-    /// Threads beside those of the limit, for connections that are lent.
-    pub(crate) helpers: Pool<Task>,
+    /// Threads beside those of the limit, for connections that are lent: those within a request, and nothing else. A pool
+    /// of the same kind, since each kind is 5 KB of code.
+    pub(crate) helpers: Pool<Runnable>,
     /// How many `connections` there are, to be read without their lock.
     count: AtomicUsize,
     pub(crate) parking: Parking,
@@ -87,7 +88,7 @@ impl Shared {
                 "trijet-helper",
                 threads_max,
                 inside(&service.context, runtime),
-                Task::help,
+                Runnable::help,
             ),
             parking,
             watching,

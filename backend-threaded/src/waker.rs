@@ -243,8 +243,8 @@ impl TaskWaker {
     /// Has another thread drive the connection.
     pub(crate) fn help(&self, task: Task) {
         let shared = task.shared().clone();
-        if let Err(back) = shared.helpers.push(task, usize::MAX) {
-            back.into_iter().for_each(|task| task.waker().clone().put_off(task));
+        if let Err(back) = shared.helpers.push(Runnable::Resume(task), usize::MAX) {
+            back.into_iter().for_each(Runnable::refuse);
         }
     }
 

@@ -15,17 +15,18 @@ use std::{
 
 use tokio::{
     net::TcpStream,
+    runtime::Handle,
     task::{JoinError, JoinSet, coop},
     time::{Sleep, sleep, sleep_until},
 };
 use trijet_backend::{
-    AcceptFailure, GRACE, LAST_ACCEPTS_MAX, Lines, Phase, Service, Watchdog, panic_text, prepare_connection,
+    AcceptFailure, GRACE, Jobs, LAST_ACCEPTS_MAX, Lines, Phase, Service, Watchdog, panic_text,
+    prepare_connection,
 };
 use trijet_core::SocketSettings;
 
 use crate::{
     bell::{Bell, Member},
-    blocking::Blocking,
     connection::{Connection, Shared},
     listening::Listening,
     runtime::TokioRuntime,
@@ -60,10 +61,10 @@ impl Acceptor {
         life.on_change(move || rung.ring());
         let listeners = listeners.into_iter().map(Listening::new).collect::<io::Result<_>>()?;
         let runtime = TokioRuntime::new(&limits, watch.clone(), life.clone());
-        let blocking = Blocking::new(&limits, &runtime);
+        let jobs = Jobs::new(&limits, &Handle::current().into(), Arc::downgrade(&runtime));
         let watchdog = watch.start();
         let connections = AtomicUsize::new(0);
-        let shared = Arc::new(Shared { app, limits, life, bell, blocking, runtime, watch, connections });
+        let shared = Arc::new(Shared { app, limits, life, bell, jobs, runtime, watch, connections });
         let asked = Arc::downgrade(&shared);
         shared
             .watch
@@ -251,7 +252,7 @@ impl Future for Acceptor {
 impl Drop for Acceptor {
     fn drop(&mut self) {
         // Jobs that wait are dropped with the connections, which the set aborts.
-        self.shared.blocking.close();
+        self.shared.jobs.close();
         self.shared.runtime.end();
     }
 }

@@ -12,12 +12,11 @@ use std::{
     time::Instant,
 };
 
-use trijet_backend::{Figures, Life, Watch};
+use trijet_backend::{Figures, Jobs, Life, Watch};
 use trijet_core::{App, Limits, Outcome, Transport, after, driver::Driving, runtime::Runtime};
 
 use crate::{
     bell::{Bell, Member},
-    blocking::Blocking,
     runtime::{Swapped, TokioRuntime},
     transport::TokioTransport,
 };
@@ -29,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Arc<Limits>,
     pub(crate) life: Arc<Life>,
     pub(crate) bell: Arc<Bell>,
-    pub(crate) blocking: Blocking,
+    pub(crate) jobs: Jobs,
     pub(crate) runtime: Arc<TokioRuntime>,
     pub(crate) watch: Arc<Watch>,
     /// As many as the acceptor has.
@@ -39,8 +38,11 @@ pub(crate) struct Shared {
 impl Shared {
     /// What others are told.
     pub(crate) fn figures(&self) -> Figures {
-        let (threads, queued) = self.blocking.figures();
-        Figures { connections: self.connections.load(Ordering::Relaxed), threads, queued }
+        Figures {
+            connections: self.connections.load(Ordering::Relaxed),
+            threads: self.jobs.threads(),
+            queued: self.jobs.waiting(),
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 
 mod acceptor;
 mod bell;
-mod blocking;
 mod connection;
 mod listening;
 mod runtime;

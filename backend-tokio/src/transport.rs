@@ -193,7 +193,7 @@ impl Transport for TokioTransport {
     }
 
     fn run_job(&mut self, job: Job) {
-        self.0.shared.blocking.run(job);
+        self.0.shared.jobs.run(job);
     }
 
     fn enter_app(&mut self, route: u32) {

@@ -17,7 +17,7 @@ use std::{
 };
 
 use mio::Interest;
-use trijet_backend::panic_text;
+use trijet_backend::{panic_text, poll};
 use trijet_core::{Outcome, after, driver::Driving, jobs::Job};
 
 use crate::{
@@ -37,7 +37,7 @@ thread_local! {
     static SPARE: RefCell<Option<Drive>> = const { RefCell::new(None) };
 }
 
-/// What the run queue holds.
+/// What threads are for: all pools are of this one kind, since each kind is 9 KB of a program.
 pub(crate) enum Runnable {
     /// A connection between two requests that has something to say.
     Start(ThreadedTransport),
@@ -46,6 +46,8 @@ pub(crate) enum Runnable {
     /// A job that was left to a thread of its own: by a helper's poll, as helpers run nothing of the app that may
     /// block, or beside another job, which may be waiting for it.
     Work(Work),
+    /// A task of the app's own, which has threads that no request waits for.
+    Spawned(Arc<poll::Task>),
 }
 
 /// A job apart from its connection, which others drive until it has run.
@@ -120,7 +122,7 @@ impl Runnable {
     /// limit is not for it; and a stop looks once more at all that are idle, which is no load to be refused.
     fn queue_max(&self, shared: &Shared) -> usize {
         match self {
-            Self::Resume(_) => usize::MAX,
+            Self::Resume(_) | Self::Spawned(_) => usize::MAX,
             Self::Start(_) if shared.life.is_stopping() => usize::MAX,
             Self::Work(work) => work.job.queue_max(shared.limits.blocking_queue_max),
             Self::Start(_) => shared.limits.blocking_queue_max,
@@ -130,7 +132,7 @@ impl Runnable {
     /// Whether it waits for a thread as long as it takes: what is within a response cannot be refused any more.
     pub(crate) fn is_patient(&self) -> bool {
         match self {
-            Self::Resume(_) => true,
+            Self::Resume(_) | Self::Spawned(_) => true,
             Self::Work(work) => work.job.pulls_response(),
             Self::Start(_) => false,
         }
@@ -166,6 +168,10 @@ impl Runnable {
             Self::Work(work) => work.reject(),
             // It was let in already.
             Self::Resume(task) => task.waker.clone().put_off(task),
+            Self::Spawned(task) => {
+                log::error!("no thread can be started: a task is dropped");
+                task.discard();
+            }
         }
     }
 
@@ -173,20 +179,29 @@ impl Runnable {
     pub(crate) fn is_begun(&self) -> bool {
         match self {
             Self::Resume(_) | Self::Work(_) => true,
-            Self::Start(_) => false,
+            Self::Start(_) | Self::Spawned(_) => false,
         }
     }
 
-    /// Gives the connection its time on this thread.
+    /// Gives it its time on this thread.
     pub(crate) fn run(self) {
-        let _turn = current::begin();
-        let mut next = match self {
-            Self::Resume(task) => Some(task),
-            Self::Start(transport) => Some(Task::new(transport)),
-            Self::Work(Work { job, waker, shared }) => work(&waker, &shared, job),
+        let turn = current::begin;
+        let (_turn, mut next) = match self {
+            Self::Resume(task) => (turn(), Some(task)),
+            Self::Start(transport) => (turn(), Some(Task::new(transport))),
+            Self::Work(Work { job, waker, shared }) => (turn(), work(&waker, &shared, job)),
+            Self::Spawned(task) => return task.run(),
         };
         while let Some(task) = next {
             next = task.run(On::RequestThread);
+        }
+    }
+
+    /// As [`run`](Self::run), on a helper.
+    pub(crate) fn help(self) {
+        match self {
+            Self::Resume(task) => task.help(),
+            other => other.run(),
         }
     }
 }
@@ -233,12 +248,7 @@ impl Task {
         &self.shared
     }
 
-    pub(crate) fn waker(&self) -> &Arc<TaskWaker> {
-        &self.waker
-    }
-
-    /// Gives the connection some time on a helper.
-    pub(crate) fn help(self) {
+    fn help(self) {
         let _turn = current::begin();
         if let Some(next) = self.run(On::Helper) {
             Runnable::Resume(next).queue();
