@@ -16,6 +16,7 @@ pub mod h1;
 pub mod handler;
 pub mod health;
 pub mod jobs;
+mod kept;
 mod latch;
 mod limits;
 pub mod middleware;

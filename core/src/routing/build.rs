@@ -51,9 +51,12 @@ pub(super) struct Builder<'r> {
     names: Vec<Box<str>>,
     pub(super) named: Vec<Naming>,
     /// Those of merged routers too; each waits until the fallback of the app is known.
-    hosts: Vec<(&'r str, &'r Router, Surroundings, Place)>,
+    hosts: Vec<HostDraft<'r>>,
     pub(super) faults: Vec<String>,
 }
+
+/// The router of a host, and what stands around it.
+type HostDraft<'r> = (&'r str, &'r Router, Surroundings, Place, &'static host::Means);
 
 /// The routes of one host, while they are collected.
 #[derive(Default)]
@@ -111,7 +114,7 @@ pub(super) struct Naming {
 pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let mut builder = Builder::default();
     let urls = Urls::new();
-    router.state.insert(urls.clone());
+    router.0.state.insert(urls.clone());
     let outside = Surroundings {
         prefix: String::new(),
         layers: Vec::new(),
@@ -131,10 +134,11 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let mut sites = vec![(site, not_found)];
 
     let hosts = std::mem::take(&mut builder.hosts);
-    let places: Vec<Place> = hosts.iter().map(|(.., place)| *place).collect();
+    let places: Vec<Place> = hosts.iter().map(|(.., place, _)| *place).collect();
+    let means = hosts.first().map(|(.., means)| *means);
     let mut numbers = Numbers::new();
-    for (number, (host, router, around, place)) in hosts.into_iter().enumerate() {
-        match host::checked(host) {
+    for (number, (host, router, around, place, means)) in hosts.into_iter().enumerate() {
+        match (means.checked)(host) {
             Err(fault) => builder.faults.push(format!("host `{host}` {}: {fault}", at(place))),
             Ok(host) => {
                 if let Some(first) = numbers.insert(host.clone(), number) {
@@ -155,7 +159,7 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
         site.drafts.iter().for_each(|draft| draft.add_methods(&mut methods));
     }
     let allow = allow(&methods);
-    let (table, hosts) = builder.tables(sites, &urls);
+    let (table, tables) = builder.tables(sites, &urls);
     if !builder.faults.is_empty() {
         return Err(BuildError { faults: builder.faults });
     }
@@ -163,7 +167,7 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let refusal = builder.number("CONNECT");
     Ok(Compiled {
         table,
-        hosts,
+        hosts: means.map(|means| (means.collected)(tables)),
         options: root.builtin(options, None, &[], Builtin::Options(allow.clone())),
         refusal: root.builtin(refusal, None, &[], Builtin::Refusal(allow)),
         names: builder.names.into(),
@@ -173,9 +177,10 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
 impl Surroundings {
     /// What the parts of `router` inherit, which stands here.
     fn within(&self, router: &Router) -> Self {
-        let state = Arc::new(router.state.within(&self.state));
-        let layers = self.with_layers(&router.wraps, &state);
-        let slash = router.slash.unwrap_or(self.slash);
+        let parts = &*router.0;
+        let state = Arc::new(parts.state.within(&self.state));
+        let layers = self.with_layers(&parts.wraps, &state);
+        let slash = parts.slash.unwrap_or(self.slash);
         Self { prefix: self.prefix.clone(), layers, state, slash }
     }
 
@@ -271,6 +276,7 @@ impl<'r> Builder<'r> {
         nested: &mut Vec<(&'r Router, Surroundings, Place)>,
         site: &mut Site,
     ) {
+        let router = &*router.0;
         self.faults.extend_from_slice(&router.faults);
         if let Some((service, place)) = &router.fallback {
             fallbacks.push(Fallback {
@@ -299,11 +305,11 @@ impl<'r> Builder<'r> {
                     there.prefix += prefix;
                     nested.push((router, there, place));
                 }
-                Child::Host(host, router, place) if here.prefix.is_empty() && site.host.is_empty() => {
+                Child::Host(host, router, place, means) if here.prefix.is_empty() && site.host.is_empty() => {
                     let there = here.within(router);
-                    self.hosts.push((host, router, there, place));
+                    self.hosts.push((host, router, there, place, means));
                 }
-                Child::Host(host, _, place) => self.faults.push(format!(
+                Child::Host(host, _, place, _) => self.faults.push(format!(
                     "host `{host}` {}: a host stands in the app's outermost router, not in a nest or another host",
                     at(place)
                 )),

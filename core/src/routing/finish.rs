@@ -8,7 +8,6 @@ use super::{
     build::{Builder, Draft, DraftNest, DraftOther, Naming, Site, Surroundings},
     check::{and, at},
     endpoint::{Builtin, Offer, OtherSlash, allow},
-    host::Hosts,
     names::{Map, Named, Places},
     pattern, slash,
     table::{Nest, Table},
@@ -19,8 +18,9 @@ use super::{
 type Sites = Vec<(Site, Arc<Endpoint>)>;
 
 impl Builder<'_> {
-    /// The table of all hosts that have none of their own, which is the first of `sites`, and those of the others.
-    pub(super) fn tables(&mut self, sites: Sites, urls: &Urls) -> (Table, Option<Box<Hosts<Table>>>) {
+    /// The table of all hosts that have none of their own, which is the first of `sites`, and those of the others by their
+    /// hosts.
+    pub(super) fn tables(&mut self, sites: Sites, urls: &Urls) -> (Table, Vec<(String, Table)>) {
         let mut map = self.named(&sites);
         let mut tables = sites.into_iter().map(|(site, not_found)| {
             let (host, table, places) = self.table(site, not_found);
@@ -28,17 +28,12 @@ impl Builder<'_> {
             (host, table)
         });
         let table = tables.next().map(|(_, table)| table);
-        let mut hosts = Hosts::new();
-        let mut has_hosts = false;
-        for (host, table) in tables {
-            hosts.insert(&host, table);
-            has_hosts = true;
-        }
+        let hosts = tables.collect();
         if !map.named.is_empty() {
             urls.set(map);
         }
         let Some(table) = table else { unreachable!("the routes of no host are always a site") };
-        (table, has_hosts.then(|| Box::new(hosts)))
+        (table, hosts)
     }
 
     fn table(&mut self, mut site: Site, not_found: Arc<Endpoint>) -> (String, Table, Places) {

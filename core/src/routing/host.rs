@@ -3,10 +3,41 @@
 
 use std::borrow::Cow;
 
-use super::Numbers;
+use super::{Numbers, Table};
+
+/// What finds the table of a host that is asked.
+pub(super) trait ByHost: Send + Sync {
+    /// What a host has, with or without a port: written out, or else by the longest `*.` that covers it.
+    fn find(&self, authority: &str) -> Option<&Table>;
+}
+
+/// How hosts are compiled. [`Router::host`](super::Router::host) hands it over: a program without hosts has none of this.
+pub(super) struct Means {
+    /// A pattern as hosts are compared, or what is wrong with it.
+    pub(super) checked: fn(&str) -> Result<String, String>,
+    /// The tables by the patterns that were let through, each once.
+    pub(super) collected: fn(Vec<(String, Table)>) -> Box<dyn ByHost>,
+}
+
+impl Means {
+    pub(super) const ALL: &Self = &Self {
+        checked,
+        collected: |tables| {
+            let mut hosts = Hosts::new();
+            tables.into_iter().for_each(|(host, table)| hosts.insert(&host, table));
+            Box::new(hosts)
+        },
+    };
+}
+
+impl ByHost for Hosts<Table> {
+    fn find(&self, authority: &str) -> Option<&Table> {
+        self.find(authority)
+    }
+}
 
 /// What is looked up by host: `T` is the table of routes.
-pub(super) struct Hosts<T> {
+struct Hosts<T> {
     /// The numbers of their tables.
     exact: Numbers,
     /// By what follows `*.`.
@@ -20,12 +51,12 @@ pub(super) struct Hosts<T> {
 const HOST_BYTES_MAX: usize = 254;
 
 impl<T> Hosts<T> {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { exact: Numbers::new(), below: Numbers::new(), tables: Vec::new(), below_bytes_max: 0 }
     }
 
     /// Adds a host that [`checked`] has let through, once.
-    pub(super) fn insert(&mut self, host: &str, table: T) {
+    fn insert(&mut self, host: &str, table: T) {
         let (numbers, name) = match host.strip_prefix("*.") {
             Some(parent) => {
                 self.below_bytes_max = self.below_bytes_max.max(parent.len());
@@ -37,8 +68,7 @@ impl<T> Hosts<T> {
         self.tables.push(table);
     }
 
-    /// What a host has, with or without a port: written out, or else by the longest `*.` that covers it.
-    pub(super) fn find(&self, authority: &str) -> Option<&T> {
+    fn find(&self, authority: &str) -> Option<&T> {
         let host = without_port(authority);
         if host.len() > HOST_BYTES_MAX {
             return None;
@@ -82,8 +112,7 @@ fn address(host: &str) -> Option<std::net::Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
-/// `pattern` as hosts are compared; or what is wrong with it.
-pub(super) fn checked(pattern: &str) -> Result<String, String> {
+fn checked(pattern: &str) -> Result<String, String> {
     let host = pattern.to_ascii_lowercase();
     let name = host.strip_prefix("*.").unwrap_or(&host);
     if name.contains('*') {

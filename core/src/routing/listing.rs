@@ -63,6 +63,7 @@ impl fmt::Display for Router {
 }
 
 fn collect(router: &Router, host: &str, prefix: &str, around: usize, rows: &mut Vec<Row>) {
+    let router = &*router.0;
     let around = around + router.wraps.len();
     for (pattern, methods, _) in &router.routes {
         let pattern = match pattern.as_str() {
@@ -90,7 +91,7 @@ fn collect(router: &Router, host: &str, prefix: &str, around: usize, rows: &mut 
         match child {
             Child::Merged(router) => collect(router, host, prefix, around, rows),
             Child::Nested(own, router, _) => collect(router, host, &format!("{prefix}{own}"), around, rows),
-            Child::Host(host, router, _) => collect(router, host, prefix, around, rows),
+            Child::Host(host, router, ..) => collect(router, host, prefix, around, rows),
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     App, IntoResponse,
     extract::StateMap,
     handler::{self, Handler, Service},
+    kept::Kept,
     middleware::{self, Around, Errors, Middleware},
     respond::Failure,
 };
@@ -62,8 +63,11 @@ type Numbers = BTreeMap<String, usize>;
 ///     .build();
 /// assert!(app.is_ok());
 /// ```
+pub struct Router(Kept<Parts>);
+
+/// What a router was given.
 #[derive(Default)]
-pub struct Router {
+struct Parts {
     routes: Vec<(String, MethodRouter, Place)>,
     children: Vec<Child>,
     fallback: Option<(Arc<dyn Service>, Place)>,
@@ -78,13 +82,19 @@ pub struct Router {
 enum Child {
     Nested(String, Router, Place),
     Merged(Router),
-    Host(String, Router, Place),
+    Host(String, Router, Place, &'static host::Means),
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Router {
     /// A router without routes.
     pub fn new() -> Self {
-        Self::default()
+        Self(Kept::new(Parts::default()))
     }
 
     /// Answers requests to paths that match `pattern` by the handlers of `methods`.
@@ -93,7 +103,7 @@ impl Router {
     #[must_use]
     #[track_caller]
     pub fn route(mut self, pattern: &str, methods: MethodRouter) -> Self {
-        self.routes.push((pattern.to_owned(), methods, Location::caller()));
+        self.0.routes.push((pattern.to_owned(), methods, Location::caller()));
         self
     }
 
@@ -109,7 +119,7 @@ impl Router {
     #[must_use]
     #[track_caller]
     pub fn nest(mut self, prefix: &str, router: Self) -> Self {
-        self.children.push(Child::Nested(prefix.to_owned(), router, Location::caller()));
+        self.0.children.push(Child::Nested(prefix.to_owned(), router, Location::caller()));
         self
     }
 
@@ -117,7 +127,7 @@ impl Router {
     /// fallback becomes this router's, who must not have one then.
     #[must_use]
     pub fn merge(mut self, router: Self) -> Self {
-        self.children.push(Child::Merged(router));
+        self.0.children.push(Child::Merged(router));
         self
     }
 
@@ -153,7 +163,7 @@ impl Router {
     #[must_use]
     #[track_caller]
     pub fn host(mut self, host: &str, router: Self) -> Self {
-        self.children.push(Child::Host(host.to_owned(), router, Location::caller()));
+        self.0.children.push(Child::Host(host.to_owned(), router, Location::caller(), host::Means::ALL));
         self
     }
 
@@ -163,8 +173,8 @@ impl Router {
     pub fn fallback<H: Handler<M>, M: 'static>(mut self, handler: H) -> Self {
         let place = Location::caller();
         let service: Arc<dyn Service> = Arc::new(handler::Erased::new(handler));
-        if let Some((_, first)) = self.fallback.replace((service, place)) {
-            self.faults.push(format!("a router has two fallbacks {}", check::and(first, place)));
+        if let Some((_, first)) = self.0.fallback.replace((service, place)) {
+            self.0.faults.push(format!("a router has two fallbacks {}", check::and(first, place)));
         }
         self
     }
@@ -188,7 +198,7 @@ impl Router {
     /// ```
     #[must_use]
     pub fn trailing_slash(mut self, policy: TrailingSlash) -> Self {
-        self.slash = Some(policy);
+        self.0.slash = Some(policy);
         self
     }
 
@@ -237,7 +247,7 @@ impl Router {
     /// ```
     #[must_use]
     pub fn errors<R: IntoResponse>(mut self, render: impl Fn(Failure) -> R + Send + Sync + 'static) -> Self {
-        self.wraps.push(Arc::new(Errors::new(render)));
+        self.0.wraps.push(Arc::new(Errors::new(render)));
         self
     }
 
@@ -247,7 +257,7 @@ impl Router {
     /// A later wrap stands outside an earlier one.
     #[must_use]
     pub fn wrap<W: Middleware<M>, M: 'static>(mut self, middleware: W) -> Self {
-        self.wraps.push(Arc::new(middleware::Erased::new(middleware)));
+        self.0.wraps.push(Arc::new(middleware::Erased::new(middleware)));
         self
     }
 
@@ -256,8 +266,8 @@ impl Router {
     /// There is one of each type. A nested or merged router sees its own first.
     #[must_use]
     pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
-        if !self.state.insert(value) {
-            self.faults.push(format!("a router was given two states of the type {}", type_name::<T>()));
+        if !self.0.state.insert(value) {
+            self.0.faults.push(format!("a router was given two states of the type {}", type_name::<T>()));
         }
         self
     }
@@ -275,7 +285,7 @@ impl Router {
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let routes = self.routes.iter().map(|(pattern, methods, _)| (pattern, methods));
+        let routes = self.0.routes.iter().map(|(pattern, methods, _)| (pattern, methods));
         f.debug_map().entries(routes).finish()
     }
 }

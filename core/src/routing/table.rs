@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{Endpoint, Route, endpoint::OtherSlash, host::Hosts, pattern, slash, texts::Texts};
+use super::{Endpoint, Route, endpoint::OtherSlash, host::ByHost, pattern, slash, texts::Texts};
 use crate::{extract::Captures, received::ReceivedHead};
 
 /// What an app looks requests up in.
 pub(crate) struct Compiled {
     /// For all hosts that have none of their own.
     pub(super) table: Table,
-    pub(super) hosts: Option<Box<Hosts<Table>>>,
+    pub(super) hosts: Option<Box<dyn ByHost>>,
     /// For `OPTIONS *`.
     pub(crate) options: Arc<Endpoint>,
     /// For CONNECT, which has no path.
@@ -46,12 +46,12 @@ impl Compiled {
     pub(crate) fn table(&self, head: &ReceivedHead<'_>) -> &Table {
         match &self.hosts {
             None => &self.table,
-            Some(hosts) => self.table_of_host(hosts, head),
+            Some(hosts) => self.table_of_host(&**hosts, head),
         }
     }
 
     #[inline(never)]
-    fn table_of_host<'c>(&'c self, hosts: &'c Hosts<Table>, head: &ReceivedHead<'_>) -> &'c Table {
+    fn table_of_host<'c>(&'c self, hosts: &'c dyn ByHost, head: &ReceivedHead<'_>) -> &'c Table {
         head.authority().and_then(|authority| hosts.find(authority)).unwrap_or(&self.table)
     }
 }
