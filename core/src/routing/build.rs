@@ -10,7 +10,9 @@ use super::{
     BuildError, Child, Endpoint, MethodRouter, Numbers, Place, Router, TrailingSlash, Urls,
     check::{and, at},
     endpoint::{Builtin, Layer, Offer, Other, allow},
-    host, pattern, slash,
+    host,
+    names::MapNames,
+    pattern, slash,
     table::Compiled,
 };
 use crate::{extract::StateMap, handler::Service, middleware::Around};
@@ -109,6 +111,7 @@ pub(super) struct Naming {
     pub(super) pattern: String,
     pub(super) captures: Arc<[Box<str>]>,
     pub(super) place: Place,
+    pub(super) map: MapNames,
 }
 
 pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
@@ -159,10 +162,14 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
         site.drafts.iter().for_each(|draft| draft.add_methods(&mut methods));
     }
     let allow = allow(&methods);
-    let (table, tables) = builder.tables(sites, &urls);
+    let mut tables = builder.tables(sites);
+    if let Some(map) = builder.named.first().map(|first| first.map) {
+        map(&mut builder, &tables, &urls);
+    }
     if !builder.faults.is_empty() {
         return Err(BuildError { faults: builder.faults });
     }
+    let (_, table) = tables.remove(0);
     let options = builder.number("OPTIONS *");
     let refusal = builder.number("CONNECT");
     Ok(Compiled {
@@ -373,9 +380,9 @@ impl<'r> Builder<'r> {
                 self.faults.push(format!("`{told}` has two fallbacks {}", and(first.place, place)));
             }
         }
-        for named in &methods.names {
-            let name = named.name;
-            if let Some(count) = named.captures.filter(|count| *count != names.len()) {
+        for given in &methods.names {
+            let name = given.name.name;
+            if let Some(count) = given.name.captures.filter(|count| *count != names.len()) {
                 self.faults.push(format!(
                     "`{told}` {} captures {} values, its name `{name}` says {count}",
                     at(place),
@@ -383,7 +390,7 @@ impl<'r> Builder<'r> {
                 ));
             }
             let (host, pattern, captures) = (site.host.clone(), whole.clone(), names.clone());
-            self.named.push(Naming { name, host, pattern, captures, place });
+            self.named.push(Naming { name, host, pattern, captures, place, map: given.map });
         }
     }
 }

@@ -1,14 +1,13 @@
-//! From drafts to the tables that an app looks requests up in: conflicts found, what becomes of the other slash settled,
-//! names made unique.
+//! From drafts to the tables that an app looks requests up in: conflicts found, what becomes of the other slash
+//! settled.
 
 use std::sync::Arc;
 
 use super::{
-    Endpoint, Route, TrailingSlash, Urls,
-    build::{Builder, Draft, DraftNest, DraftOther, Naming, Site, Surroundings},
+    Endpoint, Route, TrailingSlash,
+    build::{Builder, Draft, DraftNest, DraftOther, Site, Surroundings},
     check::{and, at},
     endpoint::{Builtin, Offer, OtherSlash, allow},
-    names::{Map, Named, Places},
     pattern, slash,
     table::{Nest, Table},
     texts::Texts,
@@ -18,25 +17,12 @@ use super::{
 type Sites = Vec<(Site, Arc<Endpoint>)>;
 
 impl Builder<'_> {
-    /// The table of all hosts that have none of their own, which is the first of `sites`, and those of the others by their
-    /// hosts.
-    pub(super) fn tables(&mut self, sites: Sites, urls: &Urls) -> (Table, Vec<(String, Table)>) {
-        let mut map = self.named(&sites);
-        let mut tables = sites.into_iter().map(|(site, not_found)| {
-            let (host, table, places) = self.table(site, not_found);
-            map.tables.push(places);
-            (host, table)
-        });
-        let table = tables.next().map(|(_, table)| table);
-        let hosts = tables.collect();
-        if !map.named.is_empty() {
-            urls.set(map);
-        }
-        let Some(table) = table else { unreachable!("the routes of no host are always a site") };
-        (table, hosts)
+    /// The tables of `sites`, by their hosts.
+    pub(super) fn tables(&mut self, sites: Sites) -> Vec<(String, Table)> {
+        sites.into_iter().map(|(site, not_found)| self.table(site, not_found)).collect()
     }
 
-    fn table(&mut self, mut site: Site, not_found: Arc<Endpoint>) -> (String, Table, Places) {
+    fn table(&mut self, mut site: Site, not_found: Arc<Endpoint>) -> (String, Table) {
         // By insertion, as they are few: the library's sort is 14 KB of each program.
         let (mut keys, mut sorted) = (Vec::new(), Vec::new());
         for nest in site.nests.drain(..) {
@@ -52,7 +38,7 @@ impl Builder<'_> {
                 self.faults.push(format!("`{prefix}` is nested twice {places}: merge the two routers first"));
             }
         }
-        let (mut routes, mut patterns, mut texts) = (Vec::new(), Vec::new(), Texts::default());
+        let (mut routes, mut texts) = (Vec::new(), Texts::default());
         let mut tree = matchit::Router::new();
         let mut has_slashes = false;
         for (pattern, draft) in &site.routes {
@@ -64,7 +50,6 @@ impl Builder<'_> {
             match tree.insert(pattern.as_str(), number) {
                 Ok(()) => {
                     texts.insert(pattern, number);
-                    patterns.push(pattern.as_str().into());
                     routes.push(route);
                 }
                 Err(matchit::InsertError::Conflict { with }) => {
@@ -81,15 +66,9 @@ impl Builder<'_> {
                 Err(error) => self.faults.push(format!("`{pattern}` {}: {error}", at(place))),
             }
         }
-        let tree = Arc::new(tree);
-        let prefixes = site.nests.iter().map(|nest| nest.prefix.clone()).collect();
         let nests = site.nests.into_iter();
         let nests = nests.map(|DraftNest { prefix, not_found, .. }| Nest { prefix, not_found }).collect();
-        (
-            site.host,
-            Table { routes, texts, tree: tree.clone(), has_slashes, nests, not_found },
-            Places { patterns, tree, nests: prefixes },
-        )
+        (site.host, Table { routes, texts, tree: Arc::new(tree), has_slashes, nests, not_found })
     }
 
     fn finish(&mut self, host: &str, pattern: &str, draft: &Draft, nests: &[DraftNest]) -> Route {
@@ -168,30 +147,6 @@ impl Builder<'_> {
             is_contested: route.is_contested,
             other_slash: OtherSlash::Nothing,
         }
-    }
-
-    /// The named routes; a name is that of one pattern.
-    fn named(&mut self, sites: &Sites) -> Map {
-        let mut map = Map::default();
-        let mut first_of: Vec<Naming> = Vec::new();
-        for naming in std::mem::take(&mut self.named) {
-            let number = *map.numbers.entry(naming.name.to_owned()).or_insert(first_of.len());
-            let Some(first) = first_of.get(number) else {
-                first_of.push(naming);
-                continue;
-            };
-            if (&first.host, &first.pattern) != (&naming.host, &naming.pattern) {
-                let route =
-                    |naming: &Naming| format!("`{}{}` {}", naming.host, naming.pattern, at(naming.place));
-                let (name, first, second) = (naming.name, route(first), route(&naming));
-                self.faults.push(format!("the name `{name}` is given to {first} and to {second}"));
-            }
-        }
-        map.named.extend(first_of.into_iter().map(|naming| {
-            let table = sites.iter().position(|(site, _)| site.host == naming.host).unwrap_or_default();
-            Named { pattern: naming.pattern.into(), captures: (*naming.captures).into(), table }
-        }));
-        map
     }
 }
 

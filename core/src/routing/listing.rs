@@ -74,7 +74,7 @@ fn collect(router: &Router, host: &str, prefix: &str, around: usize, rows: &mut 
             host: host.to_owned(),
             pattern,
             methods: told(methods),
-            name: methods.names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "),
+            name: methods.names.iter().map(|given| given.name.as_str()).collect::<Vec<_>>().join(", "),
             middleware: around + methods.wraps.len(),
         });
     }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use http::Method;
 
-use super::RouteName;
+use super::{RouteName, names::Given};
 use crate::{
     handler::{Erased, Handler, Service},
     middleware::{self, Around, Middleware},
@@ -35,7 +35,7 @@ pub struct MethodRouter {
     pub(super) cancels: bool,
     /// One at most, or it is a fault.
     pub(super) fallbacks: Vec<Arc<dyn Service>>,
-    pub(super) names: Vec<RouteName<()>>,
+    pub(super) names: Vec<Given>,
 }
 
 macro_rules! methods {
@@ -112,7 +112,7 @@ impl MethodRouter {
     /// A name is given once in an app, its nests and hosts included.
     #[must_use]
     pub fn name<C>(mut self, name: impl Into<RouteName<C>>) -> Self {
-        self.names.push(name.into().untyped());
+        self.names.push(Given::new(name.into().untyped()));
         self
     }
 

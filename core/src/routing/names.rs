@@ -12,11 +12,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Numbers,
+    build::{Builder, Naming},
+    check::at,
     pattern::{self, Part},
+    table::Table,
 };
 use crate::{
     FromRequestParts, IntoResponse, Response,
     extract::{Context, Rejection},
+    kept::Kept,
     respond,
 };
 
@@ -155,7 +159,7 @@ impl UrlValues for () {
 ///
 /// It is a path, also for a route of a [`host`](crate::Router::host).
 #[derive(Clone)]
-pub struct Urls(Arc<OnceLock<Map>>);
+pub struct Urls(Arc<OnceLock<Kept<Map>>>);
 
 impl Urls {
     /// Without routes yet.
@@ -199,13 +203,9 @@ impl Urls {
     fn named(&self, name: &str) -> Result<(&Map, &Named), UrlError> {
         self.0
             .get()
+            .map(|map| &**map)
             .and_then(|map| Some((map, &map.named[*map.numbers.get(name)?])))
             .ok_or_else(|| UrlError::new(name, format_args!("no route has this name")))
-    }
-
-    pub(super) fn set(&self, map: Map) {
-        // It is set once, by the build that made it.
-        let _ = self.0.set(map);
     }
 }
 
@@ -226,33 +226,80 @@ impl FromRequestParts for Urls {
     }
 }
 
-/// The named routes of an app.
-#[derive(Default)]
-pub(super) struct Map {
-    /// The names, and the numbers of what they name.
-    pub(super) numbers: Numbers,
-    pub(super) named: Vec<Named>,
-    /// Where paths lead, by host.
-    pub(super) tables: Vec<Places>,
+/// The name of a route, as [`MethodRouter::name`](crate::MethodRouter::name) gives it.
+pub(super) struct Given {
+    pub(super) name: RouteName<()>,
+    /// What maps all names of an app: a program without names has none of this.
+    pub(super) map: MapNames,
 }
 
-pub(super) struct Named {
-    pub(super) pattern: Box<str>,
-    pub(super) captures: Box<[Box<str>]>,
+/// Gives `Urls` the routes that were named, of the tables by their hosts, that of no host first.
+pub(super) type MapNames = fn(&mut Builder<'_>, &[(String, Table)], &Urls);
+
+impl Given {
+    pub(super) fn new(name: RouteName<()>) -> Self {
+        let map: MapNames = |builder, tables, urls| {
+            let map = Map::new(builder, tables);
+            // It is set once, by the build that made it.
+            let _ = urls.0.set(Kept::new(map));
+        };
+        Self { name, map }
+    }
+}
+
+/// The named routes of an app.
+struct Map {
+    /// The names, and the numbers of what they name.
+    numbers: Numbers,
+    named: Vec<Named>,
+    /// Where paths lead, by host.
+    tables: Vec<Places>,
+}
+
+struct Named {
+    pattern: Box<str>,
+    captures: Box<[Box<str>]>,
     /// Which of the tables it is in.
-    pub(super) table: usize,
+    table: usize,
 }
 
 /// The patterns of a host, and the prefixes of its nests, the closest first.
-#[derive(Default)]
-pub(super) struct Places {
+struct Places {
     /// By their numbers in the tree.
-    pub(super) patterns: Vec<Box<str>>,
-    pub(super) tree: Arc<matchit::Router<u32>>,
-    pub(super) nests: Vec<String>,
+    patterns: Vec<Box<str>>,
+    tree: Arc<matchit::Router<u32>>,
+    nests: Vec<Box<str>>,
 }
 
 impl Map {
+    /// A name is that of one pattern.
+    fn new(builder: &mut Builder<'_>, tables: &[(String, Table)]) -> Self {
+        let mut numbers = Numbers::new();
+        let mut first_of: Vec<Naming> = Vec::new();
+        for naming in std::mem::take(&mut builder.named) {
+            let number = *numbers.entry(naming.name.to_owned()).or_insert(first_of.len());
+            let Some(first) = first_of.get(number) else {
+                first_of.push(naming);
+                continue;
+            };
+            if (&first.host, &first.pattern) != (&naming.host, &naming.pattern) {
+                let route =
+                    |naming: &Naming| format!("`{}{}` {}", naming.host, naming.pattern, at(naming.place));
+                let (name, first, second) = (naming.name, route(first), route(&naming));
+                builder.faults.push(format!("the name `{name}` is given to {first} and to {second}"));
+            }
+        }
+        let named = first_of.into_iter().map(|naming| {
+            let table = tables.iter().position(|(host, _)| *host == naming.host).unwrap_or_default();
+            Named { pattern: naming.pattern.into(), captures: (*naming.captures).into(), table }
+        });
+        Self {
+            numbers,
+            named: named.collect(),
+            tables: tables.iter().map(|(_, table)| Places::of(table)).collect(),
+        }
+    }
+
     fn path(&self, name: &str, named: &Named, values: &[String]) -> Result<String, UrlError> {
         let wrong = |what: fmt::Arguments<'_>| Err(UrlError::new(name, what));
         let mut path = String::new();
@@ -297,6 +344,14 @@ impl Map {
 }
 
 impl Places {
+    fn of(table: &Table) -> Self {
+        Self {
+            patterns: table.routes.iter().map(|route| route.pattern.as_str().into()).collect(),
+            tree: table.tree.clone(),
+            nests: table.nests.iter().map(|nest| nest.prefix.as_str().into()).collect(),
+        }
+    }
+
     fn pattern_of(&self, path: &str) -> Option<&str> {
         let pattern = &*self.patterns[*self.tree.at(path).ok()?.value as usize];
         let nest = self.nests.iter().find(|nest| pattern::captures_below(nest, path).is_some());
