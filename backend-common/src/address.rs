@@ -10,7 +10,11 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use trijet_core::SocketSettings;
 
-use crate::{Listen, Listener, listener, unix};
+use crate::{
+    Listen, Listener,
+    listener::{self, At},
+    unix,
+};
 
 /// What to listen on, to be bound when the server starts. It is parsed from text:
 ///
@@ -179,9 +183,9 @@ enum Resolved {
 
 impl Resolved {
     fn new(listen: Listen) -> io::Result<Self> {
-        Ok(match listen {
-            Listen::Listener(listener) => Self::Listener(listener),
-            Listen::Address(Address(kind)) => match kind {
+        Ok(match listen.0 {
+            At::Listener(listener) => Self::Listener(listener),
+            At::Address(Address(kind), _) => match kind {
                 Kind::Tcp(address) => Self::Tcp(vec![address]),
                 Kind::Host { name, port } => {
                     let addresses = (&*name, port).to_socket_addrs().map_err(because(&name))?;

@@ -12,7 +12,9 @@ use std::{
 
 use socket2::{Domain, SockRef, Type};
 
-use crate::{Address, unix::SocketFile};
+use trijet_core::SocketSettings;
+
+use crate::{Address, address, unix::SocketFile};
 
 /// A socket that listens, of TCP or of Unix.
 ///
@@ -169,17 +171,42 @@ impl fmt::Display for LocalAddress {
 
 /// What a server is to listen on: what is bound already, or an address that it binds when it starts.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum Listen {
-    /// To be bound at start, with the server's [`SocketSettings`](trijet_core::SocketSettings).
-    Address(Address),
+pub struct Listen(pub(crate) At);
+
+#[derive(Debug)]
+pub(crate) enum At {
+    /// To be bound at start, with the server's settings, by what binds all: a program that binds its listeners itself
+    /// knows nothing of names, Unix sockets and systemd, which are 20 KB.
+    Address(Address, BindAll),
     /// Bound.
     Listener(Listener),
 }
 
+pub(crate) type BindAll = fn(Vec<Listen>, &SocketSettings) -> io::Result<Vec<Listener>>;
+
+impl Listen {
+    /// Binds what is not bound.
+    pub(crate) fn bind_all(listens: Vec<Self>, settings: &SocketSettings) -> io::Result<Vec<Listener>> {
+        let mut listeners = Vec::with_capacity(listens.len());
+        let bind = listens.iter().find_map(|listen| match listen.0 {
+            At::Address(_, bind) => Some(bind),
+            At::Listener(_) => None,
+        });
+        if let Some(bind) = bind {
+            return bind(listens, settings);
+        }
+        for Self(at) in listens {
+            if let At::Listener(listener) = at {
+                listeners.push(listener);
+            }
+        }
+        Ok(listeners)
+    }
+}
+
 impl From<Address> for Listen {
     fn from(address: Address) -> Self {
-        Self::Address(address)
+        Self(At::Address(address, address::bind_all))
     }
 }
 
@@ -191,13 +218,13 @@ impl From<&Address> for Listen {
 
 impl From<SocketAddr> for Listen {
     fn from(address: SocketAddr) -> Self {
-        Self::Address(address.into())
+        Address::from(address).into()
     }
 }
 
 impl<L: Into<Listener>> From<L> for Listen {
     fn from(listener: L) -> Self {
-        Self::Listener(listener.into())
+        Self(At::Listener(listener.into()))
     }
 }
 

@@ -13,11 +13,8 @@ use std::{
 use trijet_core::{App, BoxError, Limits, Router, SocketSettings};
 
 use crate::{
-    Context, Hooks, Life, Listen, Listener, LocalAddress, Run, Statistics, Watch,
-    address::{self, bind_all},
-    context::Owner,
-    sockets,
-    threads::spawn,
+    Context, Hooks, Life, Listen, Listener, LocalAddress, Run, Statistics, Watch, address, context::Owner,
+    sockets, threads::spawn,
 };
 
 /// A way to run servers.
@@ -152,7 +149,7 @@ impl Settings {
             // Before anything is there that the end of the process would leave behind.
             stop_on_signals(&life)?;
         }
-        let listeners = bind_all(listeners, &self.sockets)?;
+        let listeners = Listen::bind_all(listeners, &self.sockets)?;
         if listeners.is_empty() {
             return Err(invalid("no listener was given: pass at least one".to_owned()));
         }
