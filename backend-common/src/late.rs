@@ -3,32 +3,27 @@
 //! No waker is called, cloned or dropped under its lock.
 
 use std::{
-    collections::BTreeMap,
-    io, mem,
+    io,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     thread,
     time::{Duration, Instant},
 };
 
 use trijet_core::runtime::wake;
 
-use crate::threads::spawn;
+use crate::{Key, alarms::Alarms, threads::spawn};
 
 /// One timer's place among those that outlive their server.
 #[derive(Debug, Default)]
-pub struct Late(Option<Place>);
-
-/// When it is over, and its number among those of that time.
-type Place = (Instant, u64);
+pub struct Late(Option<Key>);
 
 struct State {
-    waiting: BTreeMap<Place, Waker>,
-    begun: u64,
+    alarms: Alarms,
     has_thread: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { waiting: BTreeMap::new(), begun: 0, has_thread: false });
+static STATE: Mutex<State> = Mutex::new(State { alarms: Alarms::new(), has_thread: false });
 /// There is an earlier timer than all others, or none at all.
 static CHANGED: Condvar = Condvar::new();
 
@@ -44,15 +39,22 @@ impl Late {
         }
         let mut waker = cx.waker().clone();
         let mut state = lock();
-        let place = *self.0.get_or_insert_with(|| {
-            state.begun += 1;
-            (at, state.begun)
-        });
-        mem::swap(state.waiting.entry(place).or_insert_with(|| Waker::noop().clone()), &mut waker);
-        let served = state.serve(place);
-        let unserved = if served.is_err() { state.waiting.remove(&place) } else { None };
+        if let Some(key) = self.0 {
+            match state.alarms.replace(key, waker) {
+                Ok(replaced) => {
+                    drop(state);
+                    drop(replaced);
+                    return Poll::Pending;
+                }
+                Err(back) => waker = back,
+            }
+        }
+        let (key, is_earliest) = state.alarms.add(at, waker);
+        self.0 = Some(key);
+        let served = state.serve(is_earliest);
+        let unserved = if served.is_err() { state.alarms.remove(key) } else { None };
         drop(state);
-        drop((waker, unserved));
+        drop(unserved);
         if let Err(error) = served {
             log::warn!("no thread can be started for the timers of a server that has ended: {error}");
             thread::sleep(left.min(NAP));
@@ -64,11 +66,11 @@ impl Late {
 
 impl Drop for Late {
     fn drop(&mut self) {
-        if let Some(place) = self.0 {
+        if let Some(key) = self.0 {
             let forgotten = {
                 let mut state = lock();
-                let forgotten = state.waiting.remove(&place);
-                if state.waiting.is_empty() {
+                let forgotten = state.alarms.remove(key);
+                if state.alarms.len() == 0 {
                     // The thread has nothing to stay for.
                     CHANGED.notify_one();
                 }
@@ -80,12 +82,12 @@ impl Drop for Late {
 }
 
 impl State {
-    /// Sees to it that somebody looks in time for the one at `place`.
-    fn serve(&mut self, place: Place) -> io::Result<()> {
+    /// Sees to it that somebody looks in time for the one that was added.
+    fn serve(&mut self, is_earliest: bool) -> io::Result<()> {
         if !self.has_thread {
             spawn("trijet-late", run)?;
             self.has_thread = true;
-        } else if self.waiting.first_key_value().is_some_and(|(first, _)| *first == place) {
+        } else if is_earliest {
             CHANGED.notify_one();
         }
         Ok(())
@@ -95,14 +97,14 @@ impl State {
 /// Wakes those whose time has come, until there is none left.
 fn run() {
     let mut state = lock();
-    while let Some(first) = state.waiting.first_entry() {
-        let left = first.key().0.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let waker = first.remove();
+    while state.alarms.len() > 0 {
+        let now = Instant::now();
+        if let Some(waker) = state.alarms.pop_due(now) {
             drop(state);
             wake(waker);
             state = lock();
-        } else {
+        } else if let Some(next) = state.alarms.next() {
+            let left = next.saturating_duration_since(now);
             state = CHANGED.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -115,7 +117,10 @@ fn lock() -> MutexGuard<'static, State> {
 
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
-    use std::{sync::Arc, task::Wake};
+    use std::{
+        sync::Arc,
+        task::{Wake, Waker},
+    };
 
     use super::*;
 
@@ -162,7 +167,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(lock().waiting.len(), 1);
+        assert_eq!(lock().alarms.len(), 1);
         drop((forgotten, bombed));
         while lock().has_thread {
             thread::yield_now();

@@ -3,11 +3,13 @@
 
 mod accept;
 mod address;
+mod alarms;
 mod calls;
 mod context;
 mod ends;
 mod hooks;
 mod jobs;
+mod key;
 mod late;
 mod life;
 pub mod listener;
@@ -25,6 +27,7 @@ mod sync;
 #[cfg(feature = "systemd")]
 mod systemd;
 mod threads;
+mod timers;
 mod unix;
 mod watchdog;
 
@@ -35,6 +38,7 @@ pub use context::Context;
 pub use ends::{Ending, Ends, GRACE, server_has_ended};
 pub use hooks::Hooks;
 pub use jobs::Jobs;
+pub use key::Key;
 pub use late::Late;
 pub use life::{Life, Phase};
 pub use listener::{Listen, Listener, LocalAddress, as_stream, name_peer};
@@ -42,6 +46,7 @@ pub use pool::{Around, Pool};
 pub use server::{Backend, Server, ServerHandle, Service, Settings};
 pub use sockets::{open_files_max, prepare_connection, receive, reset_on_close, send_at_once, send_vectored};
 pub use statistics::{Figures, Hold, LoopStatistics, Statistics};
+pub use timers::Timers;
 pub use unix::SocketFile;
 pub use watchdog::{Seat, TASK, Watch, Watchdog};
 

@@ -6,12 +6,12 @@ mod runtime;
 mod side;
 mod socket;
 mod task;
-mod timers;
 pub mod token;
 
 pub use acceptor::Acceptor;
 pub use reactor::Reactor;
 pub use runtime::{PollRuntime, Spawn};
 pub use task::{Schedule, Task};
-pub use timers::Timers;
-pub use token::{Key, Source};
+pub use token::Source;
+
+pub use crate::{Key, Timers};

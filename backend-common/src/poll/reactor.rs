@@ -2,7 +2,7 @@
 //! time; any thread may wait. No waker is called, cloned or dropped under its lock: it may be the app's own.
 
 use std::{
-    fmt, io,
+    fmt, io, iter,
     sync::PoisonError,
     task::{Context, Poll, Waker, ready},
     time::Instant,
@@ -13,11 +13,12 @@ use slab::Slab;
 use trijet_core::runtime::wake;
 
 use super::{
-    Key, Timers,
+    Key,
     side::{Direction, Seen, Side, Told},
     token,
 };
 use crate::{
+    alarms::Alarms,
     server_has_ended,
     sync::{
         Mutex, MutexGuard,
@@ -35,19 +36,11 @@ pub struct Reactor {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    timers: Timers,
-    waiting: Slab<Waiting>,
+    alarms: Alarms,
     sockets: Slab<Watched>,
     generation: usize,
     is_closed: bool,
-}
-
-/// Who waits for a timer.
-struct Waiting {
-    key: Key,
-    waker: Waker,
 }
 
 /// A socket's readiness, as the events have told it.
@@ -87,7 +80,12 @@ impl Reactor {
             registry: registry.try_clone()?,
             wake: Box::new(wake),
             is_armed: AtomicBool::new(false),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                alarms: Alarms::new(),
+                sockets: Slab::new(),
+                generation: 0,
+                is_closed: false,
+            }),
         })
     }
 
@@ -103,7 +101,7 @@ impl Reactor {
             return None;
         }
         let state = self.lock();
-        let next = state.timers.next();
+        let next = state.alarms.next();
         self.is_armed.store(next.is_some(), Ordering::Release);
         next
     }
@@ -117,15 +115,10 @@ impl Reactor {
     }
 
     fn wake_due(&self, now: Instant) {
-        let mut due = Vec::new();
-        {
-            let state = &mut *self.lock();
-            while let Some((_, key)) = state.timers.pop_due(now) {
-                if is_live(&state.waiting, key) {
-                    due.push(state.waiting.remove(key.index()).waker);
-                }
-            }
-        }
+        let due: Vec<Waker> = {
+            let mut state = self.lock();
+            iter::from_fn(|| state.alarms.pop_due(now)).collect()
+        };
         due.into_iter().for_each(wake);
     }
 
@@ -152,7 +145,7 @@ impl Reactor {
         {
             let state = &mut *self.lock();
             state.is_closed = true;
-            wakers.extend(state.waiting.drain().map(|waiting| waiting.waker));
+            wakers.extend(state.alarms.drain());
             for (_, watched) in &mut state.sockets {
                 wakers.extend(watched.read.waker.take());
                 wakers.extend(watched.write.waker.take());
@@ -164,26 +157,20 @@ impl Reactor {
     /// Ready once `at` has come, which the caller has found that it has not yet, and where no timer is kept any more.
     /// `kept` is the timer's own place.
     pub(super) fn poll_timer(&self, cx: &Context<'_>, at: Instant, kept: &mut Option<Key>) -> Poll<()> {
-        let mut waker = cx.waker().clone();
+        let waker = cx.waker().clone();
         let mut state = self.lock();
         if state.is_closed {
+            drop(state);
             return Poll::Ready(());
         }
         if let Some(key) = *kept {
+            let replaced = state.alarms.replace(key, waker);
+            drop(state);
             // Its time has come just now, if it has no place any more.
-            let waiting = state.waiting.get_mut(key.index()).filter(|waiting| waiting.key == key);
-            return waiting.map_or(Poll::Ready(()), |waiting| {
-                std::mem::swap(&mut waiting.waker, &mut waker);
-                Poll::Pending
-            });
+            return if replaced.is_ok() { Poll::Pending } else { Poll::Ready(()) };
         }
-        let generation = state.next_generation();
-        let entry = state.waiting.vacant_entry();
-        let key = Key::new(entry.key(), generation);
-        entry.insert(Waiting { key, waker });
+        let (key, is_earliest) = state.alarms.add(at, waker);
         *kept = Some(key);
-        let is_earliest = state.timers.next().is_none_or(|next| at < next);
-        state.timers.arm(at, key);
         self.is_armed.store(true, Ordering::Release);
         drop(state);
         if is_earliest {
@@ -194,12 +181,7 @@ impl Reactor {
 
     /// Nobody waits for that timer any more.
     pub(super) fn forget_timer(&self, key: Key) {
-        let forgotten = {
-            let State { timers, waiting, .. } = &mut *self.lock();
-            let forgotten = is_live(waiting, key).then(|| waiting.remove(key.index()));
-            timers.tidy(waiting.len(), |_, key| is_live(waiting, key));
-            forgotten
-        };
+        let forgotten = self.lock().alarms.remove(key);
         drop(forgotten);
     }
 
@@ -308,10 +290,6 @@ impl fmt::Debug for Reactor {
     }
 }
 
-fn is_live(waiting: &Slab<Waiting>, key: Key) -> bool {
-    waiting.get(key.index()).is_some_and(|waiting| waiting.key == key)
-}
-
 #[cfg(all(test, trijet_loom))]
 mod models;
 
@@ -390,7 +368,6 @@ mod tests {
             reactor.forget_timer(kept.unwrap());
         }
         let state = reactor.lock();
-        assert_eq!(state.waiting.len(), 0);
-        assert!(state.timers.len() <= 100, "{}", state.timers.len());
+        assert_eq!(state.alarms.len(), 0);
     }
 }

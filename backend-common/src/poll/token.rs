@@ -6,15 +6,12 @@
 
 use mio::Token;
 
+use crate::Key;
+
 /// The top bit is set in tokens that are not connections.
 const OTHER: usize = 1 << (usize::BITS - 1);
 /// The next one is set in those of handlers' sockets.
 const SOCKET: usize = OTHER >> 1;
-/// 40 bits of slot and 22 of generation, or 20 and 10 where `usize` has 32.
-const INDEX_BITS: u32 = usize::BITS / 8 * 5;
-const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
-const GENERATION_MASK: usize = (SOCKET >> INDEX_BITS) - 1;
-
 /// The token of the poll's waker.
 pub const WAKER: Token = Token(usize::MAX);
 
@@ -58,22 +55,7 @@ impl From<Token> for Source {
     }
 }
 
-/// One connection or socket of one poll, never mistaken for a later one in the same slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(usize);
-
 impl Key {
-    /// Slot `index` in its `generation`, of which the low bits count.
-    pub fn new(index: usize, generation: usize) -> Self {
-        debug_assert!(index <= INDEX_MASK);
-        Self((generation & GENERATION_MASK) << INDEX_BITS | index)
-    }
-
-    /// Its slot.
-    pub fn index(self) -> usize {
-        self.0 & INDEX_MASK
-    }
-
     /// Its token.
     pub fn token(self) -> Token {
         Token(self.0)
@@ -83,6 +65,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::{GENERATION_MASK, INDEX_MASK};
 
     #[test]
     fn a_token_tells_its_source() {
@@ -97,11 +80,5 @@ mod tests {
             assert_eq!(Source::from(socket(key)), Source::Socket(key), "{index} {generation}");
             assert_eq!(key.index(), index);
         }
-    }
-
-    #[test]
-    fn generations_of_a_slot_differ() {
-        assert_ne!(Key::new(4, 1), Key::new(4, 2));
-        assert_ne!(Key::new(4, 0), Key::new(4, GENERATION_MASK));
     }
 }

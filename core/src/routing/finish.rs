@@ -9,7 +9,7 @@ use super::{
     check::{and, at},
     endpoint::{Builtin, Offer, OtherSlash, allow},
     pattern, slash,
-    table::{Nest, Table},
+    table::{Nest, Table, Tables},
     texts::Texts,
 };
 
@@ -17,8 +17,7 @@ use super::{
 type Sites = Vec<(Site, Arc<Endpoint>)>;
 
 impl Builder<'_> {
-    /// The tables of `sites`, by their hosts.
-    pub(super) fn tables(&mut self, sites: Sites) -> Vec<(String, Table)> {
+    pub(super) fn tables(&mut self, sites: Sites) -> Tables {
         sites.into_iter().map(|(site, not_found)| self.table(site, not_found)).collect()
     }
 

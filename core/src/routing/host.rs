@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Numbers, Table};
+use super::{Numbers, Table, table::Tables};
 
 /// What finds the table of a host that is asked.
 pub(super) trait ByHost: Send + Sync {
@@ -15,8 +15,8 @@ pub(super) trait ByHost: Send + Sync {
 pub(super) struct Means {
     /// A pattern as hosts are compared, or what is wrong with it.
     pub(super) checked: fn(&str) -> Result<String, String>,
-    /// The tables by the patterns that were let through, each once.
-    pub(super) collected: fn(Vec<(String, Table)>) -> Box<dyn ByHost>,
+    /// Of patterns that were let through, each once.
+    pub(super) collected: fn(Tables) -> Box<dyn ByHost>,
 }
 
 impl Means {

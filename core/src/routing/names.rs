@@ -15,7 +15,7 @@ use super::{
     build::{Builder, Naming},
     check::at,
     pattern::{self, Part},
-    table::Table,
+    table::{Table, Tables},
 };
 use crate::{
     FromRequestParts, IntoResponse, Response,
@@ -234,7 +234,7 @@ pub(super) struct Given {
 }
 
 /// Gives `Urls` the routes that were named, of the tables by their hosts, that of no host first.
-pub(super) type MapNames = fn(&mut Builder<'_>, &[(String, Table)], &Urls);
+pub(super) type MapNames = fn(&mut Builder<'_>, &Tables, &Urls);
 
 impl Given {
     pub(super) fn new(name: RouteName<()>) -> Self {
@@ -273,7 +273,7 @@ struct Places {
 
 impl Map {
     /// A name is that of one pattern.
-    fn new(builder: &mut Builder<'_>, tables: &[(String, Table)]) -> Self {
+    fn new(builder: &mut Builder<'_>, tables: &Tables) -> Self {
         let mut numbers = Numbers::new();
         let mut first_of: Vec<Naming> = Vec::new();
         for naming in std::mem::take(&mut builder.named) {

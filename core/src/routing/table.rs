@@ -19,6 +19,9 @@ pub(crate) struct Compiled {
     pub(crate) names: Arc<[Box<str>]>,
 }
 
+/// By their hosts.
+pub(super) type Tables = Vec<(String, Table)>;
+
 /// The routes of one host.
 pub(crate) struct Table {
     pub(super) routes: Vec<Route>,

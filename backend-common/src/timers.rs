@@ -6,7 +6,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Instant};
 
-use super::Key;
+use crate::Key;
 
 /// Times at which to look at connections again.
 #[derive(Debug, Default)]
@@ -15,6 +15,11 @@ pub struct Timers {
 }
 
 impl Timers {
+    /// Without any.
+    pub const fn new() -> Self {
+        Self { heap: BinaryHeap::new() }
+    }
+
     /// Looks at `key` again at `at`.
     #[inline]
     pub fn arm(&mut self, at: Instant, key: Key) {
