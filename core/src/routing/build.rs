@@ -12,7 +12,7 @@ use super::{
     endpoint::{Builtin, Layer, Offer, Other, allow},
     host,
     names::MapNames,
-    pattern, slash,
+    nest, pattern, slash,
     table::Compiled,
 };
 use crate::{extract::StateMap, handler::Service, middleware::Around};
@@ -60,6 +60,9 @@ pub(super) struct Builder<'r> {
 /// The router of a host, and what stands around it.
 type HostDraft<'r> = (&'r str, &'r Router, Surroundings, Place, &'static host::Means);
 
+/// A nested router, what stands around it, and where it was added.
+type NestedRouter<'r> = (&'r Router, Surroundings, Place, &'static nest::Means);
+
 /// The routes of one host, while they are collected.
 #[derive(Default)]
 pub(super) struct Site {
@@ -75,6 +78,7 @@ pub(super) struct DraftNest {
     pub(super) prefix: String,
     pub(super) not_found: Arc<Endpoint>,
     pub(super) place: Place,
+    pub(super) means: &'static nest::Means,
 }
 
 /// A route whose methods are still being collected.
@@ -266,9 +270,9 @@ impl<'r> Builder<'r> {
             cancels: fallback.service.cancels(),
         });
         self.check(&name, fallback.place, &endpoint);
-        for (router, around, place) in nested {
+        for (router, around, place, means) in nested {
             let (not_found, _) = self.add_scope(router, &around, &fallback, site);
-            site.nests.push(DraftNest { prefix: around.prefix, not_found, place });
+            site.nests.push(DraftNest { prefix: around.prefix, not_found, place, means });
         }
         (endpoint, fallback)
     }
@@ -280,7 +284,7 @@ impl<'r> Builder<'r> {
         here: &Surroundings,
         scope_layers: usize,
         fallbacks: &mut Vec<Fallback>,
-        nested: &mut Vec<(&'r Router, Surroundings, Place)>,
+        nested: &mut Vec<NestedRouter<'r>>,
         site: &mut Site,
     ) {
         let router = &*router.0;
@@ -303,14 +307,14 @@ impl<'r> Builder<'r> {
                     let there = here.within(router);
                     self.add(router, &there, scope_layers, fallbacks, nested, site);
                 }
-                Child::Nested(prefix, router, place) => {
-                    if let Err(fault) = pattern::check_prefix(prefix) {
+                Child::Nested(prefix, router, place, means) => {
+                    if let Err(fault) = (means.check)(prefix) {
                         self.faults.push(format!("nest `{prefix}` {}: {fault}", at(place)));
                         continue;
                     }
                     let mut there = here.within(router);
                     there.prefix += prefix;
-                    nested.push((router, there, place));
+                    nested.push((router, there, place, *means));
                 }
                 Child::Host(host, router, place, means) if here.prefix.is_empty() && site.host.is_empty() => {
                     let there = here.within(router);

@@ -1,15 +1,16 @@
 //! From drafts to the tables that an app looks requests up in: conflicts found, what becomes of the other slash
 //! settled.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use super::{
     Endpoint, Route, TrailingSlash,
-    build::{Builder, Draft, DraftNest, DraftOther, Site, Surroundings},
+    build::{Builder, Draft, DraftOther, Site, Surroundings},
     check::{and, at},
     endpoint::{Builtin, Offer, OtherSlash, allow},
+    nest::Nests,
     pattern, slash,
-    table::{Nest, Table, Tables},
+    table::{Table, Tables},
     texts::Texts,
 };
 
@@ -22,28 +23,15 @@ impl Builder<'_> {
     }
 
     fn table(&mut self, mut site: Site, not_found: Arc<Endpoint>) -> (String, Table) {
-        // By insertion, as they are few: the library's sort is 14 KB of each program.
-        let (mut keys, mut sorted) = (Vec::new(), Vec::new());
-        for nest in site.nests.drain(..) {
-            let key = pattern::closeness(&nest.prefix);
-            let place = keys.partition_point(|other| *other <= key);
-            keys.insert(place, key);
-            sorted.insert(place, nest);
-        }
-        site.nests = sorted;
-        for pair in site.nests.windows(2) {
-            if pattern::shape(&pair[0].prefix) == pattern::shape(&pair[1].prefix) {
-                let (prefix, places) = (&pair[1].prefix, and(pair[0].place, pair[1].place));
-                self.faults.push(format!("`{prefix}` is nested twice {places}: merge the two routers first"));
-            }
-        }
+        let first = site.nests.first().map(|nest| nest.means);
+        let nests = first.map(|means| (means.compiled)(mem::take(&mut site.nests), &mut self.faults));
         let (mut routes, mut texts) = (Vec::new(), Texts::default());
         let mut tree = matchit::Router::new();
         let mut has_slashes = false;
         for (pattern, draft) in &site.routes {
             let draft = &site.drafts[*draft];
             let place = draft.place;
-            let route = self.finish(&site.host, pattern, draft, &site.nests);
+            let route = self.finish(&site.host, pattern, draft, nests.as_deref());
             has_slashes |= !matches!(route.other_slash, OtherSlash::Nothing);
             let number = routes.len() as u32;
             match tree.insert(pattern.as_str(), number) {
@@ -65,12 +53,10 @@ impl Builder<'_> {
                 Err(error) => self.faults.push(format!("`{pattern}` {}: {error}", at(place))),
             }
         }
-        let nests = site.nests.into_iter();
-        let nests = nests.map(|DraftNest { prefix, not_found, .. }| Nest { prefix, not_found }).collect();
         (site.host, Table { routes, texts, tree: Arc::new(tree), has_slashes, nests, not_found })
     }
 
-    fn finish(&mut self, host: &str, pattern: &str, draft: &Draft, nests: &[DraftNest]) -> Route {
+    fn finish(&mut self, host: &str, pattern: &str, draft: &Draft, nests: Option<&dyn Nests>) -> Route {
         let mut methods = Vec::new();
         draft.add_methods(&mut methods);
         let allow = allow(&methods);
@@ -94,15 +80,12 @@ impl Builder<'_> {
                 around.builtin(refusal, Some(pattern), &names, Builtin::Refusal(allow))
             }
         };
-        let is_foreign = |nest: &DraftNest| {
-            pattern::can_overlap(pattern, &nest.prefix) && !pattern::is_below(pattern, &nest.prefix)
-        };
         let mut route = Route {
             pattern: pattern.to_owned(),
             options,
             refusal,
             // Written out, it is meant to lie there; only captures reach in unasked.
-            is_contested: !names.is_empty() && nests.iter().any(is_foreign),
+            is_contested: !names.is_empty() && nests.is_some_and(|nests| nests.contest(pattern)),
             offers: draft.offers.iter().map(|part| part.offer.clone()).collect(),
             other_slash: OtherSlash::Nothing,
         };

@@ -90,7 +90,7 @@ fn collect(router: &Router, host: &str, prefix: &str, around: usize, rows: &mut 
     for child in &router.children {
         match child {
             Child::Merged(router) => collect(router, host, prefix, around, rows),
-            Child::Nested(own, router, _) => collect(router, host, &format!("{prefix}{own}"), around, rows),
+            Child::Nested(own, router, ..) => collect(router, host, &format!("{prefix}{own}"), around, rows),
             Child::Host(host, router, ..) => collect(router, host, prefix, around, rows),
         }
     }

@@ -9,6 +9,7 @@ mod host;
 mod listing;
 mod method;
 mod names;
+mod nest;
 mod pattern;
 mod slash;
 mod table;
@@ -80,7 +81,7 @@ struct Parts {
 }
 
 enum Child {
-    Nested(String, Router, Place),
+    Nested(String, Router, Place, &'static nest::Means),
     Merged(Router),
     Host(String, Router, Place, &'static host::Means),
 }
@@ -119,7 +120,7 @@ impl Router {
     #[must_use]
     #[track_caller]
     pub fn nest(mut self, prefix: &str, router: Self) -> Self {
-        self.0.children.push(Child::Nested(prefix.to_owned(), router, Location::caller()));
+        self.0.children.push(Child::Nested(prefix.to_owned(), router, Location::caller(), nest::Means::ALL));
         self
     }
 

@@ -348,7 +348,7 @@ impl Places {
         Self {
             patterns: table.routes.iter().map(|route| route.pattern.as_str().into()).collect(),
             tree: table.tree.clone(),
-            nests: table.nests.iter().map(|nest| nest.prefix.as_str().into()).collect(),
+            nests: table.nests.as_ref().map(|nests| nests.prefixes()).unwrap_or_default(),
         }
     }
 

@@ -3,7 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{Endpoint, Route, endpoint::OtherSlash, host::ByHost, pattern, slash, texts::Texts};
+use super::{
+    Endpoint, Route,
+    endpoint::OtherSlash,
+    host::ByHost,
+    nest::{Nest, Nests},
+    pattern, slash,
+    texts::Texts,
+};
 use crate::{extract::Captures, received::ReceivedHead};
 
 /// What an app looks requests up in.
@@ -31,15 +38,8 @@ pub(crate) struct Table {
     pub(super) tree: Arc<matchit::Router<u32>>,
     /// Whether one of them says something of paths with a slash more or less.
     pub(super) has_slashes: bool,
-    /// The closest first.
-    pub(super) nests: Vec<Nest>,
+    pub(super) nests: Option<Box<dyn Nests>>,
     /// Where nothing matches.
-    pub(super) not_found: Arc<Endpoint>,
-}
-
-/// A prefix below which a nested router answers for everything.
-pub(super) struct Nest {
-    pub(super) prefix: String,
     pub(super) not_found: Arc<Endpoint>,
 }
 
@@ -122,7 +122,7 @@ impl Table {
     }
 
     fn nest<'p>(&self, path: &'p str) -> Option<(&Nest, Vec<&'p str>)> {
-        self.nests.iter().find_map(|nest| Some((nest, pattern::captures_below(&nest.prefix, path)?)))
+        self.nests.as_ref()?.closest(path)
     }
 }
 
