@@ -2,14 +2,14 @@
 //! inherited. It runs once, before serving, and must report each fault; `finish` makes the tables. It reads the routers, and
 //! takes nothing out of them: what moves parts of a value out of it is larger than what clones them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use http::Method;
+use http::{HeaderValue, Method};
 
 use super::{
     BuildError, Child, Endpoint, MethodRouter, Numbers, Place, Router, TrailingSlash, Urls,
     check::{and, at},
-    endpoint::{Builtin, Layer, Offer, Other, allow},
+    endpoint::{Builtin, Layer, Offer, Others, allow},
     host,
     names::MapNames,
     nest, pattern, slash,
@@ -24,7 +24,7 @@ pub(super) struct Surroundings {
     /// The outermost first.
     layers: Vec<Layer>,
     state: Arc<StateMap>,
-    slash: TrailingSlash,
+    slash: Option<(TrailingSlash, &'static slash::Means)>,
 }
 
 /// What answers where nothing matches; its own layers are those of the routers that it was merged from.
@@ -94,7 +94,7 @@ pub(super) struct Draft {
 /// What answers the methods that a draft does not offer.
 pub(super) struct DraftOther {
     pub(super) endpoint: Arc<Endpoint>,
-    pub(super) other: Arc<Other>,
+    pub(super) allow: Arc<OnceLock<HeaderValue>>,
     /// Of the part that it was added with.
     pub(super) around: Arc<Surroundings>,
     pub(super) place: Place,
@@ -122,12 +122,8 @@ pub(super) fn compile(mut router: Router) -> Result<Compiled, BuildError> {
     let mut builder = Builder::default();
     let urls = Urls::new();
     router.0.state.insert(urls.clone());
-    let outside = Surroundings {
-        prefix: String::new(),
-        layers: Vec::new(),
-        state: Arc::default(),
-        slash: TrailingSlash::Strict,
-    };
+    let outside =
+        Surroundings { prefix: String::new(), layers: Vec::new(), state: Arc::default(), slash: None };
     let root = outside.within(&router);
     let nothing = Fallback {
         service: Arc::new(Builtin::NotFound),
@@ -191,7 +187,7 @@ impl Surroundings {
         let parts = &*router.0;
         let state = Arc::new(parts.state.within(&self.state));
         let layers = self.with_layers(&parts.wraps, &state);
-        let slash = parts.slash.unwrap_or(self.slash);
+        let slash = parts.slash.or(self.slash);
         Self { prefix: self.prefix.clone(), layers, state, slash }
     }
 
@@ -200,8 +196,13 @@ impl Surroundings {
         self.layers.iter().cloned().chain(own).collect()
     }
 
-    pub(super) fn slash(&self) -> TrailingSlash {
+    pub(super) fn slash(&self) -> Option<(TrailingSlash, &'static slash::Means)> {
         self.slash
+    }
+
+    /// The policy, where one was given.
+    fn policy(&self) -> TrailingSlash {
+        self.slash.map_or(TrailingSlash::Strict, |(policy, _)| policy)
     }
 
     pub(super) fn builtin(
@@ -211,18 +212,27 @@ impl Surroundings {
         names: &[Box<str>],
         answer: Builtin,
     ) -> Arc<Endpoint> {
-        // What is sent elsewhere is measured there.
-        let body_bytes_max = if let Builtin::OtherSlash = answer { Some(u64::MAX) } else { None };
+        self.endpoint(number, route, names, Arc::new(answer))
+    }
+
+    /// An endpoint that stands directly in these.
+    pub(super) fn endpoint(
+        &self,
+        number: u32,
+        route: Option<&str>,
+        names: &[Box<str>],
+        service: Arc<dyn Service>,
+    ) -> Arc<Endpoint> {
         Arc::new(Endpoint {
             number,
             route: route.map(Into::into),
             prefix: self.prefix.as_str().into(),
             names: names.into(),
             layers: self.layers.as_slice().into(),
-            service: Arc::new(answer),
             state: self.state.clone(),
-            body_bytes_max,
+            body_bytes_max: service.body_bytes_max(),
             cancels: false,
+            service,
         })
     }
 }
@@ -359,7 +369,10 @@ impl<'r> Builder<'r> {
             site.drafts.push(Draft { offers: Vec::new(), other: None, around: around.clone(), place });
         }
         let draft = &mut site.drafts[number];
-        if draft.around.slash != here.slash && slash::has_other(&whole) {
+        let has_other =
+            |around: &Surroundings| around.slash.is_some_and(|(_, means)| (means.has_other)(&whole));
+        let differ = draft.around.policy() != here.policy();
+        if differ && (has_other(here) || has_other(&draft.around)) {
             let places = and(draft.place, place);
             self.faults.push(format!("`{told}` is given two policies of trailing slashes {places}"));
         }
@@ -373,14 +386,12 @@ impl<'r> Builder<'r> {
             let offer = Offer { method: method.clone(), endpoint };
             draft.offers.push(Offered { offer, around: around.clone(), place });
         }
-        for service in &methods.fallbacks {
+        for Others { service, allow } in &methods.fallbacks {
             let name = format!("another method of {told}");
-            let other = Arc::new(Other::new(service.clone()));
-            let endpoint = part.endpoint(self.number(name.as_str()), other.clone(), here);
+            let endpoint = part.endpoint(self.number(name.as_str()), service.clone(), here);
             self.check(&name, Some(place), &endpoint);
-            if let Some(first) =
-                draft.other.replace(DraftOther { endpoint, other, around: around.clone(), place })
-            {
+            let (allow, around) = (allow.clone(), around.clone());
+            if let Some(first) = draft.other.replace(DraftOther { endpoint, allow, around, place }) {
                 self.faults.push(format!("`{told}` has two fallbacks {}", and(first.place, place)));
             }
         }

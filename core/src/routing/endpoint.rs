@@ -8,9 +8,8 @@ use std::{
 
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 
-use super::slash;
 use crate::{
-    Body, IntoResponse, Redirect, Response,
+    Body, Response,
     extract::{At, ContextRef, Needs, StateMap},
     handler::Service,
     middleware::{Around, Words},
@@ -117,17 +116,12 @@ pub(crate) enum Builtin {
     Refusal(HeaderValue),
     /// The methods that there are, for OPTIONS.
     Options(HeaderValue),
-    /// The path is known with a slash at its end, or without.
-    OtherSlash,
 }
 
 impl Builtin {
     fn respond(&self, head: &ReceivedHead<'_>) -> Response {
         let method = head.method();
         let (status, text, allow) = match self {
-            Self::OtherSlash => {
-                return Redirect::permanent(slash::target(head.path(), head.query())).into_response();
-            }
             Self::Options(allow) => (StatusCode::NO_CONTENT, "", Some(allow)),
             // RFC 9110 §9.1: unknown to the server is 501, known but not offered 405.
             Self::NotFound | Self::Refusal(_) if !STANDARD.contains(method) => {
@@ -156,22 +150,24 @@ impl Service for Builtin {
     fn declare(&self, _: &mut Needs) {}
 }
 
-/// A handler of the methods that a route does not offer.
-pub(crate) struct Other {
-    service: Arc<dyn Service>,
+/// What answers the methods that a route does not offer, as it is added: a program without one has nothing of it.
+pub(crate) struct Others {
+    pub(crate) service: Arc<dyn Service>,
     /// Known once all parts of the route are there.
-    allow: OnceLock<HeaderValue>,
+    pub(crate) allow: Arc<OnceLock<HeaderValue>>,
 }
 
-impl Other {
+impl Others {
     pub(crate) fn new(service: Arc<dyn Service>) -> Self {
-        Self { service, allow: OnceLock::new() }
+        let allow = Arc::<OnceLock<_>>::default();
+        Self { service: Arc::new(Other { service, allow: allow.clone() }), allow }
     }
+}
 
-    pub(crate) fn set_allow(&self, allow: HeaderValue) {
-        // It is set once, by the build that made it.
-        let _ = self.allow.set(allow);
-    }
+/// A handler of the methods that a route does not offer.
+struct Other {
+    service: Arc<dyn Service>,
+    allow: Arc<OnceLock<HeaderValue>>,
 }
 
 impl Service for Other {

@@ -4,12 +4,12 @@
 use std::{mem, sync::Arc};
 
 use super::{
-    Endpoint, Route, TrailingSlash,
-    build::{Builder, Draft, DraftOther, Site, Surroundings},
+    Endpoint, Route,
+    build::{Builder, Draft, DraftOther, Site},
     check::{and, at},
-    endpoint::{Builtin, Offer, OtherSlash, allow},
+    endpoint::{Builtin, OtherSlash, allow},
     nest::Nests,
-    pattern, slash,
+    pattern,
     table::{Table, Tables},
     texts::Texts,
 };
@@ -27,12 +27,14 @@ impl Builder<'_> {
         let nests = first.map(|means| (means.compiled)(mem::take(&mut site.nests), &mut self.faults));
         let (mut routes, mut texts) = (Vec::new(), Texts::default());
         let mut tree = matchit::Router::new();
-        let mut has_slashes = false;
+        let mut other_slash = None;
         for (pattern, draft) in &site.routes {
             let draft = &site.drafts[*draft];
             let place = draft.place;
             let route = self.finish(&site.host, pattern, draft, nests.as_deref());
-            has_slashes |= !matches!(route.other_slash, OtherSlash::Nothing);
+            if !matches!(route.other_slash, OtherSlash::Nothing) {
+                other_slash = draft.around.slash().map(|(_, means)| means.find);
+            }
             let number = routes.len() as u32;
             match tree.insert(pattern.as_str(), number) {
                 Ok(()) => {
@@ -53,7 +55,7 @@ impl Builder<'_> {
                 Err(error) => self.faults.push(format!("`{pattern}` {}: {error}", at(place))),
             }
         }
-        (site.host, Table { routes, texts, tree: Arc::new(tree), has_slashes, nests, not_found })
+        (site.host, Table { routes, texts, tree: Arc::new(tree), other_slash, nests, not_found })
     }
 
     fn finish(&mut self, host: &str, pattern: &str, draft: &Draft, nests: Option<&dyn Nests>) -> Route {
@@ -65,8 +67,9 @@ impl Builder<'_> {
         let options = self.number(format!("OPTIONS {host}{pattern}"));
         let options = around.builtin(options, Some(pattern), &names, Builtin::Options(allow.clone()));
         let refusal = match &draft.other {
-            Some(DraftOther { endpoint, other, place, .. }) => {
-                other.set_allow(allow);
+            Some(DraftOther { endpoint, allow: told, place, .. }) => {
+                // It is set once, by the build that made it.
+                let _ = told.set(allow);
                 if let Some(any) = draft.offers.iter().find(|part| part.offer.method.is_none()) {
                     let places = and(any.place, place);
                     self.faults.push(format!(
@@ -89,46 +92,10 @@ impl Builder<'_> {
             offers: draft.offers.iter().map(|part| part.offer.clone()).collect(),
             other_slash: OtherSlash::Nothing,
         };
-        route.other_slash = match around.slash() {
-            TrailingSlash::Redirect if slash::has_other(pattern) => {
-                OtherSlash::Moved(Box::new(self.moved(host, &route, draft, &names)))
-            }
-            TrailingSlash::Ignore if slash::has_other(pattern) => OtherSlash::Same,
-            TrailingSlash::Strict | TrailingSlash::Redirect | TrailingSlash::Ignore => OtherSlash::Nothing,
-        };
-        route
-    }
-
-    /// What answers at the other path of `route`: it sends on what the route offers, and says itself what that does not.
-    fn moved(&mut self, host: &str, route: &Route, draft: &Draft, names: &[Box<str>]) -> Route {
-        let pattern = &route.pattern;
-        let mut made: Vec<(&Arc<Surroundings>, Arc<Endpoint>)> = Vec::new();
-        // Each part stands in layers of its own: a method must not be answered outside of them.
-        let mut redirect = |around| match made.iter().find(|(other, _)| Arc::ptr_eq(other, around)) {
-            Some((_, endpoint)) => endpoint.clone(),
-            None => {
-                let number = self.number(format!("the redirect to {host}{pattern}"));
-                let endpoint = around.builtin(number, Some(pattern), names, Builtin::OtherSlash);
-                made.push((around, endpoint.clone()));
-                endpoint
-            }
-        };
-        let offers = draft.offers.iter().map(|part| {
-            let method = part.offer.method.clone();
-            Offer { method, endpoint: redirect(&part.around) }
-        });
-        Route {
-            offers: offers.collect(),
-            options: route.options.clone(),
-            // A handler of the app's answers at its own path alone.
-            refusal: draft
-                .other
-                .as_ref()
-                .map_or_else(|| route.refusal.clone(), |other| redirect(&other.around)),
-            pattern: pattern.clone(),
-            is_contested: route.is_contested,
-            other_slash: OtherSlash::Nothing,
+        if let Some((policy, means)) = around.slash() {
+            route.other_slash = (means.compiled)(self, policy, host, &route, draft, &names);
         }
+        route
     }
 }
 

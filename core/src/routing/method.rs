@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use http::Method;
 
-use super::{RouteName, names::Given};
+use super::{RouteName, endpoint::Others, names::Given};
 use crate::{
     handler::{Erased, Handler, Service},
     middleware::{self, Around, Middleware},
@@ -34,7 +34,7 @@ pub struct MethodRouter {
     pub(super) body_bytes_max: Option<u64>,
     pub(super) cancels: bool,
     /// One at most, or it is a fault.
-    pub(super) fallbacks: Vec<Arc<dyn Service>>,
+    pub(super) fallbacks: Vec<Others>,
     pub(super) names: Vec<Given>,
 }
 
@@ -102,7 +102,7 @@ impl MethodRouter {
     /// ```
     #[must_use]
     pub fn fallback<H: Handler<M>, M: 'static>(mut self, handler: H) -> Self {
-        self.fallbacks.push(Arc::new(Erased::new(handler)));
+        self.fallbacks.push(Others::new(Arc::new(Erased::new(handler))));
         self
     }
 

@@ -76,7 +76,7 @@ struct Parts {
     wraps: Vec<Arc<dyn Around>>,
     state: StateMap,
     /// None: as in the router around it.
-    slash: Option<TrailingSlash>,
+    slash: Option<(TrailingSlash, &'static slash::Means)>,
     faults: Vec<String>,
 }
 
@@ -199,7 +199,7 @@ impl Router {
     /// ```
     #[must_use]
     pub fn trailing_slash(mut self, policy: TrailingSlash) -> Self {
-        self.0.slash = Some(policy);
+        self.0.slash = Some((policy, slash::Means::ALL));
         self
     }
 

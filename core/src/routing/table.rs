@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{
     Endpoint, Route,
-    endpoint::OtherSlash,
     host::ByHost,
     nest::{Nest, Nests},
     pattern, slash,
@@ -36,8 +35,8 @@ pub(crate) struct Table {
     pub(super) texts: Texts,
     /// All of them: which patterns a tree can hold, and how it finds them, hangs on all that stand in it.
     pub(super) tree: Arc<matchit::Router<u32>>,
-    /// Whether one of them says something of paths with a slash more or less.
-    pub(super) has_slashes: bool,
+    /// Where one of them says something of paths with a slash more or less.
+    pub(super) other_slash: Option<slash::Find>,
     pub(super) nests: Option<Box<dyn Nests>>,
     /// Where nothing matches.
     pub(super) not_found: Arc<Endpoint>,
@@ -66,7 +65,7 @@ impl Table {
         self.texts.find(path).map(|route| self.route(route))
     }
 
-    fn route(&self, number: u32) -> &Route {
+    pub(super) fn route(&self, number: u32) -> &Route {
         &self.routes[number as usize]
     }
 
@@ -90,9 +89,8 @@ impl Table {
     #[inline(never)]
     pub(crate) fn find_nothing(&self, path: &str) -> Unmatched<'_> {
         let nest = self.nest(path);
-        if self.has_slashes {
-            let found = self.find_other_slash(path, nest.as_ref().map(|(nest, _)| *nest));
-            if let Some((route, captures)) = found {
+        if let Some(find) = self.other_slash {
+            if let Some((route, captures)) = find(self, path, nest.as_ref().map(|(nest, _)| *nest)) {
                 return Unmatched::OtherSlash(route, captures);
             }
         }
@@ -100,25 +98,6 @@ impl Table {
             Some((nest, values)) => Unmatched::Nothing(&nest.not_found, Captures::new(values.into_iter())),
             None => Unmatched::Nothing(&self.not_found, Captures::default()),
         }
-    }
-
-    /// The route of a path with a slash more or less, as that route has it. `nest` is the closest of both paths: a prefix
-    /// does not end with a slash.
-    #[cold]
-    fn find_other_slash(&self, path: &str, nest: Option<&Nest>) -> Option<(&Route, Captures)> {
-        let other = slash::other(path)?;
-        let found = self.tree.at(&other).ok()?;
-        let route = self.route(*found.value);
-        let is_foreign = |nest: &Nest| !pattern::is_below(&route.pattern, &nest.prefix);
-        if route.is_contested && nest.is_some_and(is_foreign) {
-            return None;
-        }
-        let route = match &route.other_slash {
-            OtherSlash::Nothing => return None,
-            OtherSlash::Same => route,
-            OtherSlash::Moved(redirect) => redirect,
-        };
-        Some((route, Captures::new(found.params.iter().map(|(_, value)| value))))
     }
 
     fn nest<'p>(&self, path: &'p str) -> Option<(&Nest, Vec<&'p str>)> {
