@@ -22,6 +22,8 @@ pub struct Baseline {
     pub conditions: Conditions,
     /// By case and backend.
     costs: BTreeMap<String, BTreeMap<String, Guarded>>,
+    /// The bytes of a hello world, by backend.
+    pub programs: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -48,13 +50,13 @@ pub struct Verdict {
 }
 
 impl Baseline {
-    pub fn new(conditions: Conditions, rows: &[Row]) -> io::Result<Self> {
+    pub fn new(conditions: Conditions, rows: &[Row], programs: BTreeMap<String, u64>) -> io::Result<Self> {
         let mut costs: BTreeMap<String, BTreeMap<String, Guarded>> = BTreeMap::new();
         for row in rows {
             let guarded = guarded(row)?;
             costs.entry(row.case.clone()).or_default().insert(row.server.clone(), guarded);
         }
-        Ok(Self { conditions, costs })
+        Ok(Self { conditions, costs, programs })
     }
 
     pub fn read(file: &Path) -> io::Result<Self> {
@@ -101,7 +103,8 @@ fn guarded(row: &Row) -> io::Result<Guarded> {
     let lacks = || io::Error::other(format!("{} on {} was not measured in full", row.case, row.server));
     Ok(Guarded {
         instructions: row.cost.instructions.ok_or_else(lacks)?.round() as u64,
-        allocations: (row.cost.allocations.ok_or_else(lacks)? * 100.0).round() / 100.0,
+        // Added to zero, so that none is not a negative zero.
+        allocations: (row.cost.allocations.ok_or_else(lacks)? * 100.0).round() / 100.0 + 0.0,
     })
 }
 
@@ -117,7 +120,8 @@ mod tests {
     }
 
     fn baseline() -> Baseline {
-        Baseline::new(Conditions::here(), &[row("mio", 10_000.0, 6.0), row("tokio", 10_000.0, 0.0)]).unwrap()
+        let rows = [row("mio", 10_000.0, 6.0), row("tokio", 10_000.0, 0.0)];
+        Baseline::new(Conditions::here(), &rows, BTreeMap::from([("mio".to_owned(), 1 << 20)])).unwrap()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `costs [CASE…] [BACKEND…] [TOOL…] [--peer PROGRAM]… [--json FILE] [--profiles FOLDER]` tells what a request costs in
-//! instructions, allocations and system calls; `costs --check` compares with the baseline, `costs --write` writes it, and
-//! `--baseline FILE` names another. `serve` is the process that it starts. Nothing here may look at a clock for a figure.
+//! instructions, allocations and system calls; `costs --check` compares them, and the size of a hello world, with the
+//! baseline, `costs --write` writes it, and `--baseline FILE` names another. `serve` is the process that it starts. Nothing here may look at a clock for a figure.
 
 mod app;
 mod baseline;
@@ -9,6 +9,7 @@ mod client;
 mod conditions;
 mod measure;
 mod plan;
+mod programs;
 mod server;
 mod table;
 mod tools;
@@ -72,7 +73,7 @@ fn run(mut plan: Plan) -> io::Result<bool> {
     table::ratios(&rows).iter().for_each(|ratio| println!("{ratio}"));
     failures.iter().for_each(|error| eprintln!("{error}"));
     if plan.purpose == Purpose::Write && failures.is_empty() {
-        Baseline::new(Conditions::here(), &rows)?.write(&plan.baseline)?;
+        Baseline::new(Conditions::here(), &rows, programs::sizes()?)?.write(&plan.baseline)?;
         println!("{}; `just race page` brings docs/performance.md up to it", plan.baseline.display());
     }
     if let Some(file) = &plan.json {
@@ -92,7 +93,7 @@ fn check(plan: &Plan) -> io::Result<bool> {
     let baseline = Baseline::read(&plan.baseline)?;
     let here = Conditions::here();
     let forbidding = baseline.conditions.forbids(&here);
-    forbidding.iter().for_each(|line| println!("only allocations are compared: {line}"));
+    forbidding.iter().for_each(|line| println!("only allocations are compared, and no programs: {line}"));
     baseline.conditions.blurs(&here).iter().for_each(|line| println!("a little may come of this: {line}"));
     let scope = if forbidding.is_empty() { Scope::All } else { Scope::Allocations };
     println!("{}", table::head());
@@ -109,10 +110,18 @@ fn check(plan: &Plan) -> io::Result<bool> {
         shrunk.extend(verdict.shrunk);
         Ok(())
     })?;
+    if scope == Scope::All {
+        let [larger, smaller] = programs::judge(&baseline.programs, &programs::sizes()?)?;
+        grown.extend(larger);
+        shrunk.extend(smaller);
+    }
     shrunk.iter().for_each(|line| println!("less: {line}; `costs --write` keeps what was won"));
     grown.iter().for_each(|line| println!("MORE: {line}"));
     if grown.is_empty() {
-        println!("no request costs more than 5 % more than in {}", plan.baseline.display());
+        println!(
+            "no request costs more than 5 % more, and no program 2 %, than in {}",
+            plan.baseline.display()
+        );
     }
     Ok(grown.is_empty())
 }

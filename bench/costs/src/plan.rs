@@ -9,7 +9,7 @@ use crate::{
     tools::Tool,
 };
 
-const BACKENDS: [&str; 3] = ["threaded", "mio", "tokio"];
+pub const BACKENDS: [&str; 3] = ["threaded", "mio", "tokio"];
 
 /// What is done with the figures.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

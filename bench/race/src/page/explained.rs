@@ -96,10 +96,11 @@ pub(super) fn of(scenario: &str) -> Option<Words> {
         },
         "download" => Words {
             asks: "A body that is made while it is sent.",
-            explains: "The handler returns a stream of pieces, each of which is sent as a chunk. Four of them are gathered for one write, while \
-                what slow readers leave of such writes is within a bound that all connections share. A turn of a connection has its bound of bytes, so that others come in between. The floors and nginx send a \
-                body of known length; nginx sends a file.",
-            costs: "At most the bound of queued output for each connection, however slowly its client reads, and 2 MiB for all together.",
+            explains: "The handler returns a stream of pieces, each of which is sent as a chunk. A few of them are gathered for one write, while \
+                what slow readers leave of such writes is within a bound that all connections share. A turn of a connection has its bound of \
+                bytes, so that others come in between. The floors and nginx send a body of known length; nginx sends a file.",
+            costs: "At most the bound of queued output for each connection, however slowly its client reads, and that one bound for all connections \
+                together.",
             beside: None,
         },
         "churn" => Words {
