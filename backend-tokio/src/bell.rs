@@ -3,11 +3,12 @@
 //! to sleep. Nothing else may be locked or run under its lock: it is rung under the lock of the life.
 
 use std::{
-    collections::BTreeMap,
     mem,
     sync::{Arc, PoisonError},
     task::Waker,
 };
+
+use slab::Slab;
 
 use crate::sync::{
     Mutex, MutexGuard,
@@ -17,32 +18,27 @@ use crate::sync::{
 /// The wakers of every task of one server, or of what waits for its end.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
-    members: Mutex<Members>,
+    /// Those who listen, by their keys.
+    wakers: Mutex<Slab<Waker>>,
     is_over: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Members {
-    wakers: BTreeMap<u64, Waker>,
-    joined: u64,
-}
-
 impl Bell {
-    fn lock(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slab<Waker>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes everyone who has joined.
     pub(crate) fn ring(&self) {
-        self.lock().wakers.values().for_each(Waker::wake_by_ref);
+        self.lock().iter().for_each(|(_, waker)| waker.wake_by_ref());
     }
 
     /// Wakes everyone who has joined, for the last time: what they wait for is over. Unlike [`ring`](Self::ring) it
     /// calls them without the lock, as their wakers may lead to the app.
     pub(crate) fn ring_last(&self) {
         self.is_over.store(true, Ordering::Release);
-        let wakers = mem::take(&mut self.lock().wakers);
-        wakers.into_values().for_each(Waker::wake);
+        let wakers = mem::take(&mut *self.lock());
+        wakers.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Whether it has been rung for the last time.
@@ -61,7 +57,7 @@ impl Bell {
 pub(crate) struct Member {
     bell: Arc<Bell>,
     /// The key, and a copy of the waker: comparing it takes no lock.
-    listening: Option<(u64, Waker)>,
+    listening: Option<(usize, Waker)>,
 }
 
 impl Member {
@@ -72,15 +68,15 @@ impl Member {
             Some((_, kept)) if kept.will_wake(waker) => {}
             Some((key, kept)) => {
                 kept.clone_from(waker);
-                let former = self.bell.lock().wakers.insert(*key, waker.clone());
+                // Behind the last ring it is not there any more, or another's whom nobody will wake either.
+                let waker = waker.clone();
+                let former = self.bell.lock().get_mut(*key).map(|kept| mem::replace(kept, waker));
                 drop(former);
             }
             None => {
-                let mut members = self.bell.lock();
-                members.joined += 1;
-                let key = members.joined;
-                members.wakers.insert(key, waker.clone());
-                self.listening = Some((key, waker.clone()));
+                let (waker, kept) = (waker.clone(), waker.clone());
+                let key = self.bell.lock().insert(waker);
+                self.listening = Some((key, kept));
             }
         }
     }
@@ -95,7 +91,7 @@ impl Drop for Member {
     fn drop(&mut self) {
         if let Some((key, _)) = self.listening {
             // A waker may hold the last reference to its task: it goes after the lock.
-            let waker = self.bell.lock().wakers.remove(&key);
+            let waker = self.bell.lock().try_remove(key);
             drop(waker);
         }
     }
@@ -141,7 +137,7 @@ mod tests {
         drop(member);
         bell.ring();
         assert_eq!(heard(), (1, 1));
-        assert!(bell.lock().wakers.is_empty());
+        assert!(bell.lock().is_empty());
     }
 
     #[test]
