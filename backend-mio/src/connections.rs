@@ -235,8 +235,8 @@ impl Connections {
     }
 
     /// Takes tasks that came from other threads.
-    pub(crate) fn take_tasks(&mut self, tasks: Vec<Arc<Task>>) {
-        self.tasks.extend(tasks);
+    pub(crate) fn take_tasks(&mut self, tasks: &mut Vec<Arc<Task>>) {
+        self.tasks.extend(tasks.drain(..));
     }
 
     /// Takes the next task that has something to do.
@@ -302,9 +302,15 @@ impl Connections {
             if slot.readiness.is_ready(Direction::Read) && !mem::replace(&mut slot.queued, true) {
                 self.ready.push(key);
             }
-            if slot.read_waker.is_some() || slot.write_waker.is_some() || slot.deadline_waker.is_some() {
-                let wakers = [slot.read_waker.take(), slot.write_waker.take(), slot.deadline_waker.take()];
-                unused = Some(Box::new(Unused { _wakers: wakers, _driver: None }));
+            let kept = [&mut slot.read_waker, &mut slot.write_waker, &mut slot.deadline_waker];
+            if kept.iter().any(|kept| kept.is_some()) {
+                let own = slot.waker.as_ref();
+                let wakers =
+                    kept.map(|kept| kept.take().filter(|kept| !own.is_some_and(|own| own.will_wake(kept))));
+                // Copies of the connection's own waker are dropped here, which only counts: it is in the slot.
+                if wakers.iter().any(Option::is_some) {
+                    unused = Some(Box::new(Unused { _wakers: wakers, _driver: None }));
+                }
             }
         }
         if self.spare.len() < SPARE_MAX {

@@ -61,17 +61,17 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         let mut stage = Stage::Running;
         let mut timeout = Some(Duration::ZERO);
-        let mut round = Vec::new();
+        let (mut round, mut mail) = (Vec::new(), Mail::default());
         loop {
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 polled => polled?,
             }
             self.seat.turn_round();
-            let mail = self.receive(&events);
+            let has_mail = self.receive(&events, &mut mail);
             stage = self.next_stage(stage);
-            if let Some(mail) = mail {
-                self.open(mail, stage);
+            if has_mail {
+                self.open(&mut mail, stage);
             }
             self.accept(stage);
             // Those that are woken meanwhile come after the next events.
@@ -93,23 +93,27 @@ impl EventLoop {
         }
     }
 
-    /// Does what others have asked for.
-    fn open(&self, mail: Mail, stage: Stage) {
-        for accepted in mail.sockets {
+    /// Does what others have asked for. The room that the mail had is kept.
+    fn open(&self, mail: &mut Mail, stage: Stage) {
+        for accepted in mail.sockets.drain(..) {
             self.insert(accepted, stage);
         }
         connections::with(|own| {
             mail.woken.iter().for_each(|waker| own.queue(waker.received()));
-            own.take_tasks(mail.tasks);
+            own.take_tasks(&mut mail.tasks);
         });
+        mail.woken.clear();
     }
 
-    /// Takes note of the events, and takes the mail if there is any.
-    fn receive(&mut self, events: &Events) -> Option<Mail> {
-        let mut mail = None;
+    /// Takes note of the events, and takes the mail; whether there is any.
+    fn receive(&mut self, events: &Events, mail: &mut Mail) -> bool {
+        let mut has_mail = false;
         for event in events {
             match Source::from(event.token()) {
-                Source::Waker => mail = Some(self.mailbox.take()),
+                Source::Waker => {
+                    self.mailbox.take(mail);
+                    has_mail = true;
+                }
                 Source::Listener(index) => {
                     if let Some(acceptor) = &mut self.acceptor {
                         acceptor.on_event(index);
@@ -121,7 +125,7 @@ impl EventLoop {
                 Source::Inner => {}
             }
         }
-        mail
+        has_mail
     }
 
     /// Notices that the server is stopping: every connection has a turn, in which the idle ones look once

@@ -95,9 +95,12 @@ impl Mailbox {
         }
     }
 
-    /// Takes everything that has arrived; what comes later wakes the loop again.
-    pub(crate) fn take(&self) -> Mail {
-        self.lock().as_mut().map(mem::take).unwrap_or_default()
+    /// Takes everything that has arrived, in exchange for mail that has been read; what comes later wakes the loop again.
+    pub(crate) fn take(&self, read: &mut Mail) {
+        read.notified = false;
+        if let Some(mail) = &mut *self.lock() {
+            mem::swap(mail, read);
+        }
     }
 
     #[cfg(test)]
@@ -178,14 +181,17 @@ mod tests {
         let mut events = Events::with_capacity(8);
         poll.poll(&mut events, None).unwrap();
         assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [token::WAKER]);
-        let woken = mailbox.take().woken;
+        let mut mail = Mail::default();
+        mailbox.take(&mut mail);
+        let woken = mem::take(&mut mail.woken);
         assert_eq!(woken.iter().map(|waker| waker.received()).collect::<Vec<_>>(), [key]);
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.is_empty());
 
         waker.wake_by_ref();
         poll.poll(&mut events, None).unwrap();
-        assert_eq!(mailbox.take().woken.len(), 1);
+        mailbox.take(&mut mail);
+        assert_eq!(mail.woken.len(), 1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a transport tells the thread that polls it: what it waits for, and the jobs to run. A
 //! thread-local, since the transport is inside the future that the thread polls. No lock is needed.
 
-use std::{cell::RefCell, collections::VecDeque, os::fd::RawFd, time::Instant};
+use std::{cell::RefCell, collections::VecDeque, mem, os::fd::RawFd, time::Instant};
 
 use mio::Interest;
 use trijet_core::jobs::Job;
@@ -49,7 +49,10 @@ pub(crate) fn begin() -> Turn {
 /// Another one begins: the last is over.
 pub(crate) fn begin_anew() {
     discard_jobs();
-    with(|current| *current = Current { fresh: true, ..Current::default() });
+    with(|current| {
+        let jobs = mem::take(&mut current.jobs);
+        *current = Current { jobs, fresh: true, ..Current::default() };
+    });
 }
 
 impl Drop for Turn {
@@ -59,9 +62,11 @@ impl Drop for Turn {
 }
 
 /// The jobs of a connection that is over are nobody's: what they hold of the app goes with it, and not with the
-/// thread. They are dropped where this place is free.
+/// thread. They are dropped where this place is free; the room that they had is kept.
 fn discard_jobs() {
-    drop(with(|current| std::mem::take(&mut current.jobs)));
+    while let Some(job) = with(|current| current.jobs.pop_front()) {
+        drop(job);
+    }
 }
 
 impl Current {

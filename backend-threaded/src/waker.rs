@@ -26,6 +26,7 @@ pub(crate) struct TaskWaker {
     shared: Weak<Shared>,
 }
 
+#[derive(Default)]
 struct Where {
     place: Place,
     /// How many jobs of the connection run.
@@ -48,6 +49,12 @@ enum Place {
     Lent(Task),
 }
 
+impl Default for Place {
+    fn default() -> Self {
+        Self::Running { woken: false }
+    }
+}
+
 /// What becomes of a future that has nothing to do at present.
 pub(crate) enum Left {
     /// It is lent.
@@ -60,9 +67,17 @@ pub(crate) enum Left {
 
 impl TaskWaker {
     pub(crate) fn new(shared: &Arc<Shared>) -> Arc<Self> {
-        let place = Place::Running { woken: false };
-        let place = Where { place, jobs: 0, waiters: 0, is_put_off: false, gives_way: false };
-        Arc::new(Self { place: Mutex::new(place), changed: Condvar::new(), shared: Arc::downgrade(shared) })
+        let place = Mutex::new(Where::default());
+        Arc::new(Self { place, changed: Condvar::new(), shared: Arc::downgrade(shared) })
+    }
+
+    /// One for the next time of the same connection: this, where nobody has kept it.
+    pub(crate) fn renew(mut self: Arc<Self>, shared: &Arc<Shared>) -> Arc<Self> {
+        match Arc::get_mut(&mut self) {
+            Some(own) => *own.place.get_mut().unwrap_or_else(PoisonError::into_inner) = Where::default(),
+            None => return Self::new(shared),
+        }
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, Where> {

@@ -17,10 +17,11 @@ fn waker(mailbox: &Arc<Mailbox>, slot: usize) -> Arc<ConnectionWaker> {
     Arc::new(ConnectionWaker::new(Key::new(slot, 1), mailbox.clone()))
 }
 
-/// A turn of the loop: the connections to poll.
-fn turn(mailbox: &Mailbox) -> Vec<Key> {
+/// A turn of the loop, which reads the same mail again and again: the connections to poll.
+fn turn(mailbox: &Mailbox, mail: &mut Mail) -> Vec<Key> {
     mailbox.waker.poll();
-    mailbox.take().woken.iter().map(|waker| waker.received()).collect()
+    mailbox.take(mail);
+    mail.woken.drain(..).map(|waker| waker.received()).collect()
 }
 
 #[test]
@@ -31,7 +32,7 @@ fn many_wakes_are_one_message_each_and_one_event() {
         let others = wakers.clone().map(|waker| thread::spawn(move || waker.wake_by_ref()));
         wakers.iter().for_each(|waker| waker.wake_by_ref());
         others.into_iter().for_each(|other| other.join().unwrap());
-        let mut woken = turn(&mailbox);
+        let mut woken = turn(&mailbox, &mut Mail::default());
         woken.sort_unstable();
         assert_eq!(woken, [Key::new(3, 1), Key::new(4, 1)]);
         assert_eq!(mailbox.waker.system_calls(), 1);
@@ -56,10 +57,10 @@ fn no_wake_is_lost_against_the_drain() {
                 })
             })
             .into();
-        let mut turns = 0;
+        let (mut turns, mut mail) = (0, Mail::default());
         while written.load(Ordering::Relaxed) != 3 {
             // A lost wake leaves the loop in its poll for ever, which loom reports.
-            turn(&mailbox);
+            turn(&mailbox, &mut mail);
             turns += 1;
         }
         assert!(turns <= 2);
@@ -77,12 +78,12 @@ fn two_connections_and_a_notification_come_through() {
                 thread::spawn(move || waker.wake())
             })
             .collect();
-        let mut woken = Vec::new();
+        let (mut woken, mut mail) = (Vec::new(), Mail::default());
         while woken.len() < 2 {
-            woken.extend(turn(&mailbox));
+            woken.extend(turn(&mailbox, &mut mail));
         }
         mailbox.notify();
-        assert!(turn(&mailbox).is_empty());
+        assert!(turn(&mailbox, &mut mail).is_empty());
         woken.sort_unstable();
         assert_eq!(woken, [Key::new(0, 1), Key::new(1, 1)]);
         assert!(mailbox.waker.system_calls() <= 3);
@@ -101,9 +102,9 @@ fn a_wake_of_a_connection_that_ends_is_for_nobody_else() {
         drop(old);
         let next = Arc::new(ConnectionWaker::new(Key::new(0, 2), mailbox.clone()));
         next.wake_by_ref();
-        let mut woken = Vec::new();
+        let (mut woken, mut mail) = (Vec::new(), Mail::default());
         while woken.len() < 2 {
-            woken.extend(turn(&mailbox));
+            woken.extend(turn(&mailbox, &mut mail));
         }
         woken.sort_unstable();
         assert_eq!(woken, [Key::new(0, 1), Key::new(0, 2)]);
@@ -122,7 +123,7 @@ fn a_waker_outlives_its_loop() {
                 thread::spawn(move || waker.wake_by_ref())
             })
             .collect();
-        mailbox.take();
+        mailbox.take(&mut Mail::default());
         mailbox.close();
         others.into_iter().for_each(|other| other.join().unwrap());
         waker.wake();

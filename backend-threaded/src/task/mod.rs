@@ -188,7 +188,10 @@ impl Runnable {
         let turn = current::begin;
         let (_turn, mut next) = match self {
             Self::Resume(task) => (turn(), Some(task)),
-            Self::Start(transport) => (turn(), Some(Task::new(transport))),
+            Self::Start(transport) => {
+                let waker = TaskWaker::new(transport.shared());
+                (turn(), Some(Task::new(transport, waker)))
+            }
             Self::Work(Work { job, waker, shared }) => (turn(), work(&waker, &shared, job)),
             Self::Spawned(task) => return task.run(),
         };
@@ -237,11 +240,11 @@ fn poll(drive: &mut Drive, waker: &Arc<TaskWaker>) -> Polled {
 }
 
 impl Task {
-    fn new(transport: ThreadedTransport) -> Self {
+    fn new(transport: ThreadedTransport, waker: Arc<TaskWaker>) -> Self {
         let shared = transport.shared().clone();
         let spare = SPARE.take();
         let drive = Driving::new(spare, transport, &shared.app, &shared.limits);
-        Self { drive, waker: TaskWaker::new(&shared), shared }
+        Self { drive, waker, shared }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -269,7 +272,7 @@ impl Task {
                     if matches!(outcome, Outcome::Idle(_)) {
                         SPARE.set(Some(self.drive));
                     }
-                    return finish(outcome);
+                    return finish(outcome, self.waker);
                 }
                 Polled::Panicked => return None,
                 Polled::Pending => {}
@@ -364,7 +367,7 @@ fn work(waker: &Arc<TaskWaker>, shared: &Arc<Shared>, job: Job) -> Option<Task> 
 }
 
 /// What comes after the driver: the next request at once, a place with the poller, or the end.
-fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
+fn finish(outcome: Outcome<ThreadedTransport>, waker: Arc<TaskWaker>) -> Option<Task> {
     let transport = rest(outcome)?;
     transport.shared().start_lacking();
     let has_waited = current::with(|current| current.ticked);
@@ -374,7 +377,8 @@ fn finish(outcome: Outcome<ThreadedTransport>) -> Option<Task> {
     }
     // Its turn is over, but there is a thread for everybody.
     current::begin_anew();
-    Some(Task::new(transport))
+    let waker = waker.renew(transport.shared());
+    Some(Task::new(transport, waker))
 }
 
 /// What is left of a connection that its driver is done with.
