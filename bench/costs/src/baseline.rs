@@ -14,7 +14,7 @@ const GROWTH_MAX: f64 = 0.05;
 const ALLOCATIONS_SLACK: f64 = 0.05;
 
 /// What is guarded.
-pub const CASES: [&str; 5] = ["plaintext", "pipelined", "browser", "echo", "fn"];
+pub const CASES: [&str; 6] = ["plaintext", "pipelined", "browser", "varied", "echo", "fn"];
 
 /// The file.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]

@@ -7,6 +7,8 @@ pub struct Case {
     pub name: &'static str,
     /// The bytes of one request.
     pub request: Vec<u8>,
+    /// Those of another, which takes turns with it.
+    pub other: Option<Vec<u8>>,
     /// Requests in one write.
     pub depth: usize,
     /// Routes that the app has beside those of the cases.
@@ -28,13 +30,14 @@ const BROWSER: &str = "Host: 127.0.0.1:8080\r\n\
     Cache-Control: max-age=0\r\n";
 
 /// What a peer has a route for, too.
-pub const OF_PEERS: [&str; 6] = ["plaintext", "pipelined", "browser", "json", "capture", "echo"];
+pub const OF_PEERS: [&str; 7] = ["plaintext", "pipelined", "browser", "varied", "json", "capture", "echo"];
 
 /// All cases.
 pub fn all() -> Vec<Case> {
     let get = |name, path: &str, fields: &str| Case {
         name,
         request: format!("GET {path} HTTP/1.1\r\n{fields}\r\n").into_bytes(),
+        other: None,
         depth: 1,
         routes: 0,
     };
@@ -43,13 +46,15 @@ pub fn all() -> Vec<Case> {
         "POST /echo HTTP/1.1\r\n{CURT}Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
+    let other = get("varied", "/plaintext", &BROWSER.replace("navigate", "cors")).request;
     vec![
         get("plaintext", "/plaintext", CURT),
         Case { depth: 16, ..get("pipelined", "/plaintext", CURT) },
         get("browser", "/plaintext", BROWSER),
+        Case { other: Some(other), ..get("varied", "/plaintext", BROWSER) },
         get("json", "/json", CURT),
         get("capture", "/users/42", CURT),
-        Case { name: "echo", request: post.into_bytes(), depth: 1, routes: 0 },
+        Case { name: "echo", request: post.into_bytes(), other: None, depth: 1, routes: 0 },
         get("fn", "/fn", CURT),
         get("inline", "/inline", CURT),
         Case { routes: 10, ..get("routes-10", "/api/v1/things7/42", CURT) },

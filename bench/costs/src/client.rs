@@ -30,15 +30,16 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 /// Asks so many times, and looks at every answer. Gives how often the server did not come to rest.
 pub fn ask(stream: &mut TcpStream, server: u32, case: &Case, requests: usize) -> io::Result<usize> {
     let batch = case.request.repeat(case.depth);
+    let other = case.other.as_ref().map_or_else(|| batch.clone(), |other| other.repeat(case.depth));
     let (mut buffer, mut piece) = (Vec::new(), vec![0; 64 << 10]);
     let (mut length, mut restless) = (None, 0);
-    for _ in 0..requests / case.depth {
+    for batch in [batch, other].iter().cycle().take(requests / case.depth) {
         // Else it is chance whether the server finds the next request when it looks once more before it waits, and
         // that would be counted.
         if restless >= SPINS_MAX || !settles(server) {
             restless += 1;
         }
-        stream.write_all(&batch)?;
+        stream.write_all(batch)?;
         buffer.clear();
         while length.is_none_or(|length| buffer.len() < length * case.depth) {
             let count = stream.read(&mut piece)?;

@@ -65,6 +65,7 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
 }
 
 /// Bytes of a token.
+#[inline]
 pub(super) fn token_run(text: &[u8]) -> usize {
     run(text, &TOKEN)
 }
@@ -102,6 +103,7 @@ pub(super) fn visible_run(text: &[u8]) -> usize {
 }
 
 /// Bytes of a field's value, RFC 9110 §5.5: all but controls, of which a tab is allowed.
+#[inline]
 pub(super) fn value_run(text: &[u8]) -> usize {
     let mut end = 0;
     loop {

@@ -13,6 +13,7 @@ use super::{
     framing::Noted,
     grammar::{target_run, token_run, value_run, visible_run},
     input::Input,
+    known::{Judged, Known},
     target::{self, Target},
     work,
 };
@@ -43,17 +44,17 @@ impl<'a> RequestHead<'a> {
 
     /// How its body ends.
     pub fn framing(&self) -> Framing {
-        self.head.framing
+        self.head.judged.framing
     }
 
     /// Whether the client wants the connection kept.
     pub fn keep_alive(&self) -> KeepAlive {
-        self.head.keep_alive
+        self.head.judged.keep_alive
     }
 
     /// Whether the client waits for a 100.
     pub fn expect(&self) -> Expect {
-        self.head.expect
+        self.head.judged.expect
     }
 
     /// The path that routes are looked up by: of a target that names none, `*` or nothing.
@@ -92,7 +93,7 @@ impl<'a> RequestHead<'a> {
             return uri.authority().map(http::uri::Authority::as_str);
         }
         let mut rest = self.bytes.get(self.head.fields_start as usize..)?;
-        for _ in 0..self.head.fields {
+        for _ in 0..self.head.judged.fields {
             let name = &rest[..token_run(rest)];
             let value = rest.get(name.len() + 1..)?;
             let (value, after) = value.split_at(value_run(value));
@@ -110,7 +111,7 @@ impl<'a> RequestHead<'a> {
     /// Where these types cannot hold it: more fields than a `HeaderMap` takes, under limits that allow so many.
     pub fn parts(&self) -> Result<request::Parts, Refusal> {
         let bytes = Bytes::copy_from_slice(self.bytes);
-        let mut headers = fields(&bytes, self.head.fields_start as usize, self.head.fields as usize)?;
+        let mut headers = fields(&bytes, self.head.fields_start as usize, self.head.judged.fields as usize)?;
         let uri = match &self.head.target {
             Target::Origin { .. } | Target::Asterisk => {
                 Uri::from_maybe_shared(bytes.slice_ref(self.head.target_span.of(&bytes)))
@@ -140,20 +141,17 @@ impl<'a> RequestHead<'a> {
 pub(super) struct Head {
     pub(super) method: Method,
     pub(super) version: Version,
-    pub(super) framing: Framing,
-    pub(super) keep_alive: KeepAlive,
-    pub(super) expect: Expect,
+    pub(super) judged: Judged,
     target: Target,
     target_span: Span,
     fields_start: u32,
-    fields: u32,
 }
 
 /// A part of a head. Heads are of less than 4 GiB, whatever the limit says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    start: u32,
-    end: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 impl Span {
@@ -182,8 +180,10 @@ pub(super) struct Scan {
     has_marks: bool,
     version: Version,
     noted: Noted,
-    /// What the last valid Host was. Most clients name the same one again, which needs no second look: 110 instructions less.
-    known_host: Vec<u8>,
+    /// What the last fields came to.
+    known: Option<Box<Known>>,
+    /// Whether these fields are the same.
+    is_known: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +228,7 @@ impl Scan {
     }
 
     fn begin_anew(&mut self, empty_lines: u8) {
-        *self = Self { empty_lines, known_host: std::mem::take(&mut self.known_host), ..Self::default() };
+        *self = Self { empty_lines, known: self.known.take(), ..Self::default() };
     }
 
     /// Looks at the bytes that are new in `input`; gives the head once it is whole.
@@ -323,6 +323,13 @@ impl Scan {
                 rest = after;
                 self.fields_start = position!();
                 self.part = Part::Line;
+                let known = self.known.as_ref().and_then(|known| known.len_of(rest, version, limits));
+                if let Some(length) = known {
+                    self.is_known = true;
+                    self.position = self.fields_start + length as u32;
+                    work::count(self.position as usize - began);
+                    return Ok(Found::End);
+                }
             }
             loop {
                 if self.part == Part::Line {
@@ -384,20 +391,33 @@ impl Scan {
         };
         let target_span = Span { start: self.method_end + 1, end: self.target_end };
         let target = target::parse(&method, target_span.of(head), self.has_marks)?;
-        self.noted.check_host(self.version, &target, head, &mut self.known_host)?;
-        let framing = self.noted.framing(self.version, head)?;
-        let expect = self.noted.expect(self.version, framing)?;
+        let judged = match &self.known {
+            Some(known) if self.is_known => known.judged,
+            _ => self.judge_fields(&target, head)?,
+        };
         Ok(Head {
             method,
             version: self.version,
-            framing,
-            keep_alive: self.noted.keep_alive(self.version),
-            expect,
+            judged,
             target,
             target_span,
             fields_start: self.fields_start,
-            fields: self.fields,
         })
+    }
+
+    fn judge_fields(&mut self, target: &Target, head: &[u8]) -> Result<Judged, Refusal> {
+        let known = self.known.as_ref().map(|known| known.host()).unwrap_or_default();
+        self.noted.check_host(self.version, target, head, known)?;
+        let framing = self.noted.framing(self.version, head)?;
+        let expect = self.noted.expect(self.version, framing)?;
+        let keep_alive = self.noted.keep_alive(self.version);
+        let judged = Judged { framing, keep_alive, expect, fields: self.fields };
+        if let Some(host) = self.noted.host_of_any_target(head) {
+            let section = &head[self.fields_start as usize..];
+            let host = host.start - self.fields_start..host.end - self.fields_start;
+            self.known.get_or_insert_default().learn(section, host, self.version, judged);
+        }
+        Ok(judged)
     }
 }
 

@@ -29,6 +29,7 @@ mod framing;
 mod grammar;
 mod head;
 mod input;
+mod known;
 mod output;
 mod refusal;
 mod target;
@@ -253,7 +254,7 @@ impl Connection {
     pub fn limit_body(&mut self, bytes_max: u64) -> Result<(), BodyFault> {
         let State::Exchange(exchange) = &mut self.state else { return Ok(()) };
         exchange.body_bytes_max = bytes_max;
-        if matches!(exchange.head.framing, Framing::Length(length) if length > bytes_max) {
+        if matches!(exchange.head.judged.framing, Framing::Length(length) if length > bytes_max) {
             exchange.fault = Some(BodyFault::TooLarge);
             return Err(BodyFault::TooLarge);
         }
@@ -525,10 +526,10 @@ pub const OVERLOADED: Refusal =
 impl Exchange {
     fn new(head: head::Head, body_bytes_max: u64) -> Self {
         Self {
-            keep_alive: head.keep_alive,
-            expect: head.expect,
+            keep_alive: head.judged.keep_alive,
+            expect: head.judged.expect,
             body_bytes_max,
-            decoder: Decoder::new(head.framing),
+            decoder: Decoder::new(head.judged.framing),
             fault: None,
             encoding: None,
             head,
@@ -556,7 +557,7 @@ impl Exchange {
         if self.fault.is_some() {
             return AfterExchange::Close;
         }
-        match self.head.framing {
+        match self.head.judged.framing {
             _ if self.decoder.is_done() => AfterExchange::Next,
             Framing::Length(length) if length <= drain_bytes_max => AfterExchange::Drain,
             Framing::Empty | Framing::Length(_) | Framing::Chunked => AfterExchange::Close,

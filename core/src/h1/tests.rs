@@ -1,6 +1,7 @@
 //! Tests of the engine. Each row of a table is a request that names itself; it is played whole, byte by
-//! byte, and with a request behind it, and nothing of the outcome may depend on that.
+//! byte, twice, and with a request behind it, and nothing of the outcome may depend on that.
 
+mod known;
 mod limits;
 mod requests;
 mod responses;
@@ -132,19 +133,17 @@ fn check(name: &str, request: &[u8], expected: &str, limits: &Limits) {
     for arrival in [Arrival::Whole, Arrival::ByteByByte] {
         assert_eq!(outcome(request, arrival, limits), expected, "{name}, {arrival:?}");
     }
-    let behind = [request, NEXT].concat();
-    let expected = match expected.strip_suffix("closed") {
-        Some(kept) => format!("{kept}GET /next, closed"),
+    let (twice, behind) = match expected.strip_suffix("closed") {
+        Some(kept) => (format!("{kept}{expected}"), format!("{kept}GET /next, closed")),
         // What is not whole is another request with something behind it.
         None if expected.contains("runcated") => return,
-        None => expected.to_owned(),
+        None => (expected.to_owned(), expected.to_owned()),
     };
-    for arrival in [Arrival::Whole, Arrival::ByteByByte] {
-        assert_eq!(
-            outcome(&behind, arrival, limits),
-            expected,
-            "{name}, {arrival:?}, with a request behind it"
-        );
+    for (second, expected, what) in [(request, twice, "twice"), (NEXT, behind, "with a request behind it")] {
+        for arrival in [Arrival::Whole, Arrival::ByteByByte] {
+            let bytes = [request, second].concat();
+            assert_eq!(outcome(&bytes, arrival, limits), expected, "{name}, {arrival:?}, {what}");
+        }
     }
 }
 

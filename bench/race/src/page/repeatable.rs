@@ -13,10 +13,14 @@ const BASE: &str = "plaintext";
 const TOGETHER: &str = "pipelined";
 
 /// The cases in their order, and what sets each apart from the first.
-const CASES: [(&str, &str); 5] = [
+const CASES: [(&str, &str); 6] = [
     (BASE, "one request at a time, with the least of a head"),
     (TOGETHER, "the same, several at once"),
-    ("browser", "the same with the fields that a browser sends: they are scanned, and nobody reads them"),
+    (
+        "browser",
+        "the same with the fields that a browser sends, again and again: they are known, and nobody reads them",
+    ),
+    ("varied", "the same with one of these fields changed each time: they are scanned"),
     ("echo", "a body that is taken whole and sent back"),
     ("fn", "a plain `fn`: handed to a pool and back on mio and Tokio, run in place on threaded"),
 ];
