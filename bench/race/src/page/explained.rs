@@ -22,7 +22,8 @@ pub(super) fn of(scenario: &str) -> Option<Words> {
             explains: "Beyond its floor, a server of ours scans and checks the head, finds the route, calls the handler and writes a head of its own. On \
                 threaded, a request of a kept connection is a `recv` and a `send` on the connection's thread, and the system changes threads \
                 from one connection to the next. On mio and Tokio, one look for events serves many connections that are ready; in exchange, each \
-                turn of a connection is found, driven and put to rest again, on Tokio by its scheduler.",
+                turn of a connection is found, driven and put to rest again, on Tokio by its scheduler. All requests of the load have the same fields, \
+                which a server of ours knows again and does not scan; below, `varied` counts a request whose fields it has to scan.",
             costs: "A thread for each busy connection on threaded; on mio and Tokio the rule that an `async fn` never blocks.",
             beside: None,
         },
