@@ -98,13 +98,11 @@ impl Verdict {
     }
 }
 
-/// Rounded to what repeats.
 fn guarded(row: &Row) -> io::Result<Guarded> {
     let lacks = || io::Error::other(format!("{} on {} was not measured in full", row.case, row.server));
     Ok(Guarded {
         instructions: row.cost.instructions.ok_or_else(lacks)?.round() as u64,
-        // Added to zero, so that none is not a negative zero.
-        allocations: (row.cost.allocations.ok_or_else(lacks)? * 100.0).round() / 100.0 + 0.0,
+        allocations: row.cost.allocations.ok_or_else(lacks)?,
     })
 }
 

@@ -52,8 +52,8 @@ pub fn measure(
         match tool {
             Tool::Callgrind => cost.instructions = figures.get(INSTRUCTIONS).copied(),
             Tool::Memcheck => {
-                cost.allocations = figures.get(ALLOCATIONS).copied();
-                cost.bytes = figures.get(BYTES).copied();
+                cost.allocations = figures.get(ALLOCATIONS).map(|&count| rounded(count, 100.0));
+                cost.bytes = figures.get(BYTES).map(|&count| rounded(count, 1.0));
             }
             Tool::Strace => {
                 cost.syscalls = figures.into_iter().filter(|&(_, count)| count >= SYSCALLS_MIN).collect()
@@ -61,6 +61,11 @@ pub fn measure(
         }
     }
     Ok(cost)
+}
+
+/// To what repeats, in so many parts of one. What is less than none by that little is none.
+fn rounded(figure: f64, parts: f64) -> f64 {
+    (figure * parts).round() / parts + 0.0
 }
 
 fn differ(
