@@ -87,9 +87,18 @@ fn is_live(waiting: &Slab<Waiting>, key: Key) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, task::Wake, time::Duration};
 
     use super::*;
+
+    /// One like no other.
+    fn waker() -> Waker {
+        struct Nobody;
+        impl Wake for Nobody {
+            fn wake(self: Arc<Self>) {}
+        }
+        Arc::new(Nobody).into()
+    }
 
     #[test]
     fn those_whose_time_has_come_go_in_order_and_those_forgotten_not_at_all() {
@@ -105,9 +114,12 @@ mod tests {
         let (fourth, _) = alarms.add(after(4), Waker::noop().clone());
         assert_eq!(fourth.index(), second.0.index(), "the same slot");
         assert!(alarms.replace(second.0, Waker::noop().clone()).is_err(), "and not the same place");
-        assert!(alarms.replace(fourth, Waker::noop().clone()).is_ok());
-        let due = std::iter::from_fn(|| alarms.pop_due(after(3))).count();
-        assert_eq!((due, alarms.len(), alarms.next()), (2, 1, Some(after(4))));
+        let (one, other) = (waker(), waker());
+        assert!(alarms.replace(third.0, one.clone()).is_ok());
+        assert!(alarms.replace(third.0, other.clone()).is_ok_and(|replaced| replaced.will_wake(&one)));
+        let due: Vec<_> = std::iter::from_fn(|| alarms.pop_due(after(3))).collect();
+        assert!(due.len() == 2 && due[1].will_wake(&other), "the last that waits there");
+        assert_eq!((alarms.len(), alarms.next()), (1, Some(after(4))));
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Late {
     pub fn poll(&mut self, cx: &Context<'_>, at: Instant) -> Poll<()> {
         let left = at.saturating_duration_since(Instant::now());
         if left.is_zero() {
+            self.forget();
             return Poll::Ready(());
         }
         let mut waker = cx.waker().clone();
@@ -62,11 +63,10 @@ impl Late {
         }
         Poll::Pending
     }
-}
 
-impl Drop for Late {
-    fn drop(&mut self) {
-        if let Some(key) = self.0 {
+    /// Gives its place up.
+    fn forget(&mut self) {
+        if let Some(key) = self.0.take() {
             let forgotten = {
                 let mut state = lock();
                 let forgotten = state.alarms.remove(key);
@@ -78,6 +78,12 @@ impl Drop for Late {
             };
             drop(forgotten);
         }
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 
@@ -118,11 +124,18 @@ fn lock() -> MutexGuard<'static, State> {
 #[cfg(all(test, not(trijet_loom)))]
 mod tests {
     use std::{
-        sync::Arc,
+        sync::{Arc, mpsc},
         task::{Wake, Waker},
     };
 
     use super::*;
+
+    /// The tests look at what is there once a process: one at a time.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    fn alone() -> MutexGuard<'static, ()> {
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     struct Unpark(thread::Thread);
 
@@ -148,6 +161,7 @@ mod tests {
                 panic!("planted");
             }
         }
+        let _alone = alone();
         let start = Instant::now();
         let after = |millis| start + Duration::from_millis(millis);
         // Longer than any test takes.
@@ -174,5 +188,62 @@ mod tests {
         }
         // And it comes again.
         wait_until(Instant::now() + Duration::from_millis(1));
+    }
+
+    #[test]
+    fn who_has_lost_the_place_is_given_another_and_whose_time_has_come_has_none() {
+        let _alone = alone();
+        let cx = Context::from_waker(Waker::noop());
+        let far = Instant::now() + Duration::from_secs(600);
+        let mut late = Late::default();
+        assert!(late.poll(&cx, far).is_pending());
+        drop(lock().alarms.remove(late.0.unwrap()));
+        assert!(late.poll(&cx, far).is_pending());
+        assert_eq!(lock().alarms.len(), 1);
+        assert!(late.poll(&cx, Instant::now()).is_ready());
+        assert_eq!((late.0, lock().alarms.len()), (None, 0));
+    }
+
+    /// A waker may be the app's, and come back here however it is used.
+    #[test]
+    fn wakers_are_called_and_dropped_without_the_lock() {
+        struct ComesBack(mpsc::Sender<&'static str>);
+        impl ComesBack {
+            fn come_back(&self, what: &'static str) {
+                let far = Instant::now() + Duration::from_secs(600);
+                let mut late = Late::default();
+                assert!(late.poll(&Context::from_waker(Waker::noop()), far).is_pending());
+                drop(late);
+                let _ = self.0.send(what);
+            }
+        }
+        impl Wake for ComesBack {
+            fn wake(self: Arc<Self>) {
+                self.come_back("woken");
+            }
+        }
+        impl Drop for ComesBack {
+            fn drop(&mut self) {
+                self.come_back("dropped");
+            }
+        }
+        let _alone = alone();
+        let (sender, told) = mpsc::channel();
+        let waker = move || Waker::from(Arc::new(ComesBack(sender.clone())));
+        // On a thread of its own, as it would wait for ever.
+        let thread = thread::spawn(move || {
+            let poll = |late: &mut Late, waker: Waker, at| late.poll(&Context::from_waker(&waker), at);
+            let far = Instant::now() + Duration::from_secs(600);
+            let mut late = Late::default();
+            assert!(poll(&mut late, waker(), far).is_pending());
+            assert!(poll(&mut late, waker(), far).is_pending());
+            drop(late);
+            let mut late = Late::default();
+            assert!(poll(&mut late, waker(), Instant::now() + Duration::from_millis(20)).is_pending());
+            late
+        });
+        let told: Vec<_> = (0..4).map(|_| told.recv_timeout(Duration::from_secs(20))).collect();
+        assert_eq!(told, ["dropped", "dropped", "woken", "dropped"].map(Ok));
+        drop(thread.join().unwrap());
     }
 }

@@ -60,8 +60,9 @@ pub struct Limits {
     /// [`Statistics`]: https://docs.rs/trijet/latest/trijet/struct.Statistics.html
     pub loop_hold_max: Option<Duration>,
     /// Output queued on a connection at which its body stream is no longer polled. Pieces of 8 KiB and more are gathered
-    /// up to four times as much for one write, which a fast reader takes at once. What slow readers do not take of that is
-    /// bounded for all connections of an app together: 2 MiB over their high marks.
+    /// up to four times as much for one write, as long as the reader takes all at once and the turn has room for it. What
+    /// readers then do not take is bounded for all connections of an app together: 2 MiB over their high marks, of which
+    /// each has three times its mark or nothing.
     pub output_high_bytes: usize,
     /// Output queued on a connection at which its body stream is polled again.
     pub output_low_bytes: usize,

@@ -321,6 +321,48 @@ mod tests {
         }
     }
 
+    /// A waker may be the app's, and come back here however it is used.
+    #[test]
+    fn timers_call_and_drop_wakers_without_the_lock() {
+        struct ComesBack(Arc<Reactor>, Arc<Count>);
+        impl ComesBack {
+            fn come_back(&self) {
+                assert!(self.0.state.try_lock().is_ok());
+                self.1.clone().wake();
+            }
+        }
+        impl Wake for ComesBack {
+            fn wake(self: Arc<Self>) {
+                self.come_back();
+            }
+        }
+        impl Drop for ComesBack {
+            fn drop(&mut self) {
+                self.come_back();
+            }
+        }
+        let poll = mio::Poll::new().unwrap();
+        let reactor = Arc::new(Reactor::new(poll.registry(), || {}).unwrap());
+        let count = Arc::new(Count::default());
+        let waker = || Waker::from(Arc::new(ComesBack(reactor.clone(), count.clone())));
+        let at = Instant::now() + Duration::from_secs(600);
+        let wait = |kept: &mut Option<Key>| {
+            assert!(reactor.poll_timer(&Context::from_waker(&waker()), at, kept).is_pending());
+        };
+        let mut kept = None;
+        wait(&mut kept);
+        wait(&mut kept);
+        assert_eq!(count.get(), 1, "one is replaced");
+        reactor.forget_timer(kept.unwrap());
+        assert_eq!(count.get(), 2, "one is forgotten");
+        wait(&mut None);
+        reactor.fire(at);
+        assert_eq!(count.get(), 4, "one is woken, and dropped");
+        wait(&mut None);
+        reactor.close();
+        assert_eq!(count.get(), 6, "so is one that waits at the end");
+    }
+
     #[test]
     fn timers_fire_once_in_time_and_only_an_earliest_one_wakes_the_poll() {
         let poll = mio::Poll::new().unwrap();

@@ -17,8 +17,7 @@ const GROWTH_MAX: f64 = 0.02;
 pub fn sizes() -> io::Result<BTreeMap<String, u64>> {
     let target = target_folder()?;
     let size = |backend: &&str| {
-        build(backend, &target)?;
-        let program = target.join("release/hello-trijet");
+        let program = build(backend, &target)?;
         Ok(((*backend).to_owned(), fs::metadata(program)?.len()))
     };
     BACKENDS.iter().map(size).collect()
@@ -43,15 +42,25 @@ pub fn judge(old: &BTreeMap<String, u64>, new: &BTreeMap<String, u64>) -> io::Re
     Ok([grown, shrunk])
 }
 
-fn build(backend: &str, target: &Path) -> io::Result<()> {
+/// Gives the program, wherever cargo has put it.
+fn build(backend: &str, target: &Path) -> io::Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--release", "--locked", "--config", "profile.release.strip=true"]);
     cargo.args(["-p", "hello-trijet", "--no-default-features", "--features", backend]);
     cargo.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target);
-    let status = cargo.stdin(Stdio::null()).status()?;
-    let text = || format!("a hello world on {backend} could not be built: {status}");
-    if status.success() { Ok(()) } else { Err(io::Error::other(text())) }
+    cargo.arg("--message-format=json-render-diagnostics");
+    let built = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    let program = program_of(&built.stdout).filter(|_| built.status.success());
+    program.ok_or_else(|| {
+        io::Error::other(format!("a hello world on {backend} could not be built: {}", built.status))
+    })
+}
+
+/// What cargo tells that it has built.
+fn program_of(messages: &[u8]) -> Option<PathBuf> {
+    let messages = serde_json::Deserializer::from_slice(messages).into_iter::<serde_json::Value>();
+    messages.map_while(Result::ok).find_map(|message| Some(message["executable"].as_str()?.into()))
 }
 
 /// Two folders above this program, as cargo has it.
@@ -64,6 +73,15 @@ fn target_folder() -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_where_cargo_says() {
+        let messages = br#"{"reason":"compiler-artifact","executable":null}
+            {"reason":"compiler-artifact","executable":"/a/b/hello"}
+            {"reason":"build-finished","success":true}"#;
+        assert_eq!(program_of(messages), Some("/a/b/hello".into()));
+        assert_eq!(program_of(b"{\"reason\":\"build-finished\"}"), None);
+    }
 
     #[test]
     fn a_fiftieth_is_let_through_and_more_is_named() {

@@ -170,6 +170,7 @@ impl<T: Transport> Driver<T> {
 
     /// Gives the transport back, whose connection is idle: nothing of it is left here, nor of the app.
     fn leave(&mut self) -> Option<T> {
+        debug_assert!(self.burst.is_none(), "nothing is queued");
         self.app = None;
         self.connection.rest();
         self.io.0.take()

@@ -33,6 +33,11 @@ impl Turn {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// How many it may still take.
+    pub(super) fn bytes_left(&self) -> usize {
+        self.bytes_max.saturating_sub(self.bytes)
+    }
+
     #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.requests >= self.requests_max || self.bytes >= self.bytes_max

@@ -57,8 +57,9 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(Err(End::Finish(CloseReason::ResponseFailed)));
                 }
                 let queued = self.connection.output_len();
-                is_throttled = queued >= self.output_max(queued)
-                    || (is_throttled && queued > self.limits.output_low_bytes);
+                // In this order: one that is throttled needs no more room.
+                is_throttled = (is_throttled && queued > self.limits.output_low_bytes)
+                    || queued >= self.output_max(queued);
                 let polled = match first.take() {
                     Some(polled) => polled,
                     None if is_throttled || self.turn.is_over() => Poll::Pending,
@@ -94,11 +95,7 @@ impl<T: Transport> Driver<T> {
                             self.io.yield_turn(cx);
                             return self.parked();
                         }
-                        let queued = self.connection.output_len();
-                        if queued <= self.limits.output_high_bytes {
-                            self.burst = None;
-                        }
-                        let has_room = queued <= self.limits.output_low_bytes;
+                        let has_room = self.connection.output_len() <= self.limits.output_low_bytes;
                         if !(again || is_throttled && has_room) {
                             return self.parked();
                         }
@@ -111,17 +108,20 @@ impl<T: Transport> Driver<T> {
         result
     }
 
-    /// How much may be queued before the body has to wait: more than the high mark where a write is to take it, of pieces
-    /// that are not copied.
+    /// How much may be queued before the body has to wait: more than the high mark, and no more than is left of the turn,
+    /// where the peer has taken all so far, of pieces that are not copied.
     fn output_max(&mut self, queued: usize) -> usize {
         let high = self.limits.output_high_bytes;
-        if queued < high || self.connection.output_copied_len() >= high {
+        if queued < high || self.connection.output_copied_len() >= high || self.writing.is_waiting() {
             return high;
         }
         if self.burst.is_none() {
             self.burst = self.app.as_ref().and_then(|app| app.bursts().grant(high.saturating_mul(BURST - 1)));
         }
-        high * if self.burst.is_some() { BURST } else { 1 }
+        match self.burst {
+            Some(_) => high.max(self.turn.bytes_left().min(high * BURST)),
+            None => high,
+        }
     }
 
     /// Polls a response's body before its head is written: it may fail, while that can still be told, or

@@ -148,7 +148,10 @@ impl http_body::Body for Endless {
 #[test]
 fn an_endless_body_for_a_fast_peer_ends_its_turns() {
     for piece in [1 << 10, 64 << 10] {
-        turns_end(Router::new().route("/", get(move || async move { Body::new(Endless(piece)) })));
+        for turn_bytes_max in [Limits::default().turn_bytes_max, 64 << 10] {
+            let router = Router::new().route("/", get(move || async move { Body::new(Endless(piece)) }));
+            turns_end(router, Limits { turn_bytes_max, ..Limits::default() });
+        }
     }
 }
 
@@ -174,16 +177,15 @@ fn pieces_are_gathered_for_one_write() {
 
 #[test]
 fn a_large_body_for_a_fast_peer_is_sent_in_many_turns() {
-    turns_end(Router::new().route("/", get(async || vec![b'x'; 32 << 20])));
+    turns_end(Router::new().route("/", get(async || vec![b'x'; 32 << 20])), Limits::default());
 }
 
-fn turns_end(router: Router) {
+fn turns_end(router: Router, limits: Limits) {
     let app = router.build().unwrap();
     let (taken, yields) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let mut transport = Greedy::new(GET, &taken);
     transport.yields = yields.clone();
-    let limits = Limits::default();
-    let turn_bytes_max = limits.turn_bytes_max + 4 * limits.output_high_bytes;
+    let turn_bytes_max = limits.turn_bytes_max + 2 * limits.output_high_bytes;
     let mut driver = pin!(drive(transport, app.into(), limits.into()));
     for turn in 1..=10 {
         let before = taken.load(Ordering::Relaxed);

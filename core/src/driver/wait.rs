@@ -86,6 +86,9 @@ impl<T: Transport> Driver<T> {
                     self.connection.output_written(count);
                     self.turn.count_bytes(count);
                     self.writing.moved(count, || self.io.now());
+                    if self.connection.output_len() <= self.limits.output_high_bytes {
+                        self.burst = None;
+                    }
                     if self.connection.output_len() > 0 {
                         // From here on the peer is waited for, also within writes that block.
                         let now = self.io.now();
@@ -106,7 +109,6 @@ impl<T: Transport> Driver<T> {
                 }
             }
         }
-        self.burst = None;
         self.writing.pause(|| self.io.now());
         Poll::Ready(())
     }

@@ -10,7 +10,7 @@ use std::{
 
 use trijet_core::{
     Body, Router, State, get, post,
-    sim::{Schedule, Settings, Sim, TestClient},
+    sim::{Peer, Schedule, Settings, Sim, TestClient},
 };
 
 use crate::app::{self, Gate, request, statuses};
@@ -89,45 +89,107 @@ fn a_producer_waits_for_a_slow_reader() {
     }
 }
 
-/// What a fast peer takes in one write is gathered before it is known to be fast. Slow ones cannot have all of it.
-#[test]
-fn many_slow_readers_hold_little_more_than_their_high_marks() {
-    const LARGE: usize = 16 << 10;
-    const SLOW: usize = 40;
-    let count = Count::default();
-    let large = async |State(count): State<Count>| {
-        let pieces = (0..PIECES).map(move |_| {
+const LARGE: usize = 24 << 10;
+const HIGH: usize = 64 << 10;
+/// What is gathered for one write, in whole pieces.
+const GATHERED: usize = (4 * HIGH).div_ceil(LARGE) * LARGE;
+/// What is not gathered.
+const ALONE: usize = HIGH.div_ceil(LARGE) * LARGE;
+
+/// So many large pieces at `/`, and an answer that never comes at `/wait`.
+fn large_pieces(count: &Count, number: usize) -> Sim {
+    let large = move |State(count): State<Count>| async move {
+        let pieces = (0..number).map(move |_| {
             count.one_more();
             Ok::<_, Infallible>(vec![b'x'; LARGE])
         });
         Body::from_stream(Stream(pieces))
     };
-    let router = Router::new().route("/", get(large)).state(count.clone());
-    let sim = Sim::new(router, Settings { buffer_bytes: 4096, ..Settings::default() });
-    let slow: Vec<_> = (0..SLOW)
-        .map(|_| {
-            let peer = sim.connect();
-            peer.stop_reading().send(request("GET", "/"));
-            peer
-        })
-        .collect();
+    let router = Router::new()
+        .route("/", get(large))
+        .route("/wait", get(async || std::future::pending::<&str>().await))
+        .state(count.clone());
+    Sim::new(router, Settings { buffer_bytes: 4096, ..Settings::default() })
+}
+
+fn ask(sim: &Sim, targets: &[&str]) -> Peer {
+    let peer = sim.connect();
+    peer.stop_reading()
+        .send(targets.iter().map(|target| request("GET", target)).collect::<Vec<_>>().concat());
     sim.settle();
+    peer
+}
+
+/// How much is made for one more that does not read: [`GATHERED`] where there is room for that, else [`ALONE`].
+fn made_for_one_more(sim: &Sim, count: &Count) -> usize {
+    let before = count.so_far();
+    ask(sim, &["/"]);
+    (count.so_far() - before) * LARGE
+}
+
+/// What a fast peer takes in one write is gathered before it is known to be fast. Slow ones cannot have all of it.
+#[test]
+fn many_slow_readers_hold_little_more_than_their_high_marks() {
+    const SLOW: usize = 40;
+    let count = Count::default();
+    let sim = large_pieces(&count, PIECES);
+    let slow: Vec<_> = (0..SLOW).map(|_| ask(&sim, &["/"])).collect();
     // Each has what is queued, what is in the socket, and the piece that went over the mark.
-    let (each, all) = ((64 << 10) + 4096 + LARGE, 2 << 20);
+    let (each, all) = (HIGH + 4096 + LARGE, 2 << 20);
     let made = count.so_far() * LARGE;
-    assert!((SLOW * (64 << 10) + all / 2..=SLOW * each + all).contains(&made), "{made}");
+    assert!((SLOW * HIGH + all / 2..=SLOW * each + all).contains(&made), "{made}");
     // One that leaves has held it for no longer than that; so has one that reads on to less than its high mark.
     slow.iter().enumerate().for_each(|(index, peer)| {
         match index % 2 {
             0 => peer.reset(),
-            _ => peer.read((256 << 10) - (48 << 10)),
+            _ => peer.read(4 * HIGH - (48 << 10)),
         };
     });
     sim.settle();
-    let before = count.so_far();
-    sim.connect().stop_reading().send(request("GET", "/"));
+    assert_eq!(made_for_one_more(&sim, &count), GATHERED, "it is as at first");
+}
+
+#[test]
+fn who_has_to_be_waited_for_is_granted_no_more() {
+    let count = Count::default();
+    let sim = large_pieces(&count, PIECES);
+    let slow: Vec<_> = (0..40).map(|_| ask(&sim, &["/"])).collect();
+    // Those to whom it was granted leave. The others read on, but never all.
+    slow[..10].iter().for_each(|peer| {
+        peer.reset();
+    });
     sim.settle();
-    assert_eq!(count.so_far() - before, (256 << 10) / LARGE, "it is as at first");
+    for bytes in [1 << 10, 50 << 10, 50 << 10] {
+        slow[10..].iter().for_each(|peer| {
+            peer.read(bytes);
+        });
+        sim.settle();
+    }
+    assert_eq!(made_for_one_more(&sim, &count), GATHERED);
+}
+
+#[test]
+fn nothing_is_held_for_the_end_of_a_body_nor_behind_it() {
+    const WHOLE: usize = 10;
+    // All of a body is queued, and most of it read.
+    let count = Count::default();
+    let sim = large_pieces(&count, WHOLE);
+    let slow: Vec<_> = (0..10).map(|_| ask(&sim, &["/"])).collect();
+    assert_eq!(made_for_one_more(&sim, &count), ALONE, "there is no more");
+    slow.iter().for_each(|peer| {
+        peer.read(WHOLE * LARGE - (12 << 10));
+    });
+    sim.settle();
+    assert_eq!(made_for_one_more(&sim, &count), WHOLE * LARGE);
+
+    // All of it is read, and the connection goes on with something else.
+    let count = Count::default();
+    let sim = large_pieces(&count, WHOLE);
+    for _ in 0..10 {
+        ask(&sim, &["/", "/wait"]).read_on();
+        sim.settle();
+    }
+    assert_eq!(made_for_one_more(&sim, &count), WHOLE * LARGE);
 }
 
 #[test]

@@ -189,6 +189,13 @@ fn the_parts_of_a_path_have_one_policy_and_each_its_own_layers() {
         let answer = send(&app, request(method, "/a/").body(Default::default()).unwrap());
         assert_eq!((answer.status, &*layers(&answer)), (308, wrapped), "{method}");
     }
+    // One part's policy is nobody else's.
+    let app = self::app(
+        Router::new()
+            .merge(Router::new().route("/a", get(|| "a")).trailing_slash(TrailingSlash::Ignore))
+            .route("/z", get(|| "z")),
+    );
+    assert_eq!(["/a/", "/z", "/z/"].map(|target| fetch(&app, target).status), [200, 200, 404]);
     // Where there is no other path, there is nothing to say of it.
     let parts =
         Router::new().merge(Router::new().route("/", post(|| "")).trailing_slash(TrailingSlash::Ignore));
@@ -202,6 +209,12 @@ fn the_parts_of_a_path_have_one_policy_and_each_its_own_layers() {
     let places = format!("({}, {})", here(3, 10), here(2, 30));
     let expected = format!("`/a` is given two policies of trailing slashes {places}");
     assert_eq!(fault.faults().collect::<Vec<_>>(), [expected]);
+    // Whichever comes first.
+    let parts = Router::new()
+        .merge(Router::new().route("/a", get(|| "")).trailing_slash(TrailingSlash::Redirect))
+        .merge(Router::new().route("/a", post(|| "")));
+    let fault = parts.build().unwrap_err().to_string();
+    assert!(fault.contains("`/a` is given two policies of trailing slashes"), "{fault}");
 }
 
 /// Wherever in a segment the rest begins.
