@@ -36,6 +36,19 @@ struct State<T> {
     keeps_one: bool,
     /// One of the threads without work waits for ever: the one that is kept.
     has_patient: bool,
+    /// Threads without work that wait to be called.
+    asleep: usize,
+    /// Whether one of them has been called that has not come yet.
+    is_called: bool,
+}
+
+impl<T> State<T> {
+    /// Whether one that sleeps is to be called for what waits: not while another is on its way, which calls the next.
+    fn calls(&mut self) -> bool {
+        let calls = !self.queue.is_empty() && self.asleep > 0 && !self.is_called;
+        self.is_called |= calls;
+        calls
+    }
 }
 
 impl<T: Send + 'static> Clone for Pool<T> {
@@ -73,6 +86,8 @@ impl<T: Send + 'static> Pool<T> {
                 closed: false,
                 keeps_one: false,
                 has_patient: false,
+                asleep: 0,
+                is_called: false,
             }),
             changed: Condvar::new(),
         }))
@@ -128,8 +143,7 @@ impl<T: Send + 'static> Pool<T> {
         state.queue.push_back((now, item));
         self.0.note_queue(&state);
         if state.crew.provide(taken, now, &self.0.board) {
-            drop(state);
-            self.0.changed.notify_one();
+            self.0.call(state);
         }
         Ok(())
     }
@@ -215,6 +229,15 @@ impl<T> Shared<T> {
         self.board.waiting.store(state.queue.len(), Ordering::Relaxed);
     }
 
+    /// Lets go of the lock, and calls a thread for what waits, if one is to be called.
+    fn call(&self, mut state: MutexGuard<'_, State<T>>) {
+        let calls = state.calls();
+        drop(state);
+        if calls {
+            self.changed.notify_one();
+        }
+    }
+
     /// A thread could not be started: gives back what waits for it, unless there are others.
     fn fail(&self, error: &io::Error) -> Result<(), Vec<T>> {
         let mut state = self.lock();
@@ -234,7 +257,7 @@ impl<T> Shared<T> {
             if let Some((_, item)) = state.queue.pop_front() {
                 self.note_queue(&state);
                 state.crew.works();
-                drop(state);
+                self.call(state);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.run)(item))) {
                     self.board.tell(&*panic);
                 }
@@ -245,16 +268,22 @@ impl<T> Shared<T> {
             if state.closed || state.crew.has_surplus() {
                 break;
             }
+            state.asleep += 1;
+            let has_timed_out;
             if state.keeps_one && !state.has_patient {
                 state.has_patient = true;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.has_patient = false;
-                continue;
+                has_timed_out = false;
+            } else {
+                let waited = self.changed.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
+                state = waited.0;
+                has_timed_out = waited.1.timed_out();
             }
-            let (next, timeout) =
-                self.changed.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
-            state = next;
-            if timeout.timed_out() && state.queue.is_empty() {
+            state.asleep -= 1;
+            // Or another is: then one too many is called.
+            state.is_called = false;
+            if has_timed_out && state.queue.is_empty() {
                 break;
             }
         }
