@@ -33,7 +33,8 @@ pub trait Transport: Send + 'static {
     /// Writes from `from` (not all empty) and gives the number of bytes, at least 1. Never raises SIGPIPE.
     fn poll_write(&mut self, cx: &mut Context<'_>, from: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
-    /// Ends the sending direction, once everything written before has been handed over.
+    /// Ends the sending direction, once everything written before has been handed over. It is not asked for where the peer
+    /// has ended its own: to drop the transport ends both then.
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Makes the close that follows a reset: the peer must not take what it has received for all there is.

@@ -37,10 +37,14 @@ impl<T: Transport> Driver<T> {
             self.io.reset();
             return reason;
         }
+        if self.connection.has_ended() {
+            // Nothing is left to come either way: the close that follows ends our direction too, in one call for two.
+            return reason;
+        }
         let ended = poll_fn(|cx| self.io.poll_close_write(cx)).await;
         // Where there is no answer to read, a server that stops does not wait for the client.
         let is_silent = reason == CloseReason::Stopping && self.connection.is_between_requests();
-        if ended.is_ok() && !self.connection.has_ended() && !is_silent {
+        if ended.is_ok() && !is_silent {
             self.linger().await;
         }
         reason
