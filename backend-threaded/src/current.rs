@@ -16,8 +16,8 @@ pub(crate) struct Current {
     pub(crate) deadline: Option<Instant>,
     /// Jobs to run once the poll has returned.
     pub(crate) jobs: VecDeque<Job>,
-    /// Whether a read has waited a whole tick in vain.
-    pub(crate) ticked: bool,
+    /// Whether the peer is not to be waited for here: a read has waited a whole tick in vain, or would have.
+    pub(crate) is_slow: bool,
     /// Whether a write has waited a whole tick in vain: the next ones do not wait here.
     pub(crate) is_stuffed: bool,
     /// Whether the connection lets others go first.
@@ -74,7 +74,7 @@ impl Current {
     pub(crate) fn begin_poll(&mut self) {
         self.peer = None;
         self.deadline = None;
-        self.ticked = false;
+        self.is_slow = false;
         self.yielded = false;
     }
 

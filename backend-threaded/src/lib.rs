@@ -19,6 +19,7 @@
 mod alone;
 mod current;
 mod parking;
+mod patience;
 mod poller;
 mod shared;
 mod sync;

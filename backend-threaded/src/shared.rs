@@ -12,6 +12,7 @@ use trijet_core::{App, Limits, SocketSettings, body};
 
 use crate::{
     parking::Parking,
+    patience::Patience,
     sync::{
         Mutex, MutexGuard, Pool, Waker,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) helpers: Pool<Runnable>,
     /// How many `connections` there are, to be read without their lock.
     count: AtomicUsize,
+    pub(crate) patience: Patience,
     pub(crate) parking: Parking,
     pub(crate) watching: Watching,
     /// Wakes the poller.
@@ -90,6 +92,7 @@ impl Shared {
                 inside(&service.context, runtime),
                 Runnable::help,
             ),
+            patience: Patience::default(),
             parking,
             watching,
             poller,

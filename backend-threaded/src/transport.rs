@@ -3,6 +3,7 @@
 
 use std::{
     io::{self, IoSlice},
+    mem,
     net::{Shutdown, SocketAddr, TcpStream},
     os::fd::AsRawFd,
     sync::Arc,
@@ -29,6 +30,8 @@ pub(crate) struct ThreadedTransport {
     permit: Permit,
     /// Whether calls never block: from the beginning of a stop on.
     is_nonblocking: bool,
+    /// Whether it was waited for, and the wait has paid.
+    is_quick: bool,
     is_used: bool,
     /// While a handler wants to hear of the peer's leaving.
     watch: Option<Key>,
@@ -46,7 +49,7 @@ impl ThreadedTransport {
         prepare_connection(&stream, peer, shared.sockets)?;
         let stream = Arc::new(stream);
         let permit = Permit::new(shared, &stream);
-        Ok(Self { stream, peer, permit, is_nonblocking: false, is_used: false, watch: None })
+        Ok(Self { stream, peer, permit, is_nonblocking: false, is_quick: false, is_used: false, watch: None })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -57,16 +60,38 @@ impl ThreadedTransport {
         &self.stream
     }
 
-    /// Whether a read may take this thread's time: not while others wait for a thread. Under overload, a
-    /// tick for a next request that may not come costs more than most requests do.
-    fn may_block(&self) -> bool {
-        current::with(|Current { holding, fresh, .. }| std::mem::take(fresh) || *holding)
-            || self.shared().pool.waiting() == 0
+    /// Whether a read may take this thread's time.
+    fn may_block(&self) -> MayBlock {
+        if current::with(|Current { holding, fresh, .. }| mem::take(fresh) || *holding) {
+            return MayBlock::Yes;
+        }
+        if self.shared().pool.waiting() > 0 {
+            // Under overload, a tick for a next request that may not come costs more than most requests do.
+            return MayBlock::No;
+        }
+        if self.is_quick {
+            return MayBlock::Yes;
+        }
+        if self.shared().patience.pays() {
+            return MayBlock::OnTrial;
+        }
+        current::with(|current| current.is_slow = true);
+        MayBlock::No
     }
 
     fn wait(&self, interest: Interest) {
         current::with(|current| current.wait_for_peer(self.stream.as_raw_fd(), interest));
     }
+}
+
+/// Whether a read may take a thread's time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MayBlock {
+    Yes,
+    /// As nothing is known of this peer yet, how it ends is to be told.
+    OnTrial,
+    /// The connection is for the poller.
+    No,
 }
 
 /// Whether a call has waited in vain. `ETIMEDOUT` is not that on Unix: it says that the connection is lost.
@@ -81,7 +106,8 @@ impl Transport for ThreadedTransport {
             self.stream.set_nonblocking(true)?;
             self.is_nonblocking = true;
         }
-        if !self.is_nonblocking && !self.may_block() {
+        let may_block = if self.is_nonblocking { MayBlock::Yes } else { self.may_block() };
+        if may_block == MayBlock::No {
             self.wait(Interest::READABLE);
             return Poll::Pending;
         }
@@ -93,10 +119,20 @@ impl Transport for ThreadedTransport {
                         return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                     }
                     self.wait(Interest::READABLE);
-                    current::with(|current| current.ticked = true);
+                    current::with(|current| current.is_slow = true);
+                    self.is_quick = false;
+                    if may_block == MayBlock::OnTrial {
+                        self.shared().patience.was_in_vain();
+                    }
                     return Poll::Pending;
                 }
-                read => return Poll::Ready(read),
+                read => {
+                    if may_block == MayBlock::OnTrial {
+                        self.is_quick = true;
+                        self.shared().patience.has_paid();
+                    }
+                    return Poll::Ready(read);
+                }
             }
         }
     }
@@ -204,11 +240,44 @@ mod tests {
         task::Runnable,
     };
 
-    /// Reads, and tells whether that has cost a tick.
+    /// Reads, and tells whether the peer is left to the poller then.
     fn read(transport: &mut ThreadedTransport) -> (Poll<usize>, bool) {
         current::with(Current::begin_poll);
         let read = transport.poll_read(&mut Context::from_waker(Waker::noop()), &mut [0; 16]);
-        (read.map(Result::unwrap), current::with(|current| current.ticked))
+        (read.map(Result::unwrap), current::with(|current| current.is_slow))
+    }
+
+    #[test]
+    fn where_waits_are_in_vain_threads_wait_for_the_quick_alone() {
+        let shared = shared(Router::new(), Limits::default());
+        let (mut quick, mut proven) = connect(&shared);
+        let (mut client, mut transport) = connect(&shared);
+        let begin = |transport: &mut ThreadedTransport, client: &mut TcpStream| {
+            current::begin_anew();
+            client.write_all(b"x").unwrap();
+            assert_eq!(read(transport), (Poll::Ready(1), false), "it was given the thread for this");
+        };
+        let _turn = current::begin();
+        begin(&mut proven, &mut quick);
+        quick.write_all(b"y").unwrap();
+        assert_eq!(read(&mut proven), (Poll::Ready(1), false), "it is waited for");
+
+        begin(&mut transport, &mut client);
+        assert_eq!(read(&mut transport), (Poll::Pending, true), "a tick long");
+        while shared.patience.pays() {
+            shared.patience.was_in_vain();
+        }
+        begin(&mut transport, &mut client);
+        client.write_all(b"y").unwrap();
+        assert_eq!(read(&mut transport), (Poll::Pending, true), "it is not looked at");
+
+        begin(&mut proven, &mut quick);
+        quick.write_all(b"y").unwrap();
+        assert_eq!(read(&mut proven), (Poll::Ready(1), false), "the quick one is");
+        assert_eq!(read(&mut proven), (Poll::Pending, true), "which is quick no more");
+        begin(&mut proven, &mut quick);
+        quick.write_all(b"y").unwrap();
+        assert_eq!(read(&mut proven), (Poll::Pending, true));
     }
 
     #[test]

@@ -370,8 +370,8 @@ fn work(waker: &Arc<TaskWaker>, shared: &Arc<Shared>, job: Job) -> Option<Task> 
 fn finish(outcome: Outcome<ThreadedTransport>, waker: Arc<TaskWaker>) -> Option<Task> {
     let transport = rest(outcome)?;
     transport.shared().start_lacking();
-    let has_waited = current::with(|current| current.ticked);
-    if has_waited || transport.shared().is_crowded() {
+    let is_slow = current::with(|current| current.is_slow);
+    if is_slow || transport.shared().is_crowded() {
         park_idle(transport);
         return None;
     }
