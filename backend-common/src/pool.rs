@@ -7,8 +7,10 @@ mod crew;
 use std::{
     collections::VecDeque,
     fmt, io,
+    num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError},
+    thread,
     time::Instant,
 };
 
@@ -23,6 +25,8 @@ pub type Around = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 struct Shared<T> {
     board: Board,
+    /// How many that were called may be on their way at once: as many as there are processors.
+    calls_max: usize,
     around: Around,
     run: Box<dyn Fn(T) + Send + Sync>,
     state: Mutex<State<T>>,
@@ -38,15 +42,16 @@ struct State<T> {
     has_patient: bool,
     /// Threads without work that wait to be called.
     asleep: usize,
-    /// Whether one of them has been called that has not come yet.
-    is_called: bool,
+    /// Of these, those that have been called and have not come yet.
+    called: usize,
 }
 
 impl<T> State<T> {
-    /// Whether one that sleeps is to be called for what waits: not while another is on its way, which calls the next.
-    fn calls(&mut self) -> bool {
-        let calls = !self.queue.is_empty() && self.asleep > 0 && !self.is_called;
-        self.is_called |= calls;
+    /// Whether one that sleeps is to be called for what waits: not while as many are on their way as can run at once, since
+    /// each of them calls the next.
+    fn calls(&mut self, calls_max: usize) -> bool {
+        let calls = !self.queue.is_empty() && self.called < calls_max.min(self.asleep);
+        self.called += usize::from(calls);
         calls
     }
 }
@@ -78,6 +83,7 @@ impl<T: Send + 'static> Pool<T> {
     ) -> Self {
         Self(Arc::new(Shared {
             board: Board::new(name, threads_max),
+            calls_max: processors(),
             around,
             run: Box::new(run),
             state: Mutex::new(State {
@@ -87,7 +93,7 @@ impl<T: Send + 'static> Pool<T> {
                 keeps_one: false,
                 has_patient: false,
                 asleep: 0,
-                is_called: false,
+                called: 0,
             }),
             changed: Condvar::new(),
         }))
@@ -231,7 +237,7 @@ impl<T> Shared<T> {
 
     /// Lets go of the lock, and calls a thread for what waits, if one is to be called.
     fn call(&self, mut state: MutexGuard<'_, State<T>>) {
-        let calls = state.calls();
+        let calls = state.calls(self.calls_max);
         drop(state);
         if calls {
             self.changed.notify_one();
@@ -281,14 +287,19 @@ impl<T> Shared<T> {
                 has_timed_out = waited.1.timed_out();
             }
             state.asleep -= 1;
-            // Or another is: then one too many is called.
-            state.is_called = false;
+            // Or another was: then one too many is called.
+            state.called = state.called.saturating_sub(1);
             if has_timed_out && state.queue.is_empty() {
                 break;
             }
         }
         state.crew.leaves();
     }
+}
+
+/// One in the models, where the chain of calls is what can break.
+fn processors() -> usize {
+    if cfg!(all(test, trijet_loom)) { 1 } else { thread::available_parallelism().map_or(1, NonZero::get) }
 }
 
 #[cfg(all(test, trijet_loom))]
