@@ -408,6 +408,30 @@ mod tests {
     }
 
     #[test]
+    fn all_that_sleep_are_called_though_each_calls_the_next() {
+        const ITEMS: usize = 32;
+        const ROUNDS: u32 = 10;
+        let all = Arc::new(Barrier::new(ITEMS));
+        let (done, ends) = mpsc::channel();
+        let pool = Pool::new("test", ITEMS, move |()| {
+            all.wait();
+            done.send(()).unwrap();
+        });
+        let start = Instant::now();
+        for _ in 0..ROUNDS {
+            for _ in 0..ITEMS {
+                pool.push((), ITEMS).unwrap();
+            }
+            for _ in 0..ITEMS {
+                ends.recv_timeout(Duration::from_secs(20)).expect("each has a thread at the same time");
+            }
+        }
+        // One that nobody calls comes by itself, but late.
+        assert!(start.elapsed() < ROUNDS * LINGER / 2, "{:?}", start.elapsed());
+        pool.close();
+    }
+
+    #[test]
     fn one_thread_is_kept_until_the_pool_is_closed() {
         let (send, receive) = mpsc::channel();
         let pool = Pool::new("test", 4, move |item: u32| send.send((item, thread::current().id())).unwrap())
